@@ -1,0 +1,250 @@
+import { X509Certificate } from 'node:crypto'
+import { MailError } from '../errors.ts'
+
+export const TLS_VERSIONS = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const
+export type TlsVersion = (typeof TLS_VERSIONS)[number]
+
+/** Which TLS versions to offer and whom to trust. */
+export interface TlsOptions {
+  /** Below TLSv1.2 the weaker `DEFAULT@SECLEVEL=0` is used, for this connection only. @default 'TLSv1.2' */
+  readonly minVersion?: TlsVersion | undefined
+  /** @default 'TLSv1.3' */
+  readonly maxVersion?: TlsVersion | undefined
+  /** PEM; trusted beside Node's own authorities. */
+  readonly ca?: string | Buffer | readonly (string | Buffer)[] | undefined
+  /** The name that the certificate must be valid for (RFC 9525). @default host */
+  readonly servername?: string | undefined
+  /** PEM of a client certificate with its chain, and its key. */
+  readonly cert?: string | Buffer | undefined
+  readonly key?: string | Buffer | undefined
+  /** Of the key, when it is encrypted. */
+  readonly passphrase?: string | undefined
+  /** SHA-256 of the server's public key (SPKI), base64; one must match, in addition to all other checks. */
+  readonly pins?: readonly string[] | undefined
+  /** Trust any certificate. Logged at every connect. @default false */
+  readonly acceptUntrustedCertificate?: boolean | undefined
+}
+
+/** What a handshake agreed on. */
+export interface TlsFacts {
+  readonly version: TlsVersion
+  readonly cipher: string
+  /** The certificate is trusted and valid for the name. `false` only with `acceptUntrustedCertificate`; `reason` then says why. */
+  readonly authorized: boolean
+  readonly reason?: string
+  /** The end of the server certificate's validity. */
+  readonly validTo: Date
+}
+
+/** A string, or a function that is asked each time the secret is needed. */
+export type Secret = string | (() => string | Promise<string>)
+
+export type Credentials =
+  | { readonly user: string; readonly password: Secret; readonly mechanism?: string | undefined }
+  | { readonly user: string; readonly accessToken: Secret; readonly mechanism?: 'XOAUTH2' | 'OAUTHBEARER' | undefined }
+  | { readonly user: string; readonly mechanism: 'EXTERNAL' }
+
+/** Milliseconds. */
+export interface Timeouts {
+  /** From the look-up of the name to the TCP connection. @default 30_000 */
+  connect: number
+  /** The TLS handshake. @default 30_000 */
+  handshake: number
+  /** Until the greeting is complete. @default 300_000 */
+  greeting: number
+  /** From a command to its whole reply. @default 300_000 (POP3 60_000) */
+  command: number
+  /** From DATA to 354. @default 120_000 */
+  dataStart: number
+  /** Until the server takes a block of content. @default 180_000 */
+  dataBlock: number
+  /** From the final dot to its reply. @default 600_000 (RFC 5321 §4.5.3.2.6) */
+  dataEnd: number
+  /** From QUIT to its reply and the close. @default 10_000 */
+  quit: number
+  /** Between the octets of an answer. @default 60_000 */
+  idle: number
+  /** One mail transaction or one retrieval as a whole. @default 21_600_000 */
+  transaction: number
+}
+
+/** How to reach one server, and how far to trust the way there. What POP3 and SMTP connections have in common. */
+export interface ServerOptions {
+  /** Host name or IP address. The certificate must be valid for it (RFC 9525). */
+  readonly host: string
+  /** @default POP3 995 for tls, 110 for starttls and none; SMTP 465, 587, 25 */
+  readonly port?: number | undefined
+  /** TLS from the start, by upgrade (required, never tried and dropped), or none. @default 'tls' */
+  readonly security?: 'tls' | 'starttls' | 'none' | undefined
+  /** Let credentials leave on a connection without TLS. @default false */
+  readonly allowClearTextAuth?: boolean | undefined
+  readonly tls?: TlsOptions | undefined
+  readonly auth?: Credentials | undefined
+  /** What is left out has its default. Fails with `ERR_TIMEOUT`. */
+  readonly timeouts?: Partial<Timeouts> | undefined
+  /** Content slower than this over a minute fails with `ERR_TIMEOUT`; time in which we do not read does not count. Octets a second, 0 for none. @default 100 */
+  readonly minimumRate?: number | undefined
+  /** Ends the attempt and later the connection with all calls on it, which reject with `signal.reason`. */
+  readonly signal?: AbortSignal | undefined
+  /** A name for this connection in diagnostics. */
+  readonly label?: string | undefined
+}
+
+/** Server options after the door: checked, and every field present. */
+export interface CheckedOptions {
+  readonly host: string
+  readonly port: number
+  readonly security: 'tls' | 'starttls' | 'none'
+  readonly allowClearTextAuth: boolean
+  readonly tls: UpgradeOptions
+  readonly auth: Credentials | undefined
+  readonly timeouts: Timeouts
+  readonly minimumRate: number
+  readonly signal: AbortSignal | undefined
+  readonly label: string | undefined
+}
+
+/** What a handshake needs, on a new connection or on an upgraded one. */
+export interface UpgradeOptions {
+  readonly servername: string
+  readonly minVersion: TlsVersion
+  readonly maxVersion: TlsVersion
+  readonly ca: readonly (string | Buffer)[]
+  readonly cert: string | Buffer | undefined
+  readonly key: string | Buffer | undefined
+  readonly passphrase: string | undefined
+  readonly pins: readonly string[]
+  readonly acceptUntrustedCertificate: boolean
+  readonly handshakeMs: number
+}
+
+/** What differs between the protocols. */
+export interface ProtocolDefaults {
+  readonly ports: { readonly tls: number; readonly starttls: number; readonly none: number }
+  readonly timeouts: Timeouts
+}
+
+const TIMEOUTS: Timeouts = {
+  connect: 30_000,
+  handshake: 30_000,
+  greeting: 300_000,
+  command: 300_000,
+  dataStart: 120_000,
+  dataBlock: 180_000,
+  dataEnd: 600_000,
+  quit: 10_000,
+  idle: 60_000,
+  transaction: 21_600_000,
+}
+
+export const POP3_DEFAULTS: ProtocolDefaults = {
+  ports: { tls: 995, starttls: 110, none: 110 },
+  timeouts: { ...TIMEOUTS, command: 60_000 },
+}
+export const SMTP_DEFAULTS: ProtocolDefaults = { ports: { tls: 465, starttls: 587, none: 25 }, timeouts: TIMEOUTS }
+
+/** The options as given → checked and complete. Throws `ERR_OPTION`, which names the option and what it may be. */
+export function checkServerOptions(options: ServerOptions, defaults: ProtocolDefaults): CheckedOptions {
+  const host = checkHost('host', options.host)
+  const security = options.security ?? 'tls'
+  if (security !== 'tls' && security !== 'starttls' && security !== 'none') throw optionError('security', "'tls', 'starttls' or 'none'")
+  const port = options.port ?? defaults.ports[security]
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw optionError('port', 'a whole number from 1 to 65535')
+  const timeouts = checkTimeouts(options.timeouts, defaults.timeouts)
+  const minimumRate = options.minimumRate ?? 100
+  if (!Number.isFinite(minimumRate) || minimumRate < 0) throw optionError('minimumRate', 'octets a second, 0 or more')
+  return {
+    host,
+    port,
+    security,
+    allowClearTextAuth: checkBoolean('allowClearTextAuth', options.allowClearTextAuth),
+    tls: checkTlsOptions(options.tls ?? {}, host, timeouts.handshake),
+    auth: checkCredentials(options.auth),
+    timeouts,
+    minimumRate,
+    signal: options.signal,
+    label: options.label,
+  }
+}
+
+function checkTimeouts(given: Partial<Timeouts> | undefined, defaults: Timeouts): Timeouts {
+  const timeouts = { ...defaults }
+  for (const [name, value] of Object.entries(given ?? {})) {
+    if (!Object.hasOwn(defaults, name)) throw optionError(`timeouts.${name}`, `left out: the timers are ${Object.keys(defaults).join(', ')}`)
+    if (value === undefined) continue
+    // setTimeout holds 31 bits; more would fire at once.
+    if (typeof value !== 'number' || !(value > 0) || value > 0x7fff_ffff) throw optionError(`timeouts.${name}`, 'milliseconds, from 1 to 2147483647')
+    timeouts[name as keyof Timeouts] = value
+  }
+  return timeouts
+}
+
+function checkTlsOptions(options: TlsOptions, host: string, handshakeMs: number): UpgradeOptions {
+  const minVersion = checkVersion('tls.minVersion', options.minVersion ?? 'TLSv1.2')
+  const maxVersion = checkVersion('tls.maxVersion', options.maxVersion ?? 'TLSv1.3')
+  if (TLS_VERSIONS.indexOf(minVersion) > TLS_VERSIONS.indexOf(maxVersion)) {
+    throw optionError('tls.minVersion', `at most tls.maxVersion: ${minVersion} is above ${maxVersion}`)
+  }
+  const ca = options.ca === undefined ? [] : Array.isArray(options.ca) ? [...(options.ca as readonly (string | Buffer)[])] : [options.ca as string | Buffer]
+  for (const pem of ca) checkCertificates('tls.ca', pem)
+  if (options.cert !== undefined) checkCertificates('tls.cert', options.cert)
+  if ((options.cert === undefined) !== (options.key === undefined)) throw optionError('tls.cert', 'given together with tls.key')
+  const pins = options.pins ?? []
+  for (const pin of pins) if (Buffer.from(pin, 'base64').length !== 32) throw optionError('tls.pins', 'base64 of a SHA-256, 32 octets')
+  return {
+    servername: options.servername === undefined ? host : checkHost('tls.servername', options.servername),
+    minVersion,
+    maxVersion,
+    ca,
+    cert: options.cert,
+    key: options.key,
+    passphrase: options.passphrase,
+    pins,
+    acceptUntrustedCertificate: checkBoolean('tls.acceptUntrustedCertificate', options.acceptUntrustedCertificate),
+    handshakeMs,
+  }
+}
+
+function checkVersion(name: string, version: TlsVersion): TlsVersion {
+  if (!TLS_VERSIONS.includes(version)) throw optionError(name, `one of ${TLS_VERSIONS.join(', ')}`)
+  return version
+}
+
+/** Node takes garbage as an authority in silence and then trusts nobody, so every certificate is read here. */
+function checkCertificates(name: string, pem: string | Buffer): void {
+  const blocks = pem.toString('latin1').split('-----BEGIN CERTIFICATE-----').slice(1)
+  if (blocks.length === 0) throw optionError(name, 'certificates in PEM form (-----BEGIN CERTIFICATE-----)')
+  for (const block of blocks) {
+    try {
+      void new X509Certificate(`-----BEGIN CERTIFICATE-----${block}`)
+    } catch (error) {
+      throw optionError(name, 'certificates in PEM form; one of them cannot be read', error)
+    }
+  }
+}
+
+function checkHost(name: string, host: string): string {
+  if (typeof host !== 'string' || host.length === 0 || host.length > 255 || /[\s\p{Cc}/@]/u.test(host)) throw optionError(name, 'a host name or an IP address')
+  return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
+}
+
+function checkBoolean(name: string, value: boolean | undefined): boolean {
+  if (value !== undefined && typeof value !== 'boolean') throw optionError(name, 'true or false')
+  return value ?? false
+}
+
+function checkCredentials(auth: Credentials | undefined): Credentials | undefined {
+  if (auth === undefined) return undefined
+  if (typeof auth.user !== 'string' || auth.user.length === 0) throw optionError('auth.user', 'the name to log in with')
+  // No command may be forged through a name or a password (S1, P16); the mechanisms check again what they write.
+  if (/[\0\r\n]/.test(auth.user)) throw optionError('auth.user', 'free of CR, LF and NUL')
+  const secret = 'password' in auth ? auth.password : 'accessToken' in auth ? auth.accessToken : undefined
+  if (secret === undefined && auth.mechanism !== 'EXTERNAL') throw optionError('auth.password', 'a string or a function that gives one')
+  if (typeof secret === 'string' && /[\0\r\n]/.test(secret)) throw optionError('auth.password', 'free of CR, LF and NUL')
+  return auth
+}
+
+/** `ERR_OPTION`: which option, and what it should have been. The value is left out: it may be a secret. */
+export function optionError(name: string, expected: string, cause?: unknown): MailError {
+  return new MailError('ERR_OPTION', `the option ${name} must be ${expected}`, { phase: 'options', cause })
+}
