@@ -168,13 +168,15 @@ export function checkServerOptions(options: ServerOptions, defaults: ProtocolDef
 }
 
 function checkTimeouts(given: Partial<Timeouts> | undefined, defaults: Timeouts): Timeouts {
-  const timeouts = { ...defaults }
+  const timeouts: Record<string, number> & Timeouts = { ...defaults }
   for (const [name, value] of Object.entries(given ?? {})) {
-    if (!Object.hasOwn(defaults, name)) throw optionError(`timeouts.${name}`, `left out: the timers are ${Object.keys(defaults).join(', ')}`)
+    if (!Object.hasOwn(defaults, name))
+      throw optionError(`timeouts.${name}`, `left out: the timers are ${Object.keys(defaults).join(', ')}`)
     if (value === undefined) continue
     // setTimeout holds 31 bits; more would fire at once.
-    if (typeof value !== 'number' || !(value > 0) || value > 0x7fff_ffff) throw optionError(`timeouts.${name}`, 'milliseconds, from 1 to 2147483647')
-    timeouts[name as keyof Timeouts] = value
+    if (typeof value !== 'number' || !(value > 0) || value > 0x7fff_ffff)
+      throw optionError(`timeouts.${name}`, 'milliseconds, from 1 to 2147483647')
+    timeouts[name] = value
   }
   return timeouts
 }
@@ -185,7 +187,7 @@ function checkTlsOptions(options: TlsOptions, host: string, handshakeMs: number)
   if (TLS_VERSIONS.indexOf(minVersion) > TLS_VERSIONS.indexOf(maxVersion)) {
     throw optionError('tls.minVersion', `at most tls.maxVersion: ${minVersion} is above ${maxVersion}`)
   }
-  const ca = options.ca === undefined ? [] : Array.isArray(options.ca) ? [...(options.ca as readonly (string | Buffer)[])] : [options.ca as string | Buffer]
+  const ca = listOf(options.ca)
   for (const pem of ca) checkCertificates('tls.ca', pem)
   if (options.cert !== undefined) checkCertificates('tls.cert', options.cert)
   if ((options.cert === undefined) !== (options.key === undefined)) throw optionError('tls.cert', 'given together with tls.key')
@@ -203,6 +205,11 @@ function checkTlsOptions(options: TlsOptions, host: string, handshakeMs: number)
     acceptUntrustedCertificate: checkBoolean('tls.acceptUntrustedCertificate', options.acceptUntrustedCertificate),
     handshakeMs,
   }
+}
+
+function listOf(ca: TlsOptions['ca']): readonly (string | Buffer)[] {
+  if (ca === undefined) return []
+  return typeof ca === 'string' || Buffer.isBuffer(ca) ? [ca] : ca
 }
 
 function checkVersion(name: string, version: TlsVersion): TlsVersion {
@@ -224,7 +231,8 @@ function checkCertificates(name: string, pem: string | Buffer): void {
 }
 
 function checkHost(name: string, host: string): string {
-  if (typeof host !== 'string' || host.length === 0 || host.length > 255 || /[\s\p{Cc}/@]/u.test(host)) throw optionError(name, 'a host name or an IP address')
+  if (typeof host !== 'string' || host.length === 0 || host.length > 255 || /[\s\p{Cc}/@]/u.test(host))
+    throw optionError(name, 'a host name or an IP address')
   return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
 }
 

@@ -1,0 +1,116 @@
+import { constants, createHash, X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
+import * as tls from 'node:tls'
+import { domainToASCII } from 'node:url'
+import { MailError } from '../errors.ts'
+import { tlsError } from './errors.ts'
+import { TLS_VERSIONS, type TlsFacts, type TlsVersion, type UpgradeOptions } from './options.ts'
+
+/**
+ * The options of every handshake of ours, on a new connection or on an upgraded one: one path, so that no check is missing on either (T10).
+ * No session is resumed (T16), nothing is renegotiated (T17), and a range of versions is one attempt (T23).
+ */
+export function handshakeOptions(options: UpgradeOptions): tls.ConnectionOptions {
+  const ip = isIP(options.servername) !== 0
+  return {
+    secureContext: secureContext(options),
+    rejectUnauthorized: !options.acceptUntrustedCertificate,
+    checkServerIdentity: (_name, certificate) => identityError(options.servername, certificate.raw),
+    ...(ip ? {} : { servername: asciiName(options.servername) }), // an IP address is not sent as SNI (RFC 6066 §3)
+  }
+}
+
+/** RFC 9525: only names in the certificate's SAN count, wildcards are whole labels, and an IP address needs an IP entry. */
+function identityError(name: string, raw: Buffer): Error | undefined {
+  const certificate = new X509Certificate(raw)
+  const valid =
+    isIP(name) === 0
+      ? certificate.checkHost(asciiName(name), { subject: 'never', partialWildcards: false, wildcards: true })
+      : certificate.checkIP(name)
+  if (valid !== undefined) return undefined
+  return Object.assign(new Error('the certificate does not hold the name'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
+}
+
+function asciiName(name: string): string {
+  const bare = name.endsWith('.') ? name.slice(0, -1) : name
+  return domainToASCII(bare) || bare
+}
+
+/** Contexts are costly (all authorities are read), so equal options share one. The key is a digest: no secret is kept. */
+const contexts = new Map<string, tls.SecureContext>()
+const MAX_CONTEXTS = 16
+
+function secureContext(options: UpgradeOptions): tls.SecureContext {
+  const hash = createHash('sha256')
+  const { minVersion, maxVersion, cert, key, passphrase, ca } = options
+  for (const part of [minVersion, maxVersion, cert, key, passphrase, ...ca]) {
+    const octets = Buffer.from(part ?? '')
+    hash.update(`${part === undefined ? '-' : octets.length}:`).update(octets)
+  }
+  const id = hash.digest('base64')
+  const known = contexts.get(id)
+  if (known !== undefined) return known
+  const context = createContext(options)
+  const [oldest] = contexts.keys()
+  if (contexts.size >= MAX_CONTEXTS && oldest !== undefined) contexts.delete(oldest)
+  contexts.set(id, context)
+  return context
+}
+
+function createContext({ minVersion, maxVersion, cert, key, passphrase, ca }: UpgradeOptions): tls.SecureContext {
+  try {
+    return tls.createSecureContext({
+      minVersion,
+      maxVersion,
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+      // 1.0 and 1.1 sign with MD5 and SHA-1, which only level 0 allows; it weakens what certificates are accepted too, so never otherwise.
+      ...(isLegacy(minVersion) ? { ciphers: 'DEFAULT@SECLEVEL=0' } : {}),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+      ...(passphrase === undefined ? {} : { passphrase }),
+      ...(ca.length === 0 ? {} : { ca: [...ownAuthorities(), ...ca] }),
+    })
+  } catch (error) {
+    throw new MailError('ERR_OPTION', 'the client certificate, its key or the passphrase of the key cannot be used together', {
+      phase: 'options',
+      cause: error,
+    })
+  }
+}
+
+export function isLegacy(version: TlsVersion): boolean {
+  return TLS_VERSIONS.indexOf(version) < TLS_VERSIONS.indexOf('TLSv1.2')
+}
+
+/** What Node trusts when no authority is named: with the system's and the environment's where this Node can list them (22.15). */
+function ownAuthorities(): readonly string[] {
+  const node: { readonly getCACertificates?: (kind: 'default') => string[]; readonly rootCertificates: readonly string[] } = tls
+  return node.getCACertificates?.('default') ?? node.rootCertificates
+}
+
+/** What was agreed on. Throws `ERR_TLS_PIN` when keys are pinned and the server has another, before an octet of ours is sent. */
+export function handshakeFacts(socket: tls.TLSSocket, options: UpgradeOptions): TlsFacts {
+  const certificate = socket.getPeerX509Certificate()
+  if (certificate === undefined) throw new MailError('ERR_TLS_CERTIFICATE', `${options.servername} showed no certificate`, { phase: 'tls' })
+  if (options.pins.length > 0) {
+    const pin = createHash('sha256')
+      .update(certificate.publicKey.export({ type: 'spki', format: 'der' }))
+      .digest('base64')
+    if (!options.pins.includes(pin)) {
+      throw new MailError('ERR_TLS_PIN', `the key of ${options.servername} is not one of the pinned keys; it has ${pin}`, { phase: 'tls' })
+    }
+  }
+  const facts = {
+    version: checkVersion(socket.getProtocol()),
+    cipher: socket.getCipher().name,
+    authorized: socket.authorized,
+    validTo: new Date(certificate.validTo),
+  }
+  return socket.authorized ? facts : { ...facts, reason: String(socket.authorizationError) }
+}
+
+function checkVersion(version: string | null): TlsVersion {
+  const known = TLS_VERSIONS.find((one) => one === version)
+  if (known === undefined) throw tlsError(new Error(`unexpected version ${version}`), '')
+  return known
+}

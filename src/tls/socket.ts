@@ -1,0 +1,359 @@
+import * as net from 'node:net'
+import * as tls from 'node:tls'
+import { asBuffer } from '../bytes.ts'
+import { connectChannel } from '../diagnostics.ts'
+import { MailError, type Phase } from '../errors.ts'
+import { closedError, connectError, timeoutError, tlsError } from './errors.ts'
+import { handshakeFacts, handshakeOptions, isLegacy } from './handshake.ts'
+import type { CheckedOptions, TlsFacts, UpgradeOptions } from './options.ts'
+import { RateMeter } from './rate.ts'
+import type { Transport } from './transport.ts'
+
+/** A read of Node's: 64 KiB of a plain socket, one TLS record otherwise. */
+const PLAIN_BUFFER_BYTES = 64 * 1024
+const TLS_BUFFER_BYTES = 16 * 1024
+
+/**
+ * Connects, and with security `tls` shakes hands. Rejects with `ERR_HOST_UNKNOWN`, `ERR_CONNECT`, `ERR_TIMEOUT`, an `ERR_TLS_…` or the signal's
+ * reason; nothing is left open then.
+ */
+export async function connect(options: CheckedOptions): Promise<Transport> {
+  options.signal?.throwIfAborted()
+  const transport = new SocketTransport(options)
+  try {
+    await transport.open()
+  } catch (error) {
+    transport.destroy(error)
+    throw error
+  }
+  return transport
+}
+
+interface Reader {
+  readonly resolve: (chunk: Buffer | null) => void
+  readonly fail: () => void
+}
+
+/**
+ * A socket read on demand: one chunk ahead at most, so that a slow consumer slows the server. While Node allows it (not on an upgraded socket)
+ * it reads into buffers of its own in turn: one is lent to the consumer, one holds the chunk ahead.
+ */
+class SocketTransport implements Transport {
+  readonly host: string
+  readonly port: number
+  tls: TlsFacts | null = null
+  readonly #options: CheckedOptions
+  readonly #buffers: Buffer[] = []
+  #socket: net.Socket
+  #lent: Buffer | null = null
+  #ahead: Buffer | null = null
+  /** Copies of what came behind the chunk ahead: TLS gives every record of the segment that it has read, also when it was told to stop. */
+  readonly #behind: Buffer[] = []
+  #reader: Reader | null = null
+  #ended = false
+  /** Why nothing works any more: a reason that was given to `destroy`, or what the socket said. */
+  #failure: { readonly reason: unknown } | { readonly cause: unknown } | undefined
+  #discard = false
+  /** Writes handed to the socket and not finished, and who waits for one of them. */
+  #writing = 0
+  readonly #writeWaiters: (() => void)[] = []
+  readonly #readRate: RateMeter
+  readonly #writeRate: RateMeter
+  /** A command has left since the last read: the wait that follows is the server's thinking, not its speed. */
+  #asked = true
+  readonly #onAbort = (): void => this.destroy(this.#options.signal?.reason)
+
+  constructor(options: CheckedOptions) {
+    this.#options = options
+    this.host = options.host
+    this.port = options.port
+    this.#readRate = new RateMeter(options.minimumRate)
+    this.#writeRate = new RateMeter(options.minimumRate)
+    const onread = {
+      buffer: (): Buffer => this.#freeBuffer(),
+      callback: (length: number, buffer: Uint8Array): boolean => this.#arrived(asBuffer(buffer).subarray(0, length)),
+    }
+    const address = { host: options.host, port: options.port, onread }
+    this.#socket = options.security === 'tls' ? tls.connect({ ...handshakeOptions(options.tls), ...address }) : net.connect(address)
+    this.#socket.setNoDelay(true)
+    this.#attach(this.#socket)
+    options.signal?.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  async open(): Promise<void> {
+    const { host, port, timeouts } = this.#options
+    const socket = this.#socket
+    await this.#opened('connect', timeouts.connect, (error) => connectError(error, host, port))
+    if (socket instanceof tls.TLSSocket) await this.#secured(socket, this.#options.tls)
+    this.#socket.resume()
+  }
+
+  async upgrade(options: UpgradeOptions): Promise<TlsFacts> {
+    if (this.#failure !== undefined) throw this.#failed('tls')
+    // Octets that arrived in the clear must not be read as if TLS had protected them (T5).
+    if (this.#ahead !== null || this.#reader !== null) {
+      const injected = new MailError(
+        'ERR_TLS_INJECTION',
+        `${this.host} sent octets in clear text behind its answer to the upgrade; somebody may be in the way`,
+        {
+          phase: 'tls',
+        },
+      )
+      this.destroy(injected)
+      throw injected
+    }
+    const plain = this.#socket
+    this.#detach(plain)
+    const secure = tls.connect({ ...handshakeOptions(options), socket: plain })
+    this.#socket = secure
+    this.#attach(secure)
+    // A second read mode: Node ignores `onread` on a socket that is handed in.
+    secure.on('data', (chunk: Buffer) => {
+      if (!this.#arrived(chunk)) secure.pause()
+    })
+    secure.pause()
+    const facts = await this.#secured(secure, options)
+    secure.resume()
+    return facts
+  }
+
+  read(phase: Phase, waitMs: number): Promise<Buffer | null> {
+    if (this.#reader !== null) return Promise.reject(new MailError('ERR_SESSION_STATE', 'a read is already under way', { phase }))
+    this.#lent = this.#ahead
+    if (this.#lent !== null) {
+      this.#ahead = this.#behind.shift() ?? null
+      this.#asked = false
+      this.#readRate.add(this.#lent.length, 0)
+      if (this.#ahead === null) this.#socket.resume()
+      return Promise.resolve(this.#lent)
+    }
+    if (this.#failure !== undefined) return Promise.reject(this.#failed(phase))
+    if (this.#ended) return Promise.resolve(null)
+    return new Promise((resolve, reject) => {
+      const from = performance.now()
+      const timer = setTimeout(() => {
+        this.destroy(timeoutError(`${this.host} sent nothing`, waitMs, phase))
+      }, waitMs)
+      const settle = (): void => {
+        clearTimeout(timer)
+        this.#reader = null
+      }
+      this.#reader = {
+        resolve: (arrived) => {
+          settle()
+          const waited = this.#asked ? 0 : performance.now() - from
+          this.#asked = false
+          if (arrived !== null && this.#readRate.add(arrived.length, waited)) {
+            const slow = this.#tooSlow(phase)
+            this.destroy(slow)
+            reject(slow)
+          } else resolve(arrived)
+        },
+        fail: () => {
+          settle()
+          reject(this.#failed(phase))
+        },
+      }
+    })
+  }
+
+  async write(views: readonly Uint8Array[], phase: Phase, waitMs: number): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failed(phase)
+    if (this.#ended && this.#socket.writableEnded) throw closedError(undefined, this.host, phase)
+    let octets = 0
+    for (const view of views) octets += view.length
+    if (octets === 0) return
+    const socket = this.#socket
+    this.#asked = true
+    this.#writing++
+    if (views.length > 1) socket.cork()
+    const last = views.length - 1
+    views.forEach((view, at) => (at === last ? socket.write(view, this.#wrote) : socket.write(view)))
+    if (views.length > 1) socket.uncork()
+    await this.#waitForWrites(1, octets, phase, waitMs)
+  }
+
+  async flush(phase: Phase, waitMs: number): Promise<void> {
+    await this.#waitForWrites(0, 0, phase, waitMs)
+  }
+
+  get localAddress(): string {
+    return this.#socket.localAddress ?? ''
+  }
+
+  get destroyed(): boolean {
+    return this.#socket.destroyed
+  }
+
+  async close(waitMs: number): Promise<void> {
+    const socket = this.#socket
+    this.#failure ??= { reason: new MailError('ERR_CLOSED', `the connection to ${this.host} is closed`, { phase: 'quit' }) }
+    this.#discard = true
+    this.#drop()
+    this.#settleWaiters()
+    if (socket.destroyed) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => socket.destroy(), waitMs)
+      socket.once('close', () => {
+        clearTimeout(timer)
+        resolve()
+      })
+      socket.end()
+      socket.resume()
+    })
+  }
+
+  destroy(reason: unknown): void {
+    if (this.#failure === undefined || !('reason' in this.#failure)) this.#failure = { reason }
+    this.#drop()
+    this.#socket.destroy()
+    this.#release()
+    this.#settleWaiters()
+  }
+
+  /** A chunk came. Whether to go on reading: not when the consumer has another one before it. */
+  #arrived(chunk: Buffer): boolean {
+    if (this.#discard) return true
+    if (this.#reader !== null) {
+      this.#lent = chunk
+      this.#reader.resolve(chunk)
+      return true
+    }
+    if (this.#ahead === null) this.#ahead = chunk
+    else this.#behind.push(Buffer.from(chunk))
+    return false
+  }
+
+  #freeBuffer(): Buffer {
+    const free = this.#buffers.find(({ buffer }) => buffer !== this.#lent?.buffer && buffer !== this.#ahead?.buffer)
+    if (free !== undefined) return free
+    const buffer = Buffer.allocUnsafeSlow(this.#options.security === 'tls' ? TLS_BUFFER_BYTES : PLAIN_BUFFER_BYTES)
+    this.#buffers.push(buffer)
+    return buffer
+  }
+
+  readonly #wrote = (): void => {
+    this.#writing--
+    for (const waiter of this.#writeWaiters.splice(0)) waiter()
+  }
+
+  async #waitForWrites(most: number, octets: number, phase: Phase, waitMs: number): Promise<void> {
+    const from = performance.now()
+    while (this.#writing > most && this.#failure === undefined && !this.#socket.destroyed) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(() => this.destroy(timeoutError(`${this.host} took nothing`, waitMs, phase)), waitMs)
+        this.#writeWaiters.push(() => {
+          clearTimeout(timer)
+          resolve()
+        })
+      })
+    }
+    if (this.#failure !== undefined || this.#writing > most) throw this.#failed(phase)
+    if (this.#writeRate.add(octets, performance.now() - from)) {
+      const slow = this.#tooSlow(phase)
+      this.destroy(slow)
+      throw slow
+    }
+  }
+
+  #tooSlow(phase: Phase): MailError {
+    return new MailError('ERR_TIMEOUT', `${this.host} moves less than ${this.#options.minimumRate} octets a second`, {
+      phase,
+      transient: true,
+    })
+  }
+
+  #attach(socket: net.Socket): void {
+    socket.on('end', this.#onEnd)
+    socket.on('error', this.#onError)
+    socket.on('close', this.#onClose)
+  }
+
+  #detach(socket: net.Socket): void {
+    socket.off('end', this.#onEnd)
+    socket.off('close', this.#onClose) // 'error' stays: the wrapped socket may still raise one
+  }
+
+  readonly #onEnd = (): void => {
+    this.#ended = true
+    this.#reader?.resolve(null)
+  }
+
+  readonly #onError = (error: Error): void => {
+    this.#failure ??= { cause: error }
+    this.#settleWaiters()
+  }
+
+  readonly #onClose = (): void => {
+    if (!this.#ended) this.#failure ??= { cause: undefined } // after a clean end, reads go on saying so
+    this.#release()
+    this.#settleWaiters()
+  }
+
+  #failed(phase: Phase): unknown {
+    if (this.#failure !== undefined && 'reason' in this.#failure) return this.#failure.reason
+    return closedError(this.#failure?.cause, this.host, phase)
+  }
+
+  #drop(): void {
+    this.#ahead = null
+    this.#behind.length = 0
+  }
+
+  #release(): void {
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+  }
+
+  #settleWaiters(): void {
+    if (this.#failure !== undefined) this.#reader?.fail()
+    for (const waiter of this.#writeWaiters.splice(0)) waiter()
+  }
+
+  /** Waits for `event`; the first error, the deadline or the end of everything rejects instead. */
+  async #opened(event: 'connect' | 'secureConnect', waitMs: number, explain: (error: unknown) => MailError): Promise<void> {
+    const socket = this.#socket
+    const phase = event === 'connect' ? 'connect' : 'tls'
+    await new Promise<void>((resolve, reject) => {
+      const settle = (settled: () => void): void => {
+        clearTimeout(timer)
+        socket.off(event, onOpen).off('error', onError).off('close', onClose)
+        settled()
+      }
+      const onOpen = (): void => settle(resolve)
+      const onError = (error: unknown): void => settle(() => reject(explain(error)))
+      const onClose = (): void =>
+        settle(() => reject(this.#options.signal?.aborted === true ? this.#options.signal.reason : explain(new Error('closed'))))
+      const timer = setTimeout(() => {
+        settle(() =>
+          reject(timeoutError(event === 'connect' ? `no connection to ${this.host}` : `no TLS handshake with ${this.host}`, waitMs, phase)),
+        )
+      }, waitMs)
+      socket.on(event, onOpen).on('error', onError).on('close', onClose)
+    })
+  }
+
+  async #secured(socket: tls.TLSSocket, options: UpgradeOptions): Promise<TlsFacts> {
+    try {
+      await this.#opened('secureConnect', options.handshakeMs, (error) => tlsError(error, this.host))
+      const facts = handshakeFacts(socket, options)
+      this.tls = facts
+      this.#publish(facts, options)
+      return facts
+    } catch (error) {
+      this.destroy(error)
+      throw error
+    }
+  }
+
+  #publish(facts: TlsFacts, options: UpgradeOptions): void {
+    if (!connectChannel.hasSubscribers) return
+    const { host, port, label } = this.#options
+    const warnings = [
+      ...(facts.authorized ? [] : [`the certificate of ${host} is accepted although it is not trusted: ${facts.reason}`]),
+      ...(isLegacy(options.minVersion)
+        ? [`TLS versions below 1.2 are allowed for ${host}, and with them weak signatures and ciphers`]
+        : []),
+    ]
+    connectChannel.publish({ host, port, label, line: `${facts.version} ${facts.cipher}`, tls: facts, warnings })
+  }
+}
