@@ -107,10 +107,13 @@ function terminal(): Terminal | undefined {
 
 function rawTerminal(keys: ReadStream, write: (text: string) => void, release: () => void): Terminal {
   keys.setRawMode(true)
+  let open = true
   return {
     write,
     [Symbol.asyncIterator]: () => keys.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>,
     close() {
+      if (!open) return
+      open = false
       keys.setRawMode(false)
       release()
     },
