@@ -1,0 +1,313 @@
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { makeAuthority } from '../support/certificates.ts'
+
+/** Postfix and Dovecot over one maildir: what is sent to the one is got from the other. Each runs from an own folder with an own configuration. */
+export interface RealServers {
+  readonly ca: string
+  readonly user: 'u1'
+  readonly password: 'pw-1'
+  readonly address: 'u1@example.test'
+  readonly smtp: { readonly starttls: number; readonly tls: number }
+  readonly pop3: { readonly starttls: number; readonly tls: number }
+  /** Messages in the maildir of `user`. */
+  messages(): readonly string[]
+  /** Settles when the maildir holds `count` messages. */
+  delivered(count: number): Promise<void>
+  /** What the servers logged, for a test that failed. */
+  log(): string
+  close(): Promise<void>
+}
+
+const DEADLINE_MS = 30_000
+const POLL_MS = 20
+
+export async function startRealServers(): Promise<RealServers> {
+  const folder = mkdtempSync(join(tmpdir(), 'wirepost-interop-'))
+  chmodSync(folder, 0o755)
+  const authority = makeAuthority({ keyType: 'rsa' })
+  const server = authority.issue({
+    commonName: 'mail.example.test',
+    names: ['mail.example.test', 'localhost', '127.0.0.1'],
+    keyType: 'rsa',
+  })
+  const certificate = write(folder, 'server.pem', server.cert)
+  const key = write(folder, 'server.key', server.key) // throw-away: the daemons drop privileges before they read it
+  const mail = ids('mail')
+  const maildirs = makeFolder(folder, 'mail', mail)
+  const ports = await freePorts(4)
+  const [starttlsSmtp = 0, tlsSmtp = 0, stls = 0, pop3s = 0] = ports
+  const socket = join(folder, 'auth.sock')
+
+  const dovecot = write(folder, 'dovecot.conf', dovecotConfiguration({ folder, certificate, key, maildirs, mail, stls, pop3s, socket }))
+  makeFolder(folder, 'run')
+  makeFolder(folder, 'state')
+  write(folder, 'users', 'u1:{PLAIN}pw-1::::::\n')
+
+  const etc = makeFolder(folder, 'etc')
+  makeFolder(folder, 'queue')
+  makeFolder(folder, 'data', ids('postfix'))
+  write(etc, 'main.cf', postfixMain({ folder, certificate, key, maildirs, mail, socket }))
+  write(etc, 'master.cf', postfixMaster(starttlsSmtp, tlsSmtp))
+  write(etc, 'boxes', '/^u1@example\\.test$/ u1/\n')
+  write(etc, 'recipients', '/^temp@/ 450 4.2.1 try later\n/^perm@/ 550 5.1.1 no such user\n/^drop@/ 421 4.3.2 going away\n')
+
+  const children = [
+    spawn('dovecot', ['-F', '-c', dovecot], { stdio: 'ignore', env: environment() }),
+    spawn('postfix', ['-c', etc, 'start-fg'], { stdio: 'ignore', env: environment() }),
+  ]
+  const log = (): string => ['dovecot.log', 'postfix.log'].map((name) => `${name}:\n${readIfThere(join(folder, name))}`).join('\n')
+  const box = join(maildirs, 'u1')
+  const messages = (): readonly string[] => ['new', 'cur'].flatMap((name) => listIfThere(join(box, name)))
+  const close = async (): Promise<void> => {
+    // The script that starts Postfix leaves its master behind when it is ended itself.
+    spawnSync('postfix', ['-c', etc, 'stop'], { stdio: 'ignore', env: environment() })
+    await Promise.all(children.map(end))
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+  try {
+    for (const port of ports) await until(`port ${port}`, () => isOpen(port), log)
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return {
+    ca: authority.cert,
+    user: 'u1',
+    password: 'pw-1',
+    address: 'u1@example.test',
+    smtp: { starttls: starttlsSmtp, tls: tlsSmtp },
+    pop3: { starttls: stls, tls: pop3s },
+    messages,
+    delivered: (count) => until(`${count} messages`, () => Promise.resolve(messages().length >= count), log),
+    log,
+    close,
+  }
+}
+
+interface Place {
+  readonly folder: string
+  readonly certificate: string
+  readonly key: string
+  readonly maildirs: string
+  readonly mail: Ids
+  readonly socket: string
+}
+
+// Level 0 in both, because TLS 1.0 and 1.1 sign with SHA-1.
+function dovecotConfiguration({
+  folder,
+  certificate,
+  key,
+  maildirs,
+  mail,
+  stls,
+  pop3s,
+  socket,
+}: Place & { stls: number; pop3s: number }): string {
+  return `
+base_dir = ${folder}/run
+state_dir = ${folder}/state
+log_path = ${folder}/dovecot.log
+protocols = pop3
+listen = 127.0.0.1
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+ssl = yes
+ssl_cert = <${certificate}
+ssl_key = <${key}
+ssl_min_protocol = TLSv1
+ssl_cipher_list = ALL:@SECLEVEL=0
+first_valid_uid = 1
+first_valid_gid = 1
+mail_location = maildir:${maildirs}/%u
+pop3_lock_session = yes
+pop3_uidl_format = %08Xu%08Xv
+passdb {
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%u ${folder}/users
+}
+userdb {
+  driver = static
+  args = uid=${mail.uid} gid=${mail.gid} home=${maildirs}/%u
+}
+service pop3-login {
+  chroot =
+  inet_listener pop3 {
+    port = ${stls}
+  }
+  inet_listener pop3s {
+    port = ${pop3s}
+    ssl = yes
+  }
+}
+service anvil {
+  chroot =
+}
+service stats {
+  chroot =
+}
+service auth {
+  unix_listener ${socket} {
+    mode = 0666
+  }
+}
+`
+}
+
+function postfixMain({ folder, certificate, key, maildirs, mail, socket }: Place): string {
+  const version = execFileSync('postconf', ['-d', '-h', 'mail_version'], { encoding: 'utf8', env: environment() }).trim()
+  return `
+compatibility_level = 3.6
+mail_version = ${version}
+queue_directory = ${folder}/queue
+data_directory = ${folder}/data
+mail_owner = postfix
+setgid_group = postdrop
+daemon_directory = /usr/lib/postfix/sbin
+command_directory = /usr/sbin
+meta_directory = /etc/postfix
+maillog_file = ${folder}/postfix.log
+maillog_file_prefixes = ${folder}
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+myhostname = mail.example.test
+mydestination =
+mynetworks =
+virtual_mailbox_domains = example.test
+virtual_mailbox_base = ${maildirs}
+virtual_mailbox_maps = regexp:${folder}/etc/boxes
+virtual_mailbox_limit = 0
+virtual_uid_maps = static:${mail.uid}
+virtual_gid_maps = static:${mail.gid}
+virtual_minimum_uid = 1
+smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
+smtpd_recipient_restrictions = check_recipient_access regexp:${folder}/etc/recipients
+smtpd_tls_cert_file = ${certificate}
+smtpd_tls_key_file = ${key}
+smtpd_tls_security_level = may
+smtpd_tls_auth_only = yes
+smtpd_tls_protocols = >=TLSv1
+smtpd_tls_mandatory_protocols = >=TLSv1
+smtpd_tls_ciphers = medium
+tls_medium_cipherlist = ALL:@SECLEVEL=0
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = ${socket}
+smtpd_forbid_bare_newline = normalize
+message_size_limit = 40000000
+default_transport = error:no outbound mail in tests
+alias_maps =
+alias_database =
+`
+}
+
+function postfixMaster(starttls: number, tls: number): string {
+  return `
+127.0.0.1:${starttls} inet n - n - - smtpd
+127.0.0.1:${tls} inet n - n - - smtpd
+  -o smtpd_tls_wrappermode=yes
+pickup    unix  n - n 60 1 pickup
+cleanup   unix  n - n - 0 cleanup
+qmgr      unix  n - n 300 1 qmgr
+tlsmgr    unix  - - n 1000? 1 tlsmgr
+rewrite   unix  - - n - - trivial-rewrite
+bounce    unix  - - n - 0 bounce
+defer     unix  - - n - 0 bounce
+error     unix  - - n - - error
+retry     unix  - - n - - error
+virtual   unix  - n n - - virtual
+anvil     unix  - - n - 1 anvil
+scache    unix  - - n - 1 scache
+proxymap  unix  - - n - - proxymap
+postlog   unix-dgram n - n - 1 postlogd
+`
+}
+
+interface Ids {
+  readonly uid: number
+  readonly gid: number
+}
+
+function ids(user: string): Ids {
+  const entry = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .find((line) => line.startsWith(`${user}:`)) // no such user: the package is missing
+  const [, , uid, gid] = entry?.split(':') ?? []
+  if (uid === undefined || gid === undefined) throw new Error(`there is no user ${user}; install postfix and dovecot`)
+  return { uid: Number(uid), gid: Number(gid) }
+}
+
+function makeFolder(parent: string, name: string, owner?: Ids): string {
+  const folder = join(parent, name)
+  mkdirSync(folder, { mode: 0o755 })
+  if (owner !== undefined) chownSync(folder, owner.uid, owner.gid)
+  return folder
+}
+
+function write(folder: string, name: string, text: string): string {
+  const file = join(folder, name)
+  writeFileSync(file, text, { mode: 0o644 })
+  return file
+}
+
+function environment(): NodeJS.ProcessEnv {
+  return { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, LC_ALL: 'C' }
+}
+
+/** Ports that nobody has now. All are held until the last is known, so they differ. */
+async function freePorts(count: number): Promise<number[]> {
+  const holders = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
+  await Promise.all(holders.map((holder) => once(holder, 'listening')))
+  const ports = holders.map((holder) => {
+    const address = holder.address()
+    return address === null || typeof address === 'string' ? 0 : address.port
+  })
+  await Promise.all(holders.map((holder) => once(holder.close(), 'close')))
+  return ports
+}
+
+async function until(what: string, holds: () => Promise<boolean>, log: () => string): Promise<void> {
+  const end = Date.now() + DEADLINE_MS
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`${what} did not come about within ${DEADLINE_MS} ms\n${log()}`)
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+  }
+}
+
+function isOpen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port })
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+    socket.once('connect', () => socket.end().resume())
+  })
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill('SIGTERM')
+  const hard = setTimeout(() => child.kill('SIGKILL'), 10_000)
+  await exited
+  clearTimeout(hard)
+}
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+function listIfThere(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
