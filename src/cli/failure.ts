@@ -98,7 +98,7 @@ const HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   ERR_TLS_REQUIRED: 'use pop3s:// or smtps://, or, where the way to the server is safe, ?security=none',
   ERR_AUTH: 'check the user and the password, and whether the mailbox wants an app password',
   ERR_AUTH_CLEAR_TEXT: 'use TLS, or, where the way to the server is safe, --allow-clear-text-auth',
-  ERR_STATE: 'name a folder that can be written with --state DIR',
+  ERR_STATE: 'it is chosen with --state DIR',
   ERR_STATE_LOCKED: 'wait until the other run has ended, or name another folder with --state DIR',
   ERR_TIMEOUT: 'try again, or wait longer with --timeout SECONDS',
   ERR_CLOSED: 'run it again: what was not done is done then',

@@ -23,6 +23,11 @@ export interface Output {
   readonly columns: number | undefined
 }
 
+/** Writes what nobody waits for: a reader who is gone, is gone. */
+export function tell(output: Output, text: string): void {
+  output.write(text).catch(() => undefined)
+}
+
 /** Keys without echo, and a place for the question. */
 export interface Terminal extends AsyncIterable<Buffer> {
   write(text: string): void

@@ -7,14 +7,14 @@ import {
   smtpReplyChannel,
   type DialogueMessage,
 } from '../diagnostics.ts'
-import type { Io } from './io.ts'
+import { tell, type Io } from './io.ts'
 
 /** Shows the dialogue on standard error until the result is called: `C:` for our lines, `S:` for the server's, `*` for the connection. */
 export function traceDialogue(io: Io): () => void {
   const show =
     (mark: string) =>
     (message: unknown): void => {
-      if (isDialogue(message)) io.err.write(`${mark} ${printable(message.line, 2000)}\n`).catch(() => undefined)
+      if (isDialogue(message)) tell(io.err, `${mark} ${printable(message.line, 2000)}\n`)
     }
   const connected = show('*')
   const command = show('C:')

@@ -1,0 +1,46 @@
+import { printable } from '../bytes.ts'
+import { tell, type Output } from './io.ts'
+
+/** What the connector logs to, written for people: one line each. */
+export interface ConsoleLog {
+  trace(facts: object, message?: string): void
+  debug(facts: object, message?: string): void
+  info(facts: object, message?: string): void
+  warn(facts: object, message?: string): void
+  error(facts: object, message?: string): void
+  child(facts: object): ConsoleLog
+}
+
+/** Levels that are shown: only warnings and errors unless asked for more, nothing when quiet (what ended the command is said anyway). */
+export function consoleLog(err: Output, command: string, level: 'none' | 'warn' | 'debug'): ConsoleLog {
+  const write = (name: string) => (facts: object, message?: string) => {
+    const text = message ?? name
+    const details = level === 'debug' ? shownFacts(facts) : reason(facts)
+    tell(err, `wirepost ${command}: ${name}: ${printable(text, 500)}${details}\n`)
+  }
+  const log: ConsoleLog = {
+    trace: silent,
+    debug: level === 'debug' ? write('debug') : silent,
+    info: level === 'debug' ? write('info') : silent,
+    warn: level === 'none' ? silent : write('warning'),
+    error: level === 'none' ? silent : write('error'),
+    child: () => log,
+  }
+  return log
+}
+
+function silent(): void {}
+
+/** The fact that a person cannot do without. */
+function reason(facts: object): string {
+  if ('reason' in facts && typeof facts.reason === 'string') return `: ${printable(facts.reason, 300)}`
+  const error = 'err' in facts ? facts.err : 'error' in facts ? facts.error : undefined
+  return error instanceof Error ? `: ${printable(error.message, 300)}` : ''
+}
+
+function shownFacts(facts: object): string {
+  const shown = Object.entries(facts)
+    .filter(([, value]) => typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+    .map(([name, value]) => `${name}=${printable(String(value), 200)}`)
+  return `${reason(facts)}${shown.length === 0 ? '' : ` (${shown.join(' ')})`}`
+}
