@@ -1,0 +1,71 @@
+import { TextDecoder } from 'node:util'
+import { textOf } from './single-byte.ts'
+import type { Decoding } from './unicode.ts'
+
+const FIRST_SYLLABLE = 0xac00
+const LAST_SYLLABLE = 0xd7a3
+const REPLACEMENT = 0xfffd
+
+/** One code unit for each pair of octets, by lead and trail. */
+let pairs: Uint16Array | undefined
+
+/**
+ * EUC-KR with the extension that everybody means by it (UHC, code page 949). Node knows KS X 1001 only; the 8,822 other syllables follow in
+ * the order of Unicode over the pairs that EUC-KR leaves free, so they are counted off rather than stored.
+ */
+export class KoreanDecoding implements Decoding {
+  #lead = 0
+
+  decode(chunk: Buffer): string {
+    pairs ??= pairTable()
+    const units = new Uint16Array(2 * chunk.length)
+    let length = 0
+    for (const octet of chunk) {
+      if (this.#lead > 0) {
+        const unit = pairs[(this.#lead << 8) | octet] ?? 0
+        this.#lead = 0
+        if (unit > 0) {
+          units[length++] = unit
+          continue
+        }
+        units[length++] = REPLACEMENT
+        if (octet >= 0x80) continue // the pair was wrong as a whole; an ASCII octet stands for itself
+      }
+      if (octet < 0x80) units[length++] = octet
+      else if (octet === 0x80 || octet === 0xff) units[length++] = REPLACEMENT
+      else this.#lead = octet
+    }
+    return textOf(units.subarray(0, length))
+  }
+
+  end(): string {
+    if (this.#lead === 0) return ''
+    this.#lead = 0
+    return '\ufffd'
+  }
+}
+
+function pairTable(): Uint16Array {
+  const table = new Uint16Array(0x10000)
+  const present = new Set<number>()
+  const decoder = new TextDecoder('euc-kr')
+  for (let lead = 0xa1; lead <= 0xfe; lead++) {
+    for (let trail = 0xa1; trail <= 0xfe; trail++) {
+      const text = decoder.decode(Uint8Array.of(lead, trail))
+      const unit = text.charCodeAt(0)
+      if (text.length !== 1 || unit === REPLACEMENT || (unit >= 0xe000 && unit <= 0xf8ff)) continue
+      table[(lead << 8) | trail] = unit
+      present.add(unit)
+    }
+  }
+  let syllable = FIRST_SYLLABLE
+  for (let lead = 0x81; lead <= 0xc6; lead++) {
+    for (let trail = 0x41; trail <= (lead <= 0xa0 ? 0xfe : 0xa0); trail++) {
+      if ((trail > 0x5a && trail < 0x61) || (trail > 0x7a && trail < 0x81)) continue
+      while (present.has(syllable)) syllable++
+      if (syllable > LAST_SYLLABLE) return table
+      table[(lead << 8) | trail] = syllable++
+    }
+  }
+  return table
+}
