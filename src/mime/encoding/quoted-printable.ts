@@ -1,0 +1,277 @@
+import { CR, DOT, EMPTY, LF, NUL, SPACE, TAB } from '../../bytes.ts'
+import type { DefectCode, Report } from '../defect.ts'
+import type { ContentDecoder } from './decoder.ts'
+import type { ContentEncoder } from './encoder.ts'
+import { joined, trimmed } from './output.ts'
+
+const EQUALS = 0x3d
+const LETTER_F = 0x46
+const FROM_REST = Buffer.from('rom ')
+
+/**
+ * Blanks at the end of a line are no content (RFC 2045 §6.7 (3)), so they are held until something else comes. A run longer than any legal
+ * line is not what that rule is about: it is content, and nothing has to be held for it.
+ */
+const MAX_BLANKS = 998
+
+const NOT_HEX = 255
+const HEX_VALUES = hexValues()
+/** 1 for the octets that the decoder must look at. */
+const SPECIAL = new Uint8Array(256)
+SPECIAL[EQUALS] = 1
+SPECIAL[LF] = 1
+
+/**
+ * Quoted-printable (RFC 2045 §6.7). Line ends stay as they were sent; blanks before them go; `=`, blanks and a line end are a soft break; any
+ * other `=` without two hexadecimal digits stands for itself, but for one that ends the content, which is a soft break without its line.
+ */
+export class QuotedPrintableDecoder implements ContentDecoder {
+  /** Undecided: an `=` and what follows it, or blanks and perhaps a CR. */
+  #held: Buffer = EMPTY
+  /** Octets before those held. */
+  #offset = 0
+  /** The chunk before ended within a run of blanks that is content. */
+  #inBlanks = false
+  readonly #reported = new Set<DefectCode>()
+
+  decode(chunk: Buffer, report: Report): Buffer {
+    const octets = joined(this.#held, chunk)
+    this.#held = EMPTY
+    const end = octets.length
+    const out = Buffer.allocUnsafeSlow(end)
+    let at = 0
+    let to = 0
+    if (this.#inBlanks) {
+      while (at < end && isBlank(octets[at])) out[to++] = octets[at++] ?? 0
+      if (at === end) return this.#took(at, out, to)
+      this.#inBlanks = false
+    }
+    // What was written before `floor` is not to be trimmed: it was encoded, or stands before a soft break.
+    let floor = to
+    for (;;) {
+      const start = at
+      let seen = 0
+      while (at + 4 <= end) {
+        const a = octets[at] ?? 0
+        const b = octets[at + 1] ?? 0
+        const c = octets[at + 2] ?? 0
+        const d = octets[at + 3] ?? 0
+        if (((SPECIAL[a] ?? 0) | (SPECIAL[b] ?? 0) | (SPECIAL[c] ?? 0) | (SPECIAL[d] ?? 0)) !== 0) break
+        seen |= a | b | c | d
+        out[to] = a
+        out[to + 1] = b
+        out[to + 2] = c
+        out[to + 3] = d
+        to += 4
+        at += 4
+      }
+      for (; at < end; at++) {
+        const octet = octets[at] ?? 0
+        if (SPECIAL[octet] === 1) break
+        seen |= octet
+        out[to++] = octet
+      }
+      if (seen > 127) this.#report8bit(octets, start, at, report)
+      if (at === end) break
+      if (octets[at] === LF) {
+        const ending = to > floor && out[to - 1] === CR ? 2 : 1
+        to = trimBlanks(out, floor, to - ending + 1)
+        if (ending === 2) out[to++] = CR
+        out[to++] = LF
+        floor = to
+        at++
+        continue
+      }
+      const high = HEX_VALUES[octets[at + 1] ?? NUL] ?? NOT_HEX
+      const low = HEX_VALUES[octets[at + 2] ?? NUL] ?? NOT_HEX
+      if ((high | low) < 16) {
+        out[to++] = (high << 4) | low
+        at += 3
+      } else {
+        const next = afterSoftBreak(octets, at, high)
+        if (next === undefined) {
+          this.#held = Buffer.from(octets.subarray(at))
+          return this.#took(at, out, to)
+        }
+        if (next > 0) at = next
+        else {
+          this.#report('quoted-printable-invalid', at, report)
+          out[to++] = EQUALS
+          at++
+        }
+      }
+      floor = to
+    }
+    const tail = trailingBlanks(out, floor, to)
+    if (tail.blanks > MAX_BLANKS) this.#inBlanks = !tail.cr
+    else if (tail.blanks > 0) {
+      const length = tail.blanks + (tail.cr ? 1 : 0)
+      to -= length
+      at -= length
+      this.#held = Buffer.from(out.subarray(to, to + length))
+    }
+    return this.#took(at, out, to)
+  }
+
+  end(report: Report): Buffer {
+    const held = this.#held
+    this.#held = EMPTY
+    if (held.length === 0) return EMPTY
+    if (held[0] !== EQUALS) return held.at(-1) === CR ? held : EMPTY
+    let at = 1
+    while (at < held.length && isBlank(held[at])) at++
+    if (at === held.length) return EMPTY
+    this.#report('quoted-printable-invalid', 0, report)
+    return held
+  }
+
+  #took(octets: number, out: Buffer, length: number): Buffer {
+    this.#offset += octets
+    return trimmed(out, length)
+  }
+
+  #report8bit(octets: Buffer, from: number, end: number, report: Report): void {
+    if (this.#reported.has('quoted-printable-8bit')) return
+    let at = from
+    while (at < end && (octets[at] ?? 0) < 128) at++
+    this.#report('quoted-printable-8bit', at, report)
+  }
+
+  #report(code: DefectCode, at: number, report: Report): void {
+    if (this.#reported.has(code)) return
+    this.#reported.add(code)
+    report(code, this.#offset + at)
+  }
+}
+
+/** Where the line after a soft break begins; 0 when there is none; `undefined` when more input is needed. `at` is that of the `=`. */
+function afterSoftBreak(octets: Buffer, at: number, high: number): number | undefined {
+  let next = at + 1
+  if (next === octets.length) return undefined
+  if (high < 16) return next + 1 === octets.length ? undefined : 0
+  const limit = Math.min(octets.length, next + MAX_BLANKS + 1)
+  while (next < limit && isBlank(octets[next])) next++
+  if (next - at - 1 > MAX_BLANKS) return 0
+  if (octets[next] === CR) next++
+  if (next === octets.length) return undefined
+  return octets[next] === LF ? next + 1 : 0
+}
+
+/** Where the blanks before `end` begin, or `end` when they are too many to be a line's padding. */
+function trimBlanks(out: Buffer, floor: number, end: number): number {
+  let at = end
+  while (at > floor && isBlank(out[at - 1])) at--
+  return end - at > MAX_BLANKS ? end : at
+}
+
+function trailingBlanks(out: Buffer, floor: number, end: number): { blanks: number; cr: boolean } {
+  const cr = end > floor && out[end - 1] === CR
+  const last = cr ? end - 1 : end
+  let at = last
+  while (at > floor && isBlank(out[at - 1])) at--
+  return { blanks: last - at, cr }
+}
+
+function isBlank(octet: number | undefined): boolean {
+  return octet === SPACE || octet === TAB
+}
+
+/** Lower case too: RFC 2045 wants capitals, and asks the reader to be generous. */
+function hexValues(): Uint8Array {
+  const table = new Uint8Array(256).fill(NOT_HEX)
+  for (let value = 0; value < 16; value++) {
+    const digit = value.toString(16)
+    table[digit.charCodeAt(0)] = value
+    table[digit.toUpperCase().charCodeAt(0)] = value
+  }
+  return table
+}
+
+const MAX_COLUMN = 76
+/** What the encoder must see behind an octet to decide on it: "From ", or a blank and CRLF. */
+const LOOK_AHEAD = 5
+const HEX_DIGITS = Buffer.from('0123456789ABCDEF')
+/** 1 for octets that stand for themselves anywhere in a line but at its start. Blanks do where they do not end it. */
+const VISIBLE = new Uint8Array(256).fill(1, 0x21, 0x7f)
+VISIBLE[EQUALS] = 0
+
+/**
+ * Quoted-printable in lines of at most 76 columns. In `text` CRLF is a line end and stays one; in `binary` every CR and LF is encoded, so that
+ * the octets come back as they were. "From " and a dot at the start of a line are encoded: relays change the first, and the second must
+ * never be the whole line (RFC 5321 §4.5.2).
+ */
+export class QuotedPrintableEncoder implements ContentEncoder {
+  readonly #text: boolean
+  #held: Buffer = EMPTY
+  #column = 0
+
+  constructor(mode: 'text' | 'binary') {
+    this.#text = mode === 'text'
+  }
+
+  encode(chunk: Buffer): Buffer {
+    const octets = joined(this.#held, chunk)
+    const end = Math.max(0, octets.length - LOOK_AHEAD)
+    return this.#write(octets, end)
+  }
+
+  end(): Buffer {
+    return this.#write(this.#held, this.#held.length)
+  }
+
+  #write(octets: Buffer, end: number): Buffer {
+    // Three columns an octet, and a soft break of three after no fewer than 25 octets.
+    const out = Buffer.allocUnsafeSlow(end * 3 + Math.ceil(end / 24) * 3 + 3)
+    let to = 0
+    let at = 0
+    while (at < end) {
+      // Most octets: visible, or a blank before something visible, where neither line start nor line end is near.
+      let column = this.#column
+      if (column > 0) {
+        while (at < end && column < MAX_COLUMN - 1) {
+          const octet = octets[at] ?? 0
+          if (VISIBLE[octet] !== 1 && !(octet === SPACE && VISIBLE[octets[at + 1] ?? 0] === 1)) break
+          out[to++] = octet
+          column++
+          at++
+        }
+        this.#column = column
+        if (at >= end) break
+      }
+      const octet = octets[at] ?? 0
+      if (this.#isLineEnd(octets, at)) {
+        out[to++] = CR
+        out[to++] = LF
+        this.#column = 0
+        at += 2
+        continue
+      }
+      const last = at + 1 === octets.length || this.#isLineEnd(octets, at + 1)
+      let plain = VISIBLE[octet] === 1 || (isBlank(octet) && !last)
+      // A line that goes on needs its last column for the `=` of a soft break.
+      if (this.#column + (plain ? 1 : 3) > (last ? MAX_COLUMN : MAX_COLUMN - 1)) {
+        out[to++] = EQUALS
+        out[to++] = CR
+        out[to++] = LF
+        this.#column = 0
+      }
+      if (this.#column === 0 && plain) plain = octet !== DOT && !(octet === LETTER_F && octets.subarray(at + 1, at + 5).equals(FROM_REST))
+      if (plain) {
+        out[to++] = octet
+        this.#column++
+      } else {
+        out[to++] = EQUALS
+        out[to++] = HEX_DIGITS[octet >> 4] ?? 0
+        out[to++] = HEX_DIGITS[octet & 15] ?? 0
+        this.#column += 3
+      }
+      at++
+    }
+    this.#held = Buffer.from(octets.subarray(at))
+    return trimmed(out, to)
+  }
+
+  #isLineEnd(octets: Buffer, at: number): boolean {
+    return this.#text && octets[at] === CR && octets[at + 1] === LF
+  }
+}
