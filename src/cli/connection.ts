@@ -6,7 +6,6 @@ import { CommandError } from './failure.ts'
 import { fileTrouble } from './file-trouble.ts'
 import type { Io } from './io.ts'
 import { readPassword } from './password.ts'
-import { redacted, redactor } from './redacted.ts'
 import { parseServerUrl, type Protocol } from './server-url.ts'
 import { traceDialogue } from './trace.ts'
 
@@ -39,8 +38,6 @@ export interface Connection {
   readonly protocol: Protocol
   readonly options: ServerOptions
   readonly user: string | undefined
-  /** The process, with the password replaced on standard error. */
-  readonly io: Io
   /** Text that a server wrote, without the password. */
   readonly redact: (text: string) => string
   /** Ends the trace. */
@@ -64,13 +61,12 @@ export async function readConnection(args: Arguments, io: Io, server: string | u
   }
   if ((tls.cert === undefined) !== (tls.key === undefined)) throw new CommandError('--cert and --key belong together; give both')
   const password = user === undefined ? undefined : await readPassword(args, io, printable(user, 100), printable(url.host, 100))
-  const redact = password === undefined || user === undefined ? (text: string): string => text : redactor(user, password)
-  const safe = redacted(io, redact)
+  const secrets = password === undefined || user === undefined ? [] : formsOf(user, password)
+  io.conceal(secrets)
   return {
     protocol: url.protocol,
     user,
-    io: safe,
-    redact,
+    redact: (text) => secrets.reduce((left, secret) => left.replaceAll(secret, '***'), text),
     options: {
       host: url.host,
       port: url.port,
@@ -83,7 +79,7 @@ export async function readConnection(args: Arguments, io: Io, server: string | u
           ? undefined
           : { connect: timeoutMs, handshake: timeoutMs, greeting: timeoutMs, command: timeoutMs, idle: timeoutMs },
     },
-    close: args.has('trace') ? traceDialogue(safe) : () => undefined,
+    close: args.has('trace') ? traceDialogue(io) : () => undefined,
   }
 }
 
@@ -124,4 +120,16 @@ async function pem(args: Arguments, option: 'ca' | 'cert' | 'key'): Promise<stri
       `${printable(file)} of --${option} holds no ${option === 'key' ? 'private key' : 'certificate'} in PEM form (-----BEGIN …-----)`,
     )
   return text
+}
+
+/** How a password travels: servers have been seen to send back what they refuse. Also base64 of it, and of PLAIN (RFC 4616). */
+function formsOf(user: string, password: string): string[] {
+  return [password, base64(password), base64(`\0${user}\0${password}`)].filter((form) => form.length >= SHORTEST)
+}
+
+/** A shorter one would be found by chance in ordinary words. */
+const SHORTEST = 6
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64')
 }

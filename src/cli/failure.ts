@@ -26,14 +26,12 @@ export interface Failure {
 export function describeFailure(error: unknown): Failure {
   if (error instanceof CommandError) return { message: printable(error.message, 1000), status: error.status }
   if (error instanceof MailError) {
-    const said = serverText(error)
-    const hint = HINTS[error.code]
-    const message = `${error.message}${said === '' || error.message.includes(said) ? '' : `: ${said}`}${hint === undefined ? '' : `; ${hint}`}`
+    const hint = DISK_CODES.has(errorCode(error.cause)) ? undefined : HINTS[error.code]
+    const message = hint === undefined ? error.message : `${error.message}; ${hint}`
     return { message: printable(message, 1000), status: mailStatus(error) }
   }
-  if (errorCode(error) !== '' && typeof error === 'object' && error !== null && 'syscall' in error) {
-    const path = 'path' in error && typeof error.path === 'string' ? ` ${error.path}` : ''
-    return { message: printable(`cannot use${path}: ${fileTrouble(error)}`, 1000), status: 1 }
+  if (error instanceof Error && errorCode(error) !== '' && 'path' in error && typeof error.path === 'string') {
+    return { message: `cannot use ${printable(error.path)}: ${fileTrouble(error)}`, status: 2 }
   }
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   return { message: printable(`something unexpected happened: ${text}; run it again with --trace and report it`, 1000), status: 1 }
@@ -102,16 +100,4 @@ const HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   ERR_STATE_LOCKED: 'wait until the other run has ended, or name another folder with --state DIR',
   ERR_TIMEOUT: 'try again, or wait longer with --timeout SECONDS',
   ERR_CLOSED: 'run it again: what was not done is done then',
-}
-
-/** What the server answered, for an error that holds an answer. */
-function serverText(error: MailError): string {
-  if (!('reply' in error)) return ''
-  const { reply } = error
-  if (typeof reply === 'string') return printable(reply, 300)
-  if (typeof reply !== 'object' || reply === null) return ''
-  if ('text' in reply && typeof reply.text === 'string') return printable(reply.text, 300)
-  if (!('lines' in reply) || !Array.isArray(reply.lines)) return ''
-  const status = 'status' in reply && typeof reply.status === 'number' ? `${reply.status} ` : ''
-  return printable(`${status}${reply.lines.join(' ')}`, 300)
 }

@@ -9,6 +9,8 @@ export interface Io {
   readonly out: Output
   /** Where progress, log and complaints go. */
   readonly err: Output
+  /** From now on standard error shows `***` in place of these. Results are left alone: a file may well be called like a password. */
+  conceal(secrets: readonly string[]): void
   readonly env: Readonly<Record<string, string | undefined>>
   /** Aborted with `Interrupted` by the first SIGINT or SIGTERM, and with `OutputClosed` when nobody reads the results any more. */
   readonly signal: AbortSignal
@@ -52,11 +54,19 @@ export class Interrupted extends Error {
 
 /** The real process as `Io`. `abort` is called when the reader of standard output is gone. */
 export function processIo(abort: AbortController): Io {
+  // Who closes standard error does not want to hear us; the results matter still.
+  const err = streamOutput(process.stderr, undefined)
+  const concealed: string[] = []
   return {
     stdin: process.stdin,
     out: streamOutput(process.stdout, abort),
-    // Who closes standard error does not want to hear us; the results matter still.
-    err: streamOutput(process.stderr, undefined),
+    err: {
+      write: (text) => err.write(concealed.reduce((left, secret) => left.replaceAll(secret, '***'), text)),
+      get columns() {
+        return err.columns
+      },
+    },
+    conceal: (secrets) => void concealed.push(...secrets),
     env: process.env,
     signal: abort.signal,
     terminal,

@@ -1,8 +1,8 @@
 import { extname } from 'node:path'
 
-/** The media type of a file by the end of its name; what is not known is octets. */
-export function mediaTypeOf(fileName: string): string {
-  return TYPES.get(extname(fileName).slice(1).toLowerCase()) ?? 'application/octet-stream'
+/** The media type of a file by the end of its name, where it says one. */
+export function mediaTypeOf(fileName: string): string | undefined {
+  return TYPES.get(extname(fileName).slice(1).toLowerCase())
 }
 
 const TYPES: ReadonlyMap<string, string> = new Map(

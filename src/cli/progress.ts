@@ -22,7 +22,7 @@ export class Progress {
   constructor(io: Io, wanted: boolean) {
     this.#err = io.err
     this.#active = wanted && io.err.columns !== undefined
-    this.io = { ...io, signal: io.signal, terminal: () => io.terminal(), out: this.#above(io.out), err: this.#above(io.err) }
+    this.io = { ...io, out: this.#above(io.out), err: this.#above(io.err) }
   }
 
   /** What is done so far, in words. */
