@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { MailConnector } from '../connector/connector.ts'
-import type { GetReport, MailDocument } from '../connector/document.ts'
+import type { MailDocument } from '../connector/document.ts'
 import type { GetOperation } from '../connector/operation.ts'
 import { helpText, readArguments, type Arguments, type Syntax } from './arguments.ts'
 import { CONNECTION_OPTIONS, readConnection, SERVER_NOTES, type Connection } from './connection.ts'
@@ -93,6 +93,7 @@ function getOperation(given: Arguments): GetOperation {
 
 async function run(
   given: Arguments,
+  outer: Io,
   connection: Connection,
   operation: GetOperation,
   folder: OutputFolder,
@@ -133,6 +134,8 @@ async function run(
     await connector.close()
   }
 }
+
+type GetReport = Awaited<ReturnType<Getter['get']>>
 
 interface View {
   document(file: WrittenFile, document: MailDocument): Promise<void>

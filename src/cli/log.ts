@@ -9,6 +9,7 @@ export interface ConsoleLog {
   warn(facts: object, message?: string): void
   error(facts: object, message?: string): void
   child(facts: object): ConsoleLog
+  isLevelEnabled(level: string): boolean
 }
 
 /** Levels that are shown: only warnings and errors unless asked for more, nothing when quiet (what ended the command is said anyway). */
@@ -25,8 +26,15 @@ export function consoleLog(err: Output, command: string, level: 'none' | 'warn' 
     warn: level === 'none' ? silent : write('warning'),
     error: level === 'none' ? silent : write('error'),
     child: () => log,
+    isLevelEnabled: (name) => SHOWN[level].includes(name),
   }
   return log
+}
+
+const SHOWN: Readonly<Record<'none' | 'warn' | 'debug', readonly string[]>> = {
+  none: [],
+  warn: ['warn', 'error'],
+  debug: ['debug', 'info', 'warn', 'error'],
 }
 
 function silent(): void {}
@@ -35,6 +43,7 @@ function silent(): void {}
 function reason(facts: object): string {
   if ('reason' in facts && typeof facts.reason === 'string') return `: ${printable(facts.reason, 300)}`
   const error = 'err' in facts ? facts.err : 'error' in facts ? facts.error : undefined
+  if (typeof error === 'string') return `: ${printable(error, 300)}`
   return error instanceof Error ? `: ${printable(error.message, 300)}` : ''
 }
 

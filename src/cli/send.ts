@@ -3,7 +3,6 @@ import { access, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { printable } from '../bytes.ts'
 import type { MailConnector } from '../connector/connector.ts'
-import type { SendReceipt } from '../connector/document.ts'
 import type { OutgoingDocument, SendOperation } from '../connector/operation.ts'
 import { helpText, readArguments, type Arguments, type Syntax } from './arguments.ts'
 import { CONNECTION_OPTIONS, readConnection, SERVER_NOTES, type Connection } from './connection.ts'
@@ -132,6 +131,7 @@ function batches(given: Arguments, operation: SendOperation, files: readonly str
 
 async function run(
   given: Arguments,
+  outer: Io,
   connection: Connection,
   operation: SendOperation,
   files: readonly string[],
@@ -195,6 +195,7 @@ async function* counting(source: AsyncIterable<Buffer> | Iterable<Buffer>, progr
   }
 }
 
+type SendReceipt = Awaited<ReturnType<Sender['send']>>[number]
 type View = (receipt: SendReceipt, file: string) => Promise<void>
 type Recipient = SendReceipt['recipients'][number]
 
