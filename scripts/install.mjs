@@ -7,20 +7,19 @@ import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ROOT } from './root.mjs'
 
-const STAMP = join(ROOT, 'node_modules', '.wirepost-installed')
-
-/** Runs `npm ci` if it is needed. Ends the process when it fails. */
-export function install() {
-  const wanted = stampFor(readFileSync(join(ROOT, 'package-lock.json')))
-  if (read(STAMP) === wanted) return
-  console.error('installing the development tree (npm ci) …')
-  const { status, error } = npm(['ci', '--include=dev', '--ignore-scripts'])
+/** Runs `npm ci` in a folder with a lock file if it is needed. Ends the process when it fails. */
+export function install(folder = ROOT) {
+  const stamp = join(folder, 'node_modules', '.wirepost-installed')
+  const wanted = stampFor(readFileSync(join(folder, 'package-lock.json')))
+  if (read(stamp) === wanted) return
+  console.error(`installing ${folder === ROOT ? 'the development tree' : 'what wirepost is measured against'} (npm ci) …`)
+  const { status, error } = npm(folder, ['ci', '--include=dev', '--ignore-scripts'])
   if (error !== undefined) console.error(`npm could not be started: ${error.message}. Is npm installed and in PATH?`)
   if (status !== 0) {
     console.error('npm ci failed; its own message is above. Nothing was built or tested.')
     process.exit(1)
   }
-  writeFileSync(STAMP, wanted)
+  writeFileSync(stamp, wanted)
 }
 
 // Some packages bring one binary for each platform, so a tree belongs to a platform as much as to a lock file.
@@ -30,12 +29,12 @@ function stampFor(lock) {
 }
 
 /** npm's output goes to standard error, so that standard output stays that of the script that called. */
-function npm(args) {
+function npm(cwd, args) {
   const stdio = ['ignore', 2, 2]
   const cli = process.env.npm_execpath
-  if (cli !== undefined && basename(cli) === 'npm-cli.js') return spawnSync(process.execPath, [cli, ...args], { cwd: ROOT, stdio })
+  if (cli !== undefined && basename(cli) === 'npm-cli.js') return spawnSync(process.execPath, [cli, ...args], { cwd, stdio })
   // npm is a .cmd file on Windows, which only a shell can start; the arguments are all our own.
-  return spawnSync('npm', args, { cwd: ROOT, stdio, shell: process.platform === 'win32' })
+  return spawnSync('npm', args, { cwd, stdio, shell: process.platform === 'win32' })
 }
 
 function read(file) {
