@@ -1,7 +1,7 @@
 // npm run build: src → dist (what is published) and, for scripts that run on Node without a test runner, src, test/support and bench → .build
 // (Node 20 cannot run TypeScript). `--if-stale` does only what changed since the last time.
 import { createHash } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { install } from './install.mjs'
@@ -31,14 +31,18 @@ function emit(target, project, sources, ifStale) {
   const stamp = join(BUILD, `${target.replaceAll(/\W/g, '_')}.stamp`)
   const wanted = digest([project, 'tsconfig.json', 'package-lock.json'], sources)
   if (ifStale && existsSync(folder) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
-  rmSync(stamp, { force: true })
-  // A file whose source is gone must not be published.
-  rmSync(folder, { recursive: true, force: true })
-  const status = run(TOOLS.tsc, ['-p', project], { stdio: ['ignore', 2, 2] })
+  // Beside the old one first: a compiler error leaves what was there, and a file whose source is gone is not published.
+  const next = join(BUILD, `next-${process.pid}`)
+  const status = run(TOOLS.tsc, ['-p', project, '--outDir', next], { stdio: ['ignore', 2, 2] })
   if (status !== 0) {
-    console.error(`${project}: the compiler found errors (above); ${target} is not usable`)
+    rmSync(next, { recursive: true, force: true })
+    console.error(`${project}: the compiler found errors (above); ${target} is not built`)
     process.exit(1)
   }
+  rmSync(stamp, { force: true })
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(dirname(folder), { recursive: true })
+  renameSync(next, folder)
   mkdirSync(dirname(stamp), { recursive: true })
   writeFileSync(stamp, wanted)
 }
@@ -66,4 +70,5 @@ function sourcesIn(folder) {
 if (process.argv[1] !== undefined && pathToFileURL(process.argv[1]).href === import.meta.url) {
   install()
   build({ ifStale: process.argv.includes('--if-stale') })
+  if (process.argv.includes('--support')) buildSupport({ ifStale: true })
 }
