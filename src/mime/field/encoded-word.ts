@@ -1,0 +1,202 @@
+import { isUtf8 } from 'node:buffer'
+import { decodeText } from '../charset/decode.ts'
+import type { Report } from '../defect.ts'
+import { octetDecoder, skipBlanks } from './scan.ts'
+
+/** Longer names of charsets do not exist; the limit keeps a hostile one from being searched for its end (RFC 2047 §2 allows 75 for all). */
+const MAX_CHARSET = 100
+
+interface EncodedWord {
+  readonly charset: string
+  readonly encoding: 'B' | 'Q'
+  readonly text: string
+  /** Index after the closing `?=`. */
+  readonly end: number
+}
+
+/**
+ * A field's octets as text, encoded-words decoded (RFC 2047). Neighbours of one charset are joined before they are decoded, because
+ * senders cut characters in two; a word may touch other text or hold blanks; what is no word stays as it is. CR, LF and NUL that come out of
+ * a word become spaces, or a word could make a line of its own. `whole` is the value that `body` is part of (it decides how raw octets
+ * are read), `offset` where it begins.
+ */
+export function decodeWords(body: string, report: Report, offset = 0, decodeRaw = octetDecoder(body)): string {
+  let next = body.indexOf('=?')
+  if (next < 0) return decodeRaw(body)
+  const closings = new Closings(body)
+  let out = ''
+  let copied = 0
+  while (next >= 0) {
+    const run = readRun(body, next, closings, report, offset)
+    if (run === undefined) {
+      next = body.indexOf('=?', next + 2)
+      continue
+    }
+    out += decodeRaw(body.slice(copied, next)) + run.text
+    copied = run.end
+    next = body.indexOf('=?', copied)
+  }
+  return out + decodeRaw(body.slice(copied))
+}
+
+/** Words with nothing but blanks between them (RFC 2047 §6.2), as text. */
+function readRun(
+  body: string,
+  from: number,
+  closings: Closings,
+  report: Report,
+  offset: number,
+): { text: string; end: number } | undefined {
+  let word = parseWord(body, from, closings)
+  if (word === undefined) return undefined
+  let text = ''
+  let end = from
+  let start = from
+  for (;;) {
+    const charset = word.charset
+    const octets: string[] = []
+    let upcoming: EncodedWord | undefined = word
+    let at = start
+    while (upcoming !== undefined && upcoming.charset === charset) {
+      octets.push(wordOctets(upcoming, report, offset + at))
+      end = upcoming.end
+      at = skipBlanks(body, end)
+      upcoming = body.startsWith('=?', at) ? parseWord(body, at, closings) : undefined
+    }
+    text += wordText(octets.join(''), charset, report, offset + start)
+    if (upcoming === undefined) return { text, end }
+    word = upcoming
+    start = at
+  }
+}
+
+/** Finds `?=` without ever looking at the same place twice, for a body that holds 100,000 words without an end. */
+class Closings {
+  readonly #body: string
+  #at = 0
+
+  constructor(body: string) {
+    this.#body = body
+  }
+
+  after(from: number): number {
+    if (this.#at >= 0 && this.#at < from) this.#at = this.#body.indexOf('?=', from)
+    return this.#at
+  }
+}
+
+function parseWord(body: string, from: number, closings: Closings): EncodedWord | undefined {
+  let at = from + 2
+  const limit = at + MAX_CHARSET
+  while (at < limit && isCharsetCode(body.charCodeAt(at))) at++
+  const letter = body.charCodeAt(at + 1) | 32
+  if (at === from + 2 || body[at] !== '?' || body[at + 2] !== '?' || (letter !== 98 && letter !== 113)) return undefined
+  const start = at + 3
+  const close = closings.after(start)
+  if (close < 0) return undefined
+  const text = body.slice(start, close)
+  // Another word begins inside: this one was never closed.
+  if (text.includes('=?')) return undefined
+  const language = body.indexOf('*', from + 2)
+  const charset = body.slice(from + 2, language >= 0 && language < at ? language : at) // RFC 2231 §5
+  return { charset: charset.toLowerCase(), encoding: letter === 98 ? 'B' : 'Q', text, end: close + 2 }
+}
+
+/** Anything but blanks, control characters and the delimiters. */
+function isCharsetCode(code: number): boolean {
+  return code > 32 && code < 127 && code !== 63 && code !== 61
+}
+
+function wordOctets(word: EncodedWord, report: Report, offset: number): string {
+  const { text } = word
+  if (word.encoding === 'B') return base64Octets(text, report, offset)
+  let lenient = false
+  const octets = text.replace(/=([0-9A-Fa-f]{2})|[_=\s?]/g, (match: string, digits: string | undefined) => {
+    if (digits !== undefined) return String.fromCharCode(Number.parseInt(digits, 16))
+    if (match === '_') return ' '
+    lenient = true
+    return match
+  })
+  if (lenient) report('invalid-encoded-word', offset)
+  return octets
+}
+
+/** Node's decoder stops at the first `=`, where words joined by others go on: each quantum is decoded for itself. */
+function base64Octets(text: string, report: Report, offset: number): string {
+  const clean = text.replace(/[^A-Za-z0-9+/=]/g, '')
+  const pieces = clean.split(/=+/)
+  if (clean.length !== text.length || pieces.some((piece, at) => piece !== '' && (at > 0 || piece.length % 4 === 1)))
+    report('invalid-encoded-word', offset)
+  return pieces.map((piece) => Buffer.from(piece, 'base64').toString('latin1')).join('')
+}
+
+function wordText(octets: string, charset: string, report: Report, offset: number): string {
+  const text = charsetText(Buffer.from(octets, 'latin1'), charset, report, offset)
+  // eslint-disable-next-line no-control-regex
+  if (!/[\r\n\0]/.test(text)) return text
+  report('encoded-line-break', offset)
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/\r\n|[\r\n\0]/g, ' ')
+}
+
+function charsetText(octets: Buffer, charset: string, report: Report, offset: number): string {
+  if (charset === 'utf-8' && isUtf8(octets)) return octets.toString('utf8') // a mark at the start is a character here
+  return decodeText(octets, charset, (code) => report(code, offset))
+}
+
+// ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** `=?utf-8?B?` and `?=`. */
+const FRAME = 12
+const MAX_WORD = 75
+
+/** What a Q word may hold as it is, in a phrase as well (RFC 2047 §5 (3)). */
+const Q_SAFE = /^[A-Za-z0-9!*+\-/]$/
+
+/**
+ * Text as encoded-words of at most 75 characters, in UTF-8, by B or Q, whichever is shorter; no character is cut in two. The first fits in
+ * `room`, if anything does.
+ */
+export function encodeWords(text: string, room = MAX_WORD): string[] {
+  let quoted = 0
+  for (const character of text) quoted += qLength(character)
+  const encoding = quoted <= Math.ceil(Buffer.byteLength(text) / 3) * 4 ? 'Q' : 'B'
+  const words: string[] = []
+  let piece = ''
+  let size = 0
+  let limit = Math.min(room, MAX_WORD) - FRAME
+  for (const character of text) {
+    const length = encoding === 'Q' ? qLength(character) : Buffer.byteLength(character)
+    const total = encoding === 'Q' ? size + length : Math.ceil((size + length) / 3) * 4
+    if (total > limit && piece !== '') {
+      words.push(encodeWord(piece, encoding))
+      piece = ''
+      size = 0
+      limit = MAX_WORD - FRAME
+    }
+    piece += character
+    size += length
+  }
+  if (piece !== '') words.push(encodeWord(piece, encoding))
+  return words
+}
+
+function encodeWord(text: string, encoding: 'B' | 'Q'): string {
+  const octets = Buffer.from(text)
+  if (encoding === 'B') return `=?utf-8?B?${octets.toString('base64')}?=`
+  let out = ''
+  for (const octet of octets) {
+    const character = String.fromCharCode(octet)
+    out += octet === 32 ? '_' : Q_SAFE.test(character) ? character : `=${octet.toString(16).toUpperCase().padStart(2, '0')}`
+  }
+  return `=?utf-8?Q?${out}?=`
+}
+
+function qLength(character: string): number {
+  return character === ' ' || Q_SAFE.test(character) ? 1 : 3 * Buffer.byteLength(character)
+}
+
+/** Whether a reader may take part of this text for an encoded-word, or needs one to see it: it must be written as encoded-words. */
+export function needsEncoding(text: string): boolean {
+  return text.includes('=?') || /[^\t\x20-\x7e]/.test(text)
+}

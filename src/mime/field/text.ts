@@ -1,0 +1,83 @@
+import type { Report } from '../defect.ts'
+import { decodeWords, needsEncoding } from './encoded-word.ts'
+import { checkFieldText, FieldWriter } from './fold.ts'
+import { firstOfEach, indexOf8bit, isBlank, octetDecoder } from './scan.ts'
+
+/** What a reader gets to see without any work: printable ASCII that holds no encoded-word. */
+const PLAIN = /^[\x20-\x7e]*$/
+
+/** An unstructured field's body as text (RFC 5322 §3.2.5, RFC 2047), without the blanks around it. A CR or LF inside is a space, NUL is U+FFFD. */
+export function decodeUnstructured(body: string, reportAll: Report): string {
+  const { text, start } = trimmed(body)
+  if (!text.includes('=?') && PLAIN.test(text)) return text
+  const report = firstOfEach(reportAll)
+  const at = indexOf8bit(text)
+  if (at >= 0) report('raw-8bit-header', start + at)
+  const decode = octetDecoder(text)
+  // eslint-disable-next-line no-control-regex
+  if (!/[\r\n\0]/.test(text)) return decodeWords(text, report, start, decode)
+  // eslint-disable-next-line no-control-regex
+  return decodeWords(text.replace(/[\r\n]/g, ' '), report, start, (octets) => decode(octets).replace(/\0/g, '\ufffd'))
+}
+
+function trimmed(body: string): { text: string; start: number } {
+  let start = 0
+  let end = body.length
+  while (end > 0 && isBlank(body.charCodeAt(end - 1))) end--
+  while (start < end && isBlank(body.charCodeAt(start))) start++
+  return { text: body.slice(start, end), start }
+}
+
+/** More than this many blanks in a row, or characters without one, and a plain line would become too long. */
+const MAX_BLANKS = 20
+const MAX_PLAIN = 900
+
+/**
+ * `Name: body` without its final CRLF, folded at blanks that are there anyway. What is not printable ASCII becomes encoded-words. Throws
+ * `ERR_HEADER` for line breaks, NUL and half surrogate pairs.
+ */
+export function formatUnstructured(name: string, text: string): string {
+  checkFieldText(name, text)
+  const writer = new FieldWriter(name)
+  for (const { value, blanks, encoded } of segments(text)) {
+    if (encoded) writer.addWords(value, blanks)
+    else writer.add(value, blanks)
+  }
+  return writer.toString()
+}
+
+interface Segment {
+  value: string
+  readonly blanks: string
+  readonly encoded: boolean
+}
+
+/**
+ * Words, each with the blanks before it. Neighbours that need encoding share one segment, because blanks between encoded-words vanish;
+ * blanks at either end belong to a word, because those around a field's body vanish too.
+ */
+function segments(text: string): Segment[] {
+  const found: Segment[] = []
+  const { start, text: middle } = trimmed(text)
+  const end = start + middle.length
+  for (const { 0: match, 1: between = '', index } of text.matchAll(/([\t ]*)[^\t ]+/g)) {
+    const first = found.length === 0
+    const blanks = first ? '' : between
+    const last = found.at(-1)
+    const word = match.slice(blanks.length) + (index + match.length === end ? text.slice(end) : '')
+    if (!isLong(word, blanks) && !needsEncoding(word) && !hasBlank(word))
+      found.push({ value: word, blanks: first ? ' ' : blanks, encoded: false })
+    else if (last?.encoded === true) last.value += blanks + word
+    else if (blanks.length > MAX_BLANKS) found.push({ value: blanks.slice(1) + word, blanks: blanks.slice(0, 1), encoded: true })
+    else found.push({ value: word, blanks: first ? ' ' : blanks, encoded: true })
+  }
+  return found.length === 0 && text !== '' ? [{ value: text, blanks: ' ', encoded: true }] : found
+}
+
+function isLong(word: string, blanks: string): boolean {
+  return word.length > MAX_PLAIN || blanks.length > MAX_BLANKS
+}
+
+function hasBlank(word: string): boolean {
+  return isBlank(word.charCodeAt(0)) || isBlank(word.charCodeAt(word.length - 1))
+}
