@@ -1,0 +1,466 @@
+import { pop3CommandChannel, pop3ReplyChannel } from '../diagnostics.ts'
+import { MailError } from '../errors.ts'
+import {
+  checkServerOptions,
+  POP3_DEFAULTS,
+  type CheckedOptions,
+  type Credentials,
+  type Secret,
+  type ServerOptions,
+  type TlsFacts,
+  type UpgradeOptions,
+} from '../tls/options.ts'
+import { connect } from '../tls/socket.ts'
+import { nextEvent, type Transport, type Wait } from '../tls/transport.ts'
+import * as command from './command.ts'
+import type { Command } from './command.ts'
+import { Pop3ReplyError } from './errors.ts'
+import { parseStat, type Listing, type StatusReply, type UniqueIdListing } from './grammar.ts'
+import { Lane, type Exchange } from './lane.ts'
+import { MessageContent, type Retrieval } from './retrieval.ts'
+import { Pop3Session, type Pop3BodyEvent, type Pop3Event } from './session.ts'
+
+/** What is left of an answer that nobody wants is read when it is at most this long; otherwise the connection ends. */
+const MAX_DRAIN_OCTETS = 256 * 1024
+/** How long a connection whose begin failed may take to close. */
+const GOODBYE_MS = 1_000
+/** About what an entry of a listing costs on the wire. */
+const ENTRY_OCTETS = 32
+
+/**
+ * A POP3 connection (RFC 1939). Calls may be made at any time; each has its turn in order. A call waits while the content of a message is
+ * being read, and drains what nobody reads. After a failure that the connection does not survive, every call rejects with `ERR_CLOSED`.
+ */
+export class Pop3Client implements AsyncDisposable {
+  readonly #options: CheckedOptions
+  readonly #transport: Transport
+  readonly #session: Pop3Session
+  readonly #lane: Lane
+  #capabilities: ReadonlyMap<string, readonly string[]> = new Map()
+  #greeting = ''
+  #failed = false
+  #quit: Promise<{ confirmed: boolean }> | undefined
+  readonly #onAbort = (): void => {
+    this.#fail(this.#options.signal?.reason)
+  }
+
+  private constructor(transport: Transport, options: CheckedOptions) {
+    this.#options = { ...options, auth: undefined } // a password is not kept
+    this.#transport = transport
+    this.#session = new Pop3Session((line) => this.#publish(pop3ReplyChannel, line))
+    this.#lane = new Lane(
+      (next) => this.#send(next),
+      (exchange) => void this.#drain(exchange),
+    )
+  }
+
+  /**
+   * Connects, secures the connection, logs in and asks for the capabilities. Without `auth` the connection stays before the login. Rejects with
+   * the errors of the way there, `ERR_TLS_REQUIRED`, `ERR_AUTH_CLEAR_TEXT` (before anything is sent), or a `Pop3ReplyError` (`ERR_AUTH` when
+   * the credentials were refused).
+   */
+  static async connect(options: ServerOptions): Promise<Pop3Client> {
+    const checked = checkServerOptions(options, POP3_DEFAULTS)
+    checkLogin(checked.auth, checked.allowClearTextAuth || checked.security !== 'none')
+    try {
+      return await Pop3Client.#start(await connect(checked), checked, true)
+    } catch (error) {
+      // Some servers hang up at a command that they do not know (H56).
+      if (!(error instanceof MailError && error.phase === 'capa' && (error.code === 'ERR_CLOSED' || error.code === 'ERR_TIMEOUT')))
+        throw error
+      return Pop3Client.#start(await connect(checked), checked, false)
+    }
+  }
+
+  /** The same on a transport that is there already; `host` and `port` only name it. */
+  static async over(transport: Transport, options: ServerOptions): Promise<Pop3Client> {
+    const checked = checkServerOptions(options, POP3_DEFAULTS)
+    checkLogin(checked.auth, checked.allowClearTextAuth || checked.security === 'starttls' || transport.tls !== null)
+    return Pop3Client.#start(transport, checked, true)
+  }
+
+  static async #start(transport: Transport, options: CheckedOptions, asksCapabilities: boolean): Promise<Pop3Client> {
+    const client = new Pop3Client(transport, options)
+    try {
+      options.signal?.throwIfAborted()
+      options.signal?.addEventListener('abort', client.#onAbort, { once: true })
+      await client.#begin(options.auth, asksCapabilities)
+      return client
+    } catch (error) {
+      await client.#abandon(error)
+      throw error
+    }
+  }
+
+  /** What TLS negotiated, or `null` on a connection without it. */
+  get tls(): TlsFacts | null {
+    return this.#transport.tls
+  }
+
+  /** What CAPA gave last, by tag in upper case; empty when the server does not know CAPA (RFC 2449). */
+  get capabilities(): ReadonlyMap<string, readonly string[]> {
+    return this.#capabilities
+  }
+
+  /** The text of the greeting. Server text. */
+  get greeting(): string {
+    return this.#greeting
+  }
+
+  /** What the server says it is (RFC 2449 §6.9). Server text. */
+  get implementation(): string | null {
+    return this.#capabilities.get('IMPLEMENTATION')?.join(' ') ?? null
+  }
+
+  /** Messages in the maildrop and their size, as the server counts; `octets` is 0 where it cannot be read. */
+  async stat(): Promise<{ count: number; octets: number }> {
+    const { text } = await this.#ask(command.stat())
+    const dropListing = parseStat(text)
+    if (dropListing === undefined)
+      throw new MailError('ERR_PROTOCOL', 'the answer to STAT has no count of messages', { phase: 'stat', reusable: true })
+    return dropListing
+  }
+
+  /** The scan listing (RFC 1939 §5). Lines that are none are left out; LIST is sent when iteration starts. */
+  list(): AsyncIterable<Listing> {
+    return { [Symbol.asyncIterator]: () => this.#parts(command.list(), (event) => (event.type === 'listing' ? event.entries : [])) }
+  }
+
+  /** The unique-id listing (RFC 1939 §7). Lines that are none are left out; UIDL is sent when iteration starts. */
+  uniqueIds(): AsyncIterable<UniqueIdListing> {
+    return { [Symbol.asyncIterator]: () => this.#parts(command.uidl(), (event) => (event.type === 'unique-ids' ? event.entries : [])) }
+  }
+
+  /** A message, undotted. RETR is sent when iteration starts; an `-ERR` rejects there and leaves the connection usable. */
+  retrieve(number: number): Retrieval {
+    return this.#content(number, command.retr(number))
+  }
+
+  /** The header section and `lines` lines of the body (RFC 1939 §7, TOP). */
+  top(number: number, lines: number): Retrieval {
+    return this.#content(number, command.top(number, lines))
+  }
+
+  /** One after the other, in the order given. What is left of one is skipped when the next is asked for. */
+  async *retrieveAll(numbers: Iterable<number>): AsyncGenerator<Retrieval, void, undefined> {
+    for (const number of numbers) {
+      let exchange: Exchange | undefined
+      try {
+        yield this.#content(number, command.retr(number), (begun) => {
+          exchange = begun
+        })
+      } finally {
+        if (exchange !== undefined) this.#lane.giveUp(exchange)
+      }
+    }
+  }
+
+  /** Marks a message as deleted; it is removed when QUIT is confirmed. */
+  async delete(number: number): Promise<void> {
+    await this.#ask(command.dele(number))
+  }
+
+  /** Takes back all deletions of this session. */
+  async reset(): Promise<void> {
+    await this.#ask(command.rset())
+  }
+
+  async noop(): Promise<void> {
+    await this.#ask(command.noop())
+  }
+
+  /** Ends the session. Does not reject: without a `+OK` in `timeouts.quit`, for whatever reason, deletions are not `confirmed`. */
+  quit(): Promise<{ confirmed: boolean }> {
+    this.#quit ??= this.#leaveTaking()
+    return this.#quit
+  }
+
+  /** QUIT when nothing is under way; otherwise the connection is dropped, and with it this session's deletions. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#quit !== undefined || this.#lane.isEmpty) await this.quit()
+    else this.#fail(new MailError('ERR_CLOSED', 'the client was disposed of while a call was under way', { phase: 'quit' }))
+  }
+
+  async #begin(auth: Credentials | undefined, asksCapabilities: boolean): Promise<void> {
+    const { security, tls, allowClearTextAuth } = this.#options
+    await this.#receiveGreeting()
+    const askCapabilities = async (): Promise<void> => {
+      this.#capabilities = asksCapabilities ? await this.#askCapabilities() : new Map()
+    }
+    await askCapabilities()
+    if (security === 'starttls' && this.tls === null) {
+      await this.#startTls(tls)
+      await askCapabilities()
+    }
+    if (auth === undefined) return
+    checkLogin(auth, allowClearTextAuth || this.tls !== null)
+    if ('password' in auth) await this.#logIn(auth.user, auth.password)
+    await askCapabilities() // they may differ after the login (RFC 2449 §5)
+  }
+
+  async #receiveGreeting(): Promise<void> {
+    const { greeting, idle } = this.#options.timeouts
+    try {
+      const event = await this.#event({ phase: 'greeting', totalMs: greeting, idleMs: idle })
+      if (event.type !== 'greeting') throw unexpected(event)
+      if (!event.reply.ok) throw new Pop3ReplyError('greeting', event.reply)
+      this.#greeting = event.reply.text
+    } catch (error) {
+      if (!(error instanceof MailError && error.code === 'ERR_TIMEOUT' && this.tls === null)) throw error
+      // A server that waits for a handshake is silent.
+      const hint = "; if the port speaks TLS from the start, security must be 'tls'"
+      throw new MailError('ERR_TIMEOUT', error.message + hint, { phase: 'greeting', transient: true, cause: error })
+    }
+  }
+
+  async #askCapabilities(): Promise<Map<string, readonly string[]>> {
+    const capabilities = new Map<string, readonly string[]>()
+    try {
+      for await (const [tag, parameters] of this.#parts(command.capa(), (event) => (event.type === 'capabilities' ? event.entries : []))) {
+        capabilities.set(tag, [...(capabilities.get(tag) ?? []), ...parameters])
+      }
+    } catch (error) {
+      if (!(error instanceof Pop3ReplyError)) throw error
+    }
+    return capabilities
+  }
+
+  async #startTls(tls: UpgradeOptions): Promise<void> {
+    // A server that hides its capabilities may know STLS all the same (T4, H56); one that lists them without it does not.
+    if (this.#capabilities.size > 0 && !this.#capabilities.has('STLS')) throw tlsRequired('the server does not offer STLS')
+    try {
+      await this.#ask(command.stls())
+    } catch (error) {
+      throw error instanceof Pop3ReplyError ? tlsRequired('the server refused STLS', error) : error
+    }
+    try {
+      this.#session.secure()
+      this.#capabilities = new Map() // what was heard in the clear can be forged (T7)
+      await this.#transport.upgrade(tls)
+    } catch (error) {
+      throw this.#fail(error)
+    }
+  }
+
+  async #logIn(user: string, password: Secret): Promise<void> {
+    await this.#ask(command.user(user))
+    const secret = typeof password === 'string' ? password : await orAbort(Promise.resolve(password()), this.#options.signal)
+    await this.#ask(command.pass(secret))
+  }
+
+  /** A command whose answer is one line. */
+  async #ask(asked: Command): Promise<StatusReply> {
+    const exchange = this.#lane.enter(asked)
+    try {
+      return await this.#status(exchange)
+    } finally {
+      this.#lane.release(exchange)
+    }
+  }
+
+  #content(number: number, asked: Command, onBegin?: (exchange: Exchange) => void): Retrieval {
+    return new MessageContent(number, (owned) => this.#parts(asked, (event) => contentOf(event, owned || event.last), onBegin))
+  }
+
+  /** A command whose answer has a body, as the pieces of it. Asks for octets only when a piece is wanted. */
+  async *#parts<T>(
+    asked: Command,
+    take: (event: Pop3BodyEvent) => readonly T[],
+    onBegin?: (exchange: Exchange) => void,
+  ): AsyncGenerator<T, void, undefined> {
+    const exchange = this.#lane.enter(asked)
+    onBegin?.(exchange)
+    try {
+      await this.#status(exchange)
+      const until = performance.now() + this.#options.timeouts.transaction
+      let octets = 0
+      for (let last = false; !last;) {
+        const event = await this.#body(exchange, until)
+        last = event.last
+        octets += weigh(event)
+        if (last && event.type === 'content') this.#publish(pop3ReplyChannel, `${octets} octets of content`)
+        const parts = take(event)
+        // What came with the end is owned, so the next call need not wait until it was looked at.
+        if (last) this.#lane.release(exchange)
+        for (const part of parts) {
+          exchange.suspend()
+          yield part
+          exchange.resume()
+        }
+      }
+    } finally {
+      exchange.suspended = false
+      if (exchange.givenUp === undefined) await this.#drain(exchange) // otherwise another call sees to it
+    }
+  }
+
+  async #status(exchange: Exchange): Promise<StatusReply> {
+    await exchange.turn
+    const { command: asked } = exchange
+    const { command: commandMs, idle, quit } = this.#options.timeouts
+    const event = await this.#event({ phase: asked.phase, totalMs: asked.verb === 'QUIT' ? quit : commandMs, idleMs: idle })
+    if (event.type !== 'reply') throw unexpected(event)
+    if (event.more) exchange.open = true
+    else this.#lane.answered(exchange)
+    if (!event.reply.ok) throw new Pop3ReplyError(asked.phase, event.reply)
+    return event.reply
+  }
+
+  async #body(exchange: Exchange, until: number): Promise<Pop3BodyEvent> {
+    const { phase } = exchange.command
+    const { idle } = this.#options.timeouts
+    const leftMs = until - performance.now()
+    if (leftMs <= 0) {
+      throw this.#fail(new MailError('ERR_TIMEOUT', `the whole answer took too long in the ${phase} phase`, { phase, transient: true }))
+    }
+    const event = await this.#event({ phase, totalMs: Math.min(idle, leftMs), idleMs: idle })
+    if (event.type === 'greeting' || event.type === 'reply') throw unexpected(event)
+    if (event.last) this.#lane.answered(exchange)
+    return event
+  }
+
+  /** Ends a reader's turn. A short rest of its answer is read; for a long one the connection ends. */
+  async #drain(exchange: Exchange): Promise<void> {
+    try {
+      const until = performance.now() + this.#options.timeouts.command
+      for (let octets = 0; exchange.open && !this.#failed;) {
+        octets += weigh(await this.#body(exchange, until))
+        if (octets <= MAX_DRAIN_OCTETS || !exchange.open) continue
+        const { phase } = exchange.command
+        this.#fail(
+          new MailError('ERR_CLOSED', `an answer was left in the ${phase} phase with much of it to come, so the connection was closed`, {
+            phase,
+          }),
+        )
+      }
+    } catch {
+      // The connection has failed with it; later calls are told.
+    } finally {
+      this.#lane.release(exchange)
+    }
+  }
+
+  async #event(wait: Wait): Promise<Pop3Event> {
+    try {
+      return await nextEvent(this.#session, this.#transport, wait)
+    } catch (error) {
+      throw this.#fail(error)
+    }
+  }
+
+  #send(exchange: Exchange): boolean {
+    const { command: asked } = exchange
+    try {
+      const octets = this.#session.request(asked)
+      this.#publish(pop3CommandChannel, asked.shown)
+      this.#transport.write([octets], asked.phase, this.#options.timeouts.command).catch((error: unknown) => this.#fail(error))
+      return true
+    } catch (error) {
+      exchange.refuse(error)
+      if (!(error instanceof MailError && error.reusable)) this.#fail(error)
+      return false
+    }
+  }
+
+  async #leaveTaking(): Promise<{ confirmed: boolean }> {
+    const exchange = this.#lane.enter(command.quit())
+    this.#lane.seal(new MailError('ERR_CLOSED', 'the connection is closed: quit was called', { phase: 'quit' }))
+    let from = performance.now()
+    try {
+      await exchange.turn
+      from = performance.now()
+      await this.#status(exchange)
+      return { confirmed: true }
+    } catch {
+      return { confirmed: false }
+    } finally {
+      this.#lane.release(exchange)
+      await this.#close(Math.max(1, this.#options.timeouts.quit - (performance.now() - from)))
+    }
+  }
+
+  async #close(waitMs: number): Promise<void> {
+    if (this.#failed) return
+    this.#failed = true
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    await this.#transport.close(waitMs)
+  }
+
+  /** A connection that nobody gets: says goodbye where that is possible, without waiting for the answer. */
+  async #abandon(error: unknown): Promise<void> {
+    const possible = this.#session.greeted && this.#session.unread === 0 && this.#lane.isEmpty && this.#options.signal?.aborted !== true
+    if (!this.#failed && possible) {
+      this.#lane.enter(command.quit())
+      await this.#close(Math.min(GOODBYE_MS, this.#options.timeouts.quit))
+    } else this.#fail(error)
+  }
+
+  /** The connection does not survive this. Waiting calls are refused, later ones learn the first reason. */
+  #fail(error: unknown): unknown {
+    if (this.#failed) return error
+    this.#failed = true
+    const { signal } = this.#options
+    signal?.removeEventListener('abort', this.#onAbort)
+    this.#transport.destroy(error)
+    const closed = new MailError('ERR_CLOSED', 'the connection was closed by an earlier failure', {
+      phase: error instanceof MailError ? error.phase : 'noop',
+      cause: error,
+    })
+    this.#lane.fail(signal?.aborted === true && signal.reason === error ? error : closed)
+    return error
+  }
+
+  #publish(channel: typeof pop3ReplyChannel, line: string): void {
+    if (!channel.hasSubscribers) return
+    const { host, port, label } = this.#options
+    channel.publish({ host, port, label, line })
+  }
+}
+
+/** Whether there is a way to log in, and whether the credentials may leave. */
+function checkLogin(auth: Credentials | undefined, mayLeave: boolean): void {
+  if (auth === undefined) return
+  if (!('password' in auth) || (auth.mechanism !== undefined && auth.mechanism.toUpperCase() !== 'USER')) {
+    throw new MailError('ERR_AUTH_MECHANISM', 'POP3 logs in with a user and a password (USER and PASS); leave auth.mechanism out', {
+      phase: 'auth',
+    })
+  }
+  if (!mayLeave) {
+    throw new MailError(
+      'ERR_AUTH_CLEAR_TEXT',
+      "the credentials would leave in clear text; use security 'tls' or 'starttls', or set allowClearTextAuth",
+      { phase: 'auth' },
+    )
+  }
+}
+
+function tlsRequired(why: string, cause?: unknown): MailError {
+  return new MailError('ERR_TLS_REQUIRED', `${why}, and TLS is required (security 'starttls')`, { phase: 'stls', cause })
+}
+
+/** The session's events do not come in another order; what looks like it is our own mistake. */
+function unexpected(event: Pop3Event): Error {
+  return new Error(`a ${event.type} event out of order`)
+}
+
+function contentOf(event: Pop3BodyEvent, owned: boolean): readonly Buffer[] {
+  if (event.type !== 'content') return []
+  return owned ? event.views.map((view) => Buffer.from(view)) : event.views
+}
+
+function weigh(event: Pop3BodyEvent): number {
+  if (event.type !== 'content') return event.entries.length * ENTRY_OCTETS
+  let octets = 0
+  for (const view of event.views) octets += view.length
+  return octets
+}
+
+/** The promise, or the signal's reason when that comes first. */
+function orAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
+}

@@ -1,0 +1,113 @@
+import { isUtf8 } from 'node:buffer'
+import { DOT, SPACE, TAB } from '../bytes.ts'
+import { GrammarError } from '../errors.ts'
+
+/** `+OK` or `-ERR` with what follows (RFC 1939 §3). */
+export interface StatusReply {
+  readonly ok: boolean
+  /** What stands in brackets directly after the status indicator, in upper case (RFC 2449 §8). */
+  readonly responseCode: string | null
+  /** UTF-8 where it is that, otherwise one character an octet. */
+  readonly text: string
+}
+
+/** One message of a scan listing (RFC 1939 §5, LIST). */
+export interface Listing {
+  readonly number: number
+  /** As the server counts: a hint. */
+  readonly octets: number
+}
+
+/** One message of a unique-id listing (RFC 1939 §7, UIDL). */
+export interface UniqueIdListing {
+  readonly number: number
+  /** Opaque, one character an octet. Servers may repeat one; `''` when the server left it blank. */
+  readonly uniqueId: string
+}
+
+/** A capability's tag in upper case and its parameters as they came (RFC 2449 §5). */
+export type Capability = readonly [tag: string, parameters: readonly string[]]
+
+export const MAX_UNIQUE_ID_OCTETS = 255
+
+/** Octets of a server's text as characters. */
+export function decodeText(octets: Buffer): string {
+  return octets.toString(isUtf8(octets) ? 'utf8' : 'latin1')
+}
+
+/** Takes exactly `+OK` or `-ERR`, followed by the end, a blank or a tab: `+OKAY`, `+ok` and `+ERR` are no answer to anything. */
+export function parseStatus(line: Buffer): StatusReply {
+  const ok = startsWithToken(line, '+OK')
+  if (!ok && !startsWithToken(line, '-ERR')) throw new GrammarError('a line that begins with neither +OK nor -ERR')
+  const rest = line.subarray(ok ? 3 : 4)
+  const responseCode = parseResponseCode(rest)
+  const text = decodeText(responseCode === null ? rest : rest.subarray(responseCode.length + 3)).trim()
+  return { ok, responseCode: responseCode?.toUpperCase() ?? null, text }
+}
+
+/** The first line of the server. Names the protocol or the mistake when it is no POP3 greeting. */
+export function parseGreeting(line: Buffer): StatusReply {
+  const start = line.toString('latin1', 0, 8)
+  if (/^220[ -]/.test(start)) throw new GrammarError('this is the greeting of an SMTP or FTP server; check the port')
+  if (start.startsWith('* ')) throw new GrammarError('this is the greeting of an IMAP server; check the port')
+  if (start.startsWith('HTTP/')) throw new GrammarError('this is an HTTP server; check host and port')
+  return parseStatus(line)
+}
+
+/** The drop listing of STAT, or `undefined`. A size that cannot be read (some servers overflow to negative ones) counts as 0. */
+export function parseStat(text: string): { count: number; octets: number } | undefined {
+  const [count, octets] = text.split(/[ \t]+/, 2)
+  const messages = parseDecimal(count ?? '')
+  return messages === undefined ? undefined : { count: messages, octets: parseDecimal(octets ?? '') ?? 0 }
+}
+
+/** A line of a scan listing, or `undefined` for one that is none. Further fields are ignored. */
+export function parseListing(line: Buffer): Listing | undefined {
+  const [first = '', second = ''] = fields(line)
+  const number = parseDecimal(first)
+  const octets = parseDecimal(second)
+  return number === undefined || number === 0 || octets === undefined ? undefined : { number, octets }
+}
+
+/** A line of a unique-id listing, or `undefined` for one that is none. Further fields are ignored. */
+export function parseUniqueIdListing(line: Buffer): UniqueIdListing | undefined {
+  const [first = '', uniqueId = ''] = fields(line)
+  const number = parseDecimal(first)
+  if (number === undefined || number === 0) return undefined
+  if (uniqueId.length > MAX_UNIQUE_ID_OCTETS) throw new GrammarError(`a unique-id of more than ${MAX_UNIQUE_ID_OCTETS} octets`, true)
+  return { number, uniqueId }
+}
+
+/** A line of the answer to CAPA, or `undefined` for one without a tag. */
+export function parseCapability(line: Buffer): Capability | undefined {
+  const [tag = '', ...parameters] = fields(line)
+  return /^[!-~]+$/.test(tag) ? [tag.toUpperCase(), parameters] : undefined
+}
+
+/** The line that ends a multi-line response. */
+export function isFinalDot(line: Buffer): boolean {
+  return line.length === 1 && line[0] === DOT
+}
+
+/** Digits only, no leading zero, small enough to be exact. */
+function parseDecimal(text: string): number | undefined {
+  return /^(?:0|[1-9][0-9]{0,14})$/.test(text) ? Number(text) : undefined
+}
+
+/** Blank-separated fields, with the dot that transparency put in taken out, and without the `+OK` that some servers put before each line. */
+function fields(line: Buffer): string[] {
+  const text = line.toString('latin1', line[0] === DOT ? 1 : 0)
+  const all = text.split(/[ \t]+/).filter((field) => field !== '')
+  return all[0] === '+OK' ? all.slice(1) : all
+}
+
+function startsWithToken(line: Buffer, token: string): boolean {
+  if (line.toString('latin1', 0, token.length) !== token) return false
+  const next = line[token.length]
+  return next === undefined || next === SPACE || next === TAB
+}
+
+/** ` [CODE/SUB]` at the start, as it came. Ends at the first octet that a code cannot have. */
+function parseResponseCode(rest: Buffer): string | null {
+  return /^[ \t]\[([!-Z\\^-~]{1,64})\]/.exec(rest.toString('latin1', 0, 70))?.[1] ?? null
+}
