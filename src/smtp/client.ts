@@ -1,0 +1,470 @@
+import { asBuffer, printable } from '../bytes.ts'
+import { smtpCommandChannel, smtpReplyChannel, type DialogueMessage } from '../diagnostics.ts'
+import { MailError, type Phase } from '../errors.ts'
+import { optionError, type Credentials, type Secret, type TlsFacts } from '../tls/options.ts'
+import { connect } from '../tls/socket.ts'
+import { nextEvent, type Transport } from '../tls/transport.ts'
+import { createMechanism, MAX_CHALLENGE_OCTETS, MAX_ROUNDS, selectMechanism } from '../wire/sasl/mechanism.ts'
+import * as commands from './command.ts'
+import type { Command } from './command.ts'
+import { blocks, DataFramer } from './content.ts'
+import { checkEnvelope, contentFacts, envelopeCommands } from './envelope.ts'
+import type { CheckedEnvelope, ContentFacts, Envelope, SubmittedContent } from './envelope.ts'
+import { clearTextError, closedError, contentError, inPhase, SmtpReplyError, tlsRequired } from './errors.ts'
+import { parseMechanisms } from './grammar.ts'
+import { checkSmtpOptions, type CheckedSmtpOptions, type SmtpOptions } from './options.ts'
+import { abandon, Outflow } from './outflow.ts'
+import { addressLiteral } from './path.ts'
+import type { Reply } from './reply.ts'
+import { SmtpSession, type Answer } from './session.ts'
+import { Transaction, type Receipt } from './transaction.ts'
+
+/** A reply is waited for as long as its phase allows; the client's own timers watch that. */
+const NO_LIMIT_MS = 0x7fff_ffff
+/** How long a server that refused us may take to answer QUIT. */
+const FAREWELL_MS = 2_000
+
+/**
+ * One connection to an SMTP server (RFC 5321, RFC 6409). Submissions queue up; each is one mail transaction. Everything that waits has a
+ * deadline, and a connection that did not answer as the protocol demands is never used again.
+ */
+export class SmtpClient implements AsyncDisposable {
+  readonly #options: CheckedSmtpOptions
+  readonly #transport: Transport
+  readonly #session = new SmtpSession()
+  /** The read that is under way or whose answer was not taken yet. Between submissions it notices a server that leaves. */
+  #reading: Promise<Answer> | undefined
+  #failure: { readonly error: unknown } | undefined
+  #dirty = false
+  /** Ends when all that was asked for so far has ended. */
+  #turns: Promise<unknown> = Promise.resolve()
+  readonly #onAbort = (): void => this.#end(this.#options.signal?.reason)
+
+  private constructor(transport: Transport, options: CheckedSmtpOptions) {
+    this.#transport = transport
+    this.#options = { ...options, auth: undefined } // a password is not kept
+  }
+
+  /**
+   * Connects, says EHLO, changes to TLS and logs in, as the options demand. Fails with what `tls/` fails with, `ERR_TLS_REQUIRED`,
+   * `ERR_TLS_INJECTION`, `ERR_AUTH`, `ERR_AUTH_CLEAR_TEXT`, `ERR_AUTH_MECHANISM`, `ERR_SMTP_REPLY` or `ERR_PROTOCOL`; nothing is left open then.
+   */
+  static async connect(options: SmtpOptions): Promise<SmtpClient> {
+    const checked = checkSmtpOptions(options)
+    return SmtpClient.#start(await connect(checked), checked)
+  }
+
+  /** The same on a transport that is there already; `host` and `port` only name it. */
+  static async over(transport: Transport, options: SmtpOptions): Promise<SmtpClient> {
+    return SmtpClient.#start(transport, checkSmtpOptions(options))
+  }
+
+  static async #start(transport: Transport, options: CheckedSmtpOptions): Promise<SmtpClient> {
+    const client = new SmtpClient(transport, options)
+    try {
+      options.signal?.throwIfAborted()
+      options.signal?.addEventListener('abort', client.#onAbort)
+      await client.#open(options.auth)
+    } catch (error) {
+      if (error instanceof SmtpReplyError) await client.#leave(Math.min(options.timeouts.quit, FAREWELL_MS))
+      client.#end(error)
+      throw error
+    }
+    client.#watch()
+    return client
+  }
+
+  /** What the handshake agreed on; `null` without TLS. */
+  get tls(): TlsFacts | null {
+    return this.#transport.tls
+  }
+
+  /** What the last EHLO offered: keyword in upper case → its parameters. */
+  get extensions(): ReadonlyMap<string, string> {
+    return this.#session.extensions
+  }
+
+  /** Another submission can be tried. `false` after the connection was lost, ended or closed. */
+  get usable(): boolean {
+    return this.#failure === undefined && !this.#session.closing && !this.#transport.destroyed
+  }
+
+  /**
+   * Sends one message. Resolves with a receipt for whatever the server answered. Rejects with `ERR_ADDRESS`, `ERR_OPTION`, `ERR_LIMIT`
+   * (above the server's SIZE) or `ERR_UNSUPPORTED` before anything is sent, and otherwise only when the connection failed, the content did or
+   * the call was aborted before the final dot: the message was not sent then. Content is not touched before the server asks for it.
+   */
+  async submit(envelope: Envelope, content: SubmittedContent): Promise<Receipt> {
+    const checked = checkEnvelope(envelope)
+    const facts = contentFacts(content)
+    return this.#inTurn(checked.signal, () => this.#submit(checked, content, facts))
+  }
+
+  /** Ends the session in order, after all submissions; the server's answer is waited for, but not needed. Never rejects. */
+  async quit(): Promise<void> {
+    await this.#inTurn(undefined, async () => {
+      await this.#leave(this.#options.timeouts.quit)
+      this.#end(new MailError('ERR_CLOSED', 'the connection was closed by quit', { phase: 'quit' }))
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.quit()
+  }
+
+  // ── the way in ──
+
+  async #open(auth: Credentials | undefined): Promise<void> {
+    const { security, timeouts } = this.#options
+    const greeting = await this.#greeting()
+    // Only 220 begins a session: nothing else may skip a step (T9).
+    if (greeting.status !== 220) throw new SmtpReplyError('greeting', greeting)
+    await this.#hello(auth === undefined && security !== 'starttls')
+    if (security === 'starttls') {
+      await this.#startTls(timeouts.command)
+      await this.#hello(false)
+    }
+    if (auth !== undefined) await this.#authenticate(auth)
+  }
+
+  async #greeting(): Promise<Reply> {
+    try {
+      const { reply } = await this.#answer('greeting', this.#options.timeouts.greeting)
+      return reply
+    } catch (error) {
+      if (!(error instanceof MailError) || error.code !== 'ERR_TIMEOUT' || this.tls !== null) throw error
+      throw new MailError('ERR_TIMEOUT', `${error.message}; a port for TLS from the start is silent like this: use security 'tls' for it`, {
+        phase: 'greeting',
+        transient: true,
+        cause: error,
+      })
+    }
+  }
+
+  async #hello(mayFallBack: boolean): Promise<void> {
+    const name = this.#options.clientName ?? addressLiteral(this.#transport.localAddress)
+    const reply = await this.#ask(commands.ehlo(name))
+    if (reply.status === 250) return this.#session.learn(reply)
+    if (!mayFallBack && (reply.status === 500 || reply.status === 502)) {
+      // HELO has no extensions, so what the options demand could not be had (T3).
+      if (this.#options.security === 'starttls' && this.tls === null)
+        throw tlsRequired('the server does not know EHLO and so has no STARTTLS', reply)
+      throw new SmtpReplyError('ehlo', reply)
+    }
+    if (reply.status !== 500 && reply.status !== 502) throw new SmtpReplyError('ehlo', reply)
+    const second = await this.#ask(commands.helo(name))
+    if (second.status !== 250) throw new SmtpReplyError('ehlo', second)
+    this.#session.learn(undefined)
+  }
+
+  async #startTls(waitMs: number): Promise<void> {
+    if (!this.#session.extensions.has('STARTTLS')) throw tlsRequired('the server does not offer STARTTLS')
+    const reply = await this.#ask(commands.starttls(), waitMs)
+    if (reply.status !== 220) throw tlsRequired(`the server answered STARTTLS with ${reply.status}`, reply)
+    if (this.#session.unread > 0) {
+      throw new MailError('ERR_TLS_INJECTION', 'octets came in clear text behind the answer to STARTTLS; somebody may be in the way', {
+        phase: 'starttls',
+      })
+    }
+    this.#session.learn(undefined)
+    await this.#transport.upgrade(this.#options.tls)
+  }
+
+  async #authenticate(auth: Credentials): Promise<void> {
+    if (this.tls === null && !this.#options.allowClearTextAuth) throw clearTextError()
+    const name = selectMechanism(auth, parseMechanisms(this.#session.extensions.get('AUTH')), 'auth')
+    const password = await this.#secret('password' in auth ? auth.password : '')
+    const mechanism = createMechanism(name, auth.user, password, 'auth')
+    const secrets = [password].filter((secret) => secret !== '')
+    let reply = await this.#ask(commands.auth(name, mechanism.initialResponse, secrets))
+    for (let round = 1; reply.status === 334; round++) {
+      const challenge = reply.lines[0] ?? ''
+      if (round > MAX_ROUNDS || challenge.length > MAX_CHALLENGE_OCTETS) {
+        await this.#ask(commands.authCancel())
+        throw new MailError('ERR_LIMIT', `authentication of more than ${MAX_ROUNDS} rounds or ${MAX_CHALLENGE_OCTETS} octets`, {
+          phase: 'auth',
+        })
+      }
+      const response = await mechanism.respond(Buffer.from(challenge, 'base64'))
+      reply = await this.#ask(commands.authResponse(response, secrets))
+    }
+    if (reply.status !== 235) throw new SmtpReplyError('auth', reply, { code: 'ERR_AUTH' })
+    mechanism.succeeded()
+  }
+
+  /** The caller's function may take its time, but not for ever. */
+  async #secret(secret: Secret): Promise<string> {
+    if (typeof secret === 'string') return secret
+    const { signal, timeouts } = this.#options
+    let stop = nothing
+    const stopped = new Promise<never>((_resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new MailError('ERR_TIMEOUT', 'the password was not there in time', { phase: 'auth', transient: true })),
+        timeouts.command,
+      )
+      const onAbort = (): void => reject(signal?.reason)
+      signal?.addEventListener('abort', onAbort)
+      stop = () => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', onAbort)
+      }
+    })
+    try {
+      const given = await Promise.race([secret(), stopped])
+      if (typeof given !== 'string') throw optionError('auth.password', 'a string or a function that gives one')
+      return given
+    } finally {
+      stop()
+    }
+  }
+
+  // ── one submission ──
+
+  async #submit(envelope: CheckedEnvelope, content: SubmittedContent, facts: ContentFacts): Promise<Receipt> {
+    this.#checkUsable()
+    const secure = this.tls?.authorized === true
+    const { extensions } = this.#session
+    const transaction = new Transaction(envelope, envelopeCommands(envelope, facts, extensions, secure), extensions.has('PIPELINING'))
+    const { signal } = envelope
+    const onAbort = (): void => this.#end(signal?.reason)
+    signal?.addEventListener('abort', onAbort)
+    const timer = this.#deadline('content', this.#options.timeouts.transaction)
+    try {
+      if (this.#dirty) await this.#reset()
+      await this.#envelope(transaction)
+      return await this.#carryOut(transaction, content, facts)
+    } catch (error) {
+      this.#end(error)
+      throw error
+    } finally {
+      this.#dirty = transaction.dirty
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', onAbort)
+      this.#watch()
+    }
+  }
+
+  async #reset(): Promise<void> {
+    const reply = await this.#ask(commands.rset())
+    if (reply.status !== 250) throw new SmtpReplyError('rset', reply)
+    this.#dirty = false
+  }
+
+  async #envelope(transaction: Transaction): Promise<void> {
+    const { command, dataStart } = this.#options.timeouts
+    for (;;) {
+      this.#send(transaction.next())
+      const phase = transaction.waitingFor
+      if (phase === undefined) return
+      try {
+        const { reply } = await this.#answer(phase, phase === 'data' ? dataStart : command)
+        transaction.take(reply)
+      } catch (error) {
+        if (!transaction.decided) throw error
+        this.#end(error)
+        return
+      }
+    }
+  }
+
+  async #carryOut(transaction: Transaction, content: SubmittedContent, facts: ContentFacts): Promise<Receipt> {
+    const { verdict } = transaction
+    if (verdict === 'content') return this.#content(transaction, content, facts)
+    if (verdict === 'broken')
+      throw new MailError('ERR_PROTOCOL', 'the server answered DATA with neither 354 nor a refusal', { phase: 'data' })
+    if (verdict === 'end')
+      this.#end(closedError('the connection was ended without content, which the server waits for or will not take', 'data'))
+    return transaction.receipt()
+  }
+
+  /** Between 354 and the final reply. A reply that comes early stops the content: with a final dot the server might take what it has for the whole. */
+  async #content(transaction: Transaction, content: SubmittedContent, facts: ContentFacts): Promise<Receipt> {
+    const { dataBlock } = this.#options.timeouts
+    const framer = new DataFramer()
+    const outflow = new Outflow(
+      (views) => this.#transport.write(views, 'content', dataBlock),
+      (error) => this.#end(error),
+    )
+    this.#session.content()
+    let early: Reply | undefined
+    let finished = false
+    const listened = this.#listen().then(
+      ({ reply }) => {
+        if (!finished) {
+          early = reply
+          this.#end(closedError('the connection was ended because the server answered before the end of the content'))
+        }
+        return outflow.stop()
+      },
+      () => outflow.stop(),
+    )
+    try {
+      await this.#flow(content, facts, framer, outflow)
+      // Stopped because the connection was lost: its own error says why.
+      if (early === undefined && (this.#failure !== undefined || this.#transport.destroyed)) await this.#listen()
+    } catch (error) {
+      if (early === undefined) this.#end(error)
+      await listened // the reply may have come together with the failure, and says more (H20)
+      if (early === undefined) throw inPhase(error, 'content')
+    }
+    if (early !== undefined) return early.status >= 400 ? transaction.receipt(framer.octets, early) : this.#refuseEarly(early)
+    finished = true
+    outflow.add(framer.end())
+    this.#publish(smtpCommandChannel, `content of ${framer.octets} octets`)
+    return transaction.receipt(framer.octets, await this.#finalReply(outflow, listened))
+  }
+
+  /** Everything but the end of the content. Returns early when `outflow` was stopped. */
+  async #flow(content: SubmittedContent, facts: ContentFacts, framer: DataFramer, outflow: Outflow): Promise<void> {
+    const source = content instanceof Uint8Array ? [content][Symbol.iterator]() : content[Symbol.asyncIterator]()
+    let given = 0
+    let whole = false
+    try {
+      for (let chunk = await outflow.pull(source); chunk !== undefined; chunk = await outflow.pull(source)) {
+        if (!(chunk instanceof Uint8Array)) throw contentError('the content must be octets: chunks of Uint8Array or Buffer')
+        given += chunk.length
+        for (const block of blocks(asBuffer(chunk))) {
+          outflow.add(framer.push(block))
+          if (outflow.full) await outflow.flush()
+        }
+        await outflow.settled
+      }
+      whole = true
+    } finally {
+      if (!whole || outflow.stopped) abandon(source)
+    }
+    if (!outflow.stopped && facts.declared !== undefined && given !== facts.declared) {
+      throw contentError(`the content was to have ${facts.declared} octets and has ${given}`)
+    }
+  }
+
+  #refuseEarly(reply: Reply): never {
+    throw new MailError('ERR_PROTOCOL', `the server answered ${reply.status} before the end of the content`, { phase: 'content' })
+  }
+
+  /** From here on the message may have been taken, so nothing throws: without a reply the outcome is unknown (RFC 1047). */
+  async #finalReply(outflow: Outflow, listened: Promise<void>): Promise<Reply | null> {
+    const { dataBlock, dataEnd } = this.#options.timeouts
+    const left = outflow
+      .flush()
+      .then(() => this.#transport.flush('content', dataBlock))
+      .catch((error: unknown) => this.#end(error))
+    await Promise.race([listened, left])
+    try {
+      const { reply } = await this.#answer('content', dataEnd)
+      return reply
+    } catch {
+      return null
+    }
+  }
+
+  // ── the dialogue ──
+
+  async #ask(command: Command, waitMs = this.#options.timeouts.command): Promise<Reply> {
+    this.#send([command])
+    const { reply } = await this.#answer(command.phase, waitMs)
+    return reply
+  }
+
+  /** Replies are read while this is being written: neither side waits for the other. */
+  #send(list: readonly Command[]): void {
+    const [first] = list
+    if (first === undefined) return
+    const octets = this.#session.send(list)
+    for (const { line } of list) this.#publish(smtpCommandChannel, line)
+    this.#transport.write([octets], first.phase, this.#options.timeouts.command).catch((error: unknown) => this.#end(error))
+  }
+
+  async #answer(phase: Phase, waitMs: number): Promise<Answer> {
+    const timer = this.#deadline(phase, waitMs)
+    try {
+      const answer = await this.#listen()
+      this.#reading = undefined
+      return answer
+    } catch (error) {
+      throw inPhase(error, phase)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #listen(): Promise<Answer> {
+    if (this.#reading === undefined) {
+      const wait = { phase: this.#session.phase ?? 'mail', totalMs: NO_LIMIT_MS, idleMs: this.#options.timeouts.idle }
+      this.#reading = nextEvent(this.#session, this.#transport, wait)
+      this.#reading.then(
+        ({ reply }) =>
+          reply.lines.forEach((line, at) =>
+            this.#publish(smtpReplyChannel, `${reply.status}${at < reply.lines.length - 1 ? '-' : ' '}${line}`),
+          ),
+        (error: unknown) => this.#end(error),
+      )
+    }
+    return this.#reading
+  }
+
+  /** Reads on while nothing is under way, so that a reply nobody asked for or the end of the connection is known before the next submission. */
+  #watch(): void {
+    if (this.usable) void this.#listen().catch(nothing)
+  }
+
+  /** The connection is of no more use. What waits on it rejects with `error`. */
+  #end(error: unknown): void {
+    this.#failure ??= { error }
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#transport.destroy(error)
+  }
+
+  #deadline(phase: Phase, waitMs: number): NodeJS.Timeout {
+    const expired = (): void => {
+      this.#end(
+        new MailError('ERR_TIMEOUT', `no answer from ${printable(this.#transport.host)} in the ${phase} phase within ${waitMs} ms`, {
+          phase,
+          transient: true,
+        }),
+      )
+    }
+    return setTimeout(expired, waitMs)
+  }
+
+  #checkUsable(): void {
+    this.#options.signal?.throwIfAborted()
+    if (this.#failure === undefined) return
+    const { error } = this.#failure
+    if (error instanceof SmtpReplyError || (error instanceof MailError && error.code === 'ERR_PROTOCOL')) throw error
+    throw closedError('the connection has ended', 'mail', error)
+  }
+
+  /** Runs `work` when all before it has ended. A signal ends the waiting. */
+  #inTurn<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const onAbort = (): void => reject(signal?.reason)
+      signal?.addEventListener('abort', onAbort)
+      const run = this.#turns.then(() => {
+        signal?.removeEventListener('abort', onAbort)
+        signal?.throwIfAborted()
+        return work()
+      })
+      this.#turns = run.catch(nothing)
+      run.then(resolve, reject)
+    })
+  }
+
+  async #leave(waitMs: number): Promise<void> {
+    const until = performance.now() + waitMs
+    try {
+      if (this.usable) await this.#ask(commands.quit(), waitMs)
+    } catch {
+      // Servers that close without an answer are common, and lose nothing (H43).
+    }
+    await this.#transport.close(Math.max(1, until - performance.now()))
+  }
+
+  #publish(channel: typeof smtpCommandChannel, line: string): void {
+    if (!channel.hasSubscribers) return
+    const { host, port, label } = this.#options
+    channel.publish({ host, port, label, line } satisfies DialogueMessage)
+  }
+}
+
+function nothing(): void {}

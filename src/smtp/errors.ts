@@ -1,0 +1,75 @@
+import { printable } from '../bytes.ts'
+import { MailError, type ErrorCode, type Phase } from '../errors.ts'
+import type { Reply } from './reply.ts'
+
+/** The server answered, and the answer was no. */
+export class SmtpReplyError extends MailError {
+  override readonly name = 'SmtpReplyError'
+  readonly status: number
+  /** RFC 3463, such as `5.7.8`. */
+  readonly enhancedStatus: string | null
+  /** The whole reply. Server text: escape it before showing it to anyone. */
+  readonly reply: Reply
+  /** The forward-path that it concerns, when it concerns one. */
+  readonly recipient: string | undefined
+
+  constructor(
+    phase: Phase,
+    reply: Reply,
+    facts: { readonly code?: ErrorCode; readonly recipient?: string; readonly reusable?: boolean } = {},
+  ) {
+    const text = reply.lines.find((line) => line !== '')
+    super(
+      facts.code ?? 'ERR_SMTP_REPLY',
+      `${NAMES[phase] ?? phase} refused with ${reply.status}${text === undefined ? '' : `: ${printable(text, 200)}`}`,
+      {
+        phase,
+        transient: reply.status >= 400 && reply.status < 500,
+        reusable: (facts.reusable ?? false) && reply.status !== 421, // after 421 the server closes (RFC 5321 §3.8)
+      },
+    )
+    this.status = reply.status
+    this.enhancedStatus = reply.enhancedStatus
+    this.reply = reply
+    this.recipient = facts.recipient
+  }
+}
+
+const NAMES: { readonly [phase in Phase]?: string } = {
+  greeting: 'connection',
+  auth: 'authentication',
+  ehlo: 'EHLO',
+  starttls: 'STARTTLS',
+  mail: 'sender',
+  rcpt: 'recipient',
+  data: 'DATA',
+  rset: 'RSET',
+}
+
+/** The connection's end as seen from the step that was under way. */
+export function inPhase(error: unknown, phase: Phase): unknown {
+  if (!(error instanceof MailError) || error instanceof SmtpReplyError || error.phase === phase) return error
+  if (error.code !== 'ERR_CLOSED' && error.code !== 'ERR_TIMEOUT') return error
+  return new MailError(error.code, error.message, { phase, transient: true, cause: error })
+}
+
+export function closedError(message: string, phase: Phase = 'content', cause?: unknown): MailError {
+  return new MailError('ERR_CLOSED', message, { phase, transient: true, cause })
+}
+
+export function contentError(message: string): MailError {
+  return new MailError('ERR_CONTENT', message, { phase: 'content' })
+}
+
+export function clearTextError(): MailError {
+  const message = "the password would leave without TLS; use security 'tls' or 'starttls', or allowClearTextAuth if that is really meant"
+  return new MailError('ERR_AUTH_CLEAR_TEXT', message, { phase: 'auth' })
+}
+
+export function tlsRequired(why: string, reply?: Reply): MailError {
+  return new MailError('ERR_TLS_REQUIRED', `TLS is required, and ${why}; nothing was sent that needs it`, {
+    phase: 'starttls',
+    transient: reply !== undefined && reply.status >= 400 && reply.status < 500,
+    cause: reply === undefined ? undefined : new SmtpReplyError('starttls', reply),
+  })
+}

@@ -1,0 +1,88 @@
+import { SPACE, TAB } from '../bytes.ts'
+import { GrammarError } from '../errors.ts'
+
+const HYPHEN = 45
+const DIGIT_0 = 48
+const DIGIT_9 = 57
+const TLS_ALERT = 0x15
+const TLS_HANDSHAKE = 0x16
+
+export interface ReplyLine {
+  readonly status: number
+  readonly last: boolean
+  readonly text: string
+}
+
+/** One line of a reply, without its line end (RFC 5321 §4.2). Text is one character an octet. Throws `GrammarError`. */
+export function parseReplyLine(line: Buffer): ReplyLine {
+  const status = parseStatus(line)
+  const separator = line[3]
+  if (status === 0 || (separator !== undefined && separator !== SPACE && separator !== TAB && separator !== HYPHEN)) {
+    throw new GrammarError(otherProtocol(line) ?? 'a line that does not begin with a status code')
+  }
+  return { status, last: separator !== HYPHEN, text: line.toString('latin1', 4) }
+}
+
+/** 200 to 599, or 0. Nothing answers with 1yz, and 6yz does not exist. */
+function parseStatus(line: Buffer): number {
+  let status = 0
+  for (let at = 0; at < 3; at++) {
+    const digit = line[at] ?? 0
+    if (digit < DIGIT_0 || digit > DIGIT_9) return 0
+    status = status * 10 + digit - DIGIT_0
+  }
+  return status >= 200 && status < 600 ? status : 0
+}
+
+/** What a first line in another protocol says about the mistake that was made (H6). */
+export function otherProtocol(line: Buffer): string | undefined {
+  const start = line.toString('latin1', 0, 5)
+  if ((line[0] === TLS_ALERT || line[0] === TLS_HANDSHAKE) && line[1] === 3)
+    return "this is a port for TLS from the start; use security 'tls'"
+  if (/^[+-](OK|ERR)/.test(start)) return 'this is a POP3 server'
+  if (start.startsWith('* ')) return 'this is an IMAP server'
+  if (start === 'HTTP/' || start.startsWith('<')) return 'this is a web server'
+  if (start.startsWith('SSH-')) return 'this is an SSH server'
+  return undefined
+}
+
+/** `2.1.0` at the start of a reply's text (RFC 2034 §4). One whose class differs from the status is ignored, as is any with 3yz. */
+export function parseEnhancedStatus(status: number, lines: readonly string[]): string | null {
+  const code = /^[245]\.\d{1,3}\.\d{1,3}(?= |$)/.exec(lines[0] ?? '')?.[0]
+  return code !== undefined && code.charCodeAt(0) - DIGIT_0 === Math.floor(status / 100) ? code : null
+}
+
+/** Keywords that are no host names: some servers leave the line with their name out. */
+const WELL_KNOWN = new Set(['8BITMIME', 'AUTH', 'CHUNKING', 'DSN', 'ENHANCEDSTATUSCODES', 'PIPELINING', 'SIZE', 'SMTPUTF8', 'STARTTLS'])
+
+/**
+ * The lines of a reply to EHLO → keyword in upper case → its parameters. Tolerant as servers are odd (H30): any case, repeated keywords,
+ * `AUTH=` and Exchange's `X-EXPS`, which are AUTH under other names.
+ */
+export function parseExtensions(lines: readonly string[]): Map<string, string> {
+  const extensions = new Map<string, string>()
+  for (const [index, line] of lines.entries()) {
+    const match = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:[ \t=]|$)/.exec(line)
+    if (match?.[1] === undefined) continue
+    const named = match[1].toUpperCase()
+    if (index === 0 && !WELL_KNOWN.has(named)) continue
+    const keyword = named === 'X-EXPS' ? 'AUTH' : named
+    if (line[named.length] === '=' && keyword !== 'AUTH') continue
+    const parameters = line.slice(named.length + 1).trim()
+    const before = extensions.get(keyword)
+    if (before === undefined || before === '') extensions.set(keyword, parameters)
+    else if (keyword === 'AUTH' && parameters !== '') extensions.set(keyword, `${before} ${parameters}`)
+  }
+  return extensions
+}
+
+/** Names of SASL mechanisms that EHLO listed. */
+export function parseMechanisms(parameters: string | undefined): string[] {
+  return (parameters ?? '').split(/[ \t,=]/).filter((name) => name !== '')
+}
+
+/** Octets of the largest message that the server takes (RFC 1870 §4), or `undefined` for no limit: 0, nothing or nonsense. */
+export function parseSizeLimit(parameters: string | undefined): number | undefined {
+  const digits = /^\d+/.exec(parameters ?? '')?.[0]
+  return digits === undefined ? undefined : Number(digits) || undefined
+}

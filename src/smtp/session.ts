@@ -1,0 +1,118 @@
+import { GrammarError, MailError, protocolError, type Phase } from '../errors.ts'
+import type { Session } from '../wire/session.ts'
+import type { Command } from './command.ts'
+import { SmtpReplyError } from './errors.ts'
+import { otherProtocol, parseExtensions } from './grammar.ts'
+import { ReplyParser, type Reply } from './reply.ts'
+
+/** A reply, and what it answers. */
+export interface Answer {
+  readonly phase: Phase
+  readonly reply: Reply
+}
+
+interface Expected {
+  readonly phase: Phase
+  readonly secrets: readonly string[]
+}
+
+/**
+ * What one SMTP connection agreed on, and which replies are due. Replies are matched with commands by their order alone (RFC 2920 §3.1), so
+ * one that nobody asked for, or that no command can have, ends the session: what came after it could not be trusted.
+ */
+export class SmtpSession implements Session<Answer> {
+  readonly #parser = new ReplyParser()
+  readonly #expected: Expected[] = [{ phase: 'greeting', secrets: [] }]
+  #extensions: ReadonlyMap<string, string> = new Map()
+  #closing = false
+  #ended = false
+
+  /** The octets of commands whose replies are now due. After 421 or QUIT there are none. */
+  send(commands: readonly Command[]): Buffer {
+    const [first] = commands
+    if (first !== undefined && (this.#closing || this.#ended)) throw closedError(first.phase)
+    for (const { phase, secrets } of commands) {
+      this.#expected.push({ phase, secrets })
+      if (phase === 'quit') this.#closing = true
+    }
+    return Buffer.concat(commands.map(({ octets }) => octets))
+  }
+
+  /** Content begins: the next reply is the one to its final dot. */
+  content(): void {
+    this.#expected.push({ phase: 'content', secrets: [] })
+  }
+
+  receive(chunk: Buffer): void {
+    if (this.#expected[0]?.phase === 'greeting' && this.#parser.unread === 0) {
+      // Neither a TLS alert nor a handshake need have a line end to wait for.
+      const mistake = otherProtocol(chunk)
+      if (mistake !== undefined) throw protocolError('greeting', new GrammarError(mistake))
+    }
+    this.#parser.push(chunk)
+  }
+
+  next(): Answer | undefined {
+    const phase = this.phase
+    let reply: Reply | undefined
+    try {
+      reply = this.#parser.next()
+    } catch (error) {
+      throw protocolError(phase ?? 'mail', error)
+    }
+    if (reply === undefined) {
+      if (this.#ended) throw closedError(phase ?? 'mail')
+      return undefined
+    }
+    if (reply.status === 421) this.#closing = true
+    const expected = this.#expected.shift()
+    if (expected === undefined) {
+      // A server that shuts down may say so unasked (RFC 5321 §3.8).
+      if (reply.status === 421) throw new SmtpReplyError('mail', reply, { code: 'ERR_CLOSED' })
+      throw protocolError('mail', new GrammarError('a reply that nothing asked for'))
+    }
+    // 3yz asks us to go on, which only DATA and AUTH can (RFC 5321 §4.2.1).
+    if (reply.status < 400 && reply.status >= 300 && expected.phase !== 'data' && expected.phase !== 'auth') {
+      throw protocolError(expected.phase, new GrammarError(`${reply.status} where no more can follow`))
+    }
+    return { phase: expected.phase, reply: masked(reply, expected.secrets) }
+  }
+
+  end(): void {
+    this.#ended = true
+  }
+
+  get unread(): number {
+    return this.#parser.unread
+  }
+
+  /** What the next reply answers. */
+  get phase(): Phase | undefined {
+    return this.#expected[0]?.phase
+  }
+
+  /** No more commands: the server said 421, or we said QUIT. */
+  get closing(): boolean {
+    return this.#closing
+  }
+
+  /** What the last EHLO brought: keyword in upper case → parameters. */
+  get extensions(): ReadonlyMap<string, string> {
+    return this.#extensions
+  }
+
+  /** Takes the reply to EHLO; without one (HELO, or a handshake that makes all before it worthless, RFC 3207 §4.2) nothing is offered. */
+  learn(reply: Reply | undefined): void {
+    this.#extensions = reply === undefined ? new Map() : parseExtensions(reply.lines)
+  }
+}
+
+function closedError(phase: Phase): MailError {
+  return new MailError('ERR_CLOSED', `the server closed the connection in the ${phase} phase`, { phase, transient: true })
+}
+
+/** Servers repeat lines that they do not like; what was secret in ours must not come back through an error or a log. */
+function masked(reply: Reply, secrets: readonly string[]): Reply {
+  if (secrets.length === 0) return reply
+  return { ...reply, lines: reply.lines.map((line) => secrets.reduce((text, secret) => text.replaceAll(secret, '***'), line)) }
+}

@@ -1,0 +1,170 @@
+import type { Phase } from '../errors.ts'
+import { data, type Command } from './command.ts'
+import type { CheckedEnvelope, EnvelopeCommands } from './envelope.ts'
+import type { Reply } from './reply.ts'
+
+/** What became of one recipient. */
+export interface RecipientOutcome {
+  /** As given in the envelope. */
+  readonly address: string
+  readonly outcome: 'accepted' | 'deferred' | 'refused' | 'unknown'
+  /** The reply that decided; `null` when none did: it never came, or `partial: 'refuse'` kept the message from everybody. */
+  readonly reply: Reply | null
+}
+
+/** What became of one submission. */
+export interface Receipt {
+  /** accepted: all; partial: some; deferred or refused: none, and with `deferred` later may help; unknown: the final reply never came. */
+  readonly outcome: 'accepted' | 'partial' | 'deferred' | 'refused' | 'unknown'
+  /** One entry for each address of `to`, in order. */
+  readonly recipients: readonly RecipientOutcome[]
+  /** The reply that decided the outcome; `null` when it is unknown. */
+  readonly reply: Reply | null
+  /** Octets of content sent, their line ends as CRLF, without doubled dots. */
+  readonly octets: number
+}
+
+/** Octets of commands under way. Replies are read meanwhile, so this bounds memory, not the way to a deadlock. */
+const WINDOW_OCTETS = 32 * 1024
+
+/**
+ * One mail transaction (RFC 5321 §3.3): which commands may go out next, and what their replies mean. All replies of a pipelined group are
+ * taken before anything follows from them, or the next reply would be taken for another command's.
+ */
+export class Transaction {
+  readonly #envelope: CheckedEnvelope
+  readonly #queue: Command[]
+  readonly #pipelining: boolean
+  /** DATA follows the recipients without waiting for their replies. */
+  readonly #dataBehind: boolean
+  #next = 0
+  #underWay: Command[] = []
+  #underWayOctets = 0
+  #mail: Reply | undefined
+  readonly #rcpt: Reply[] = []
+  #data: Reply | undefined
+  #shutdown: Reply | undefined
+  /** A final reply ends the transaction on the server, whatever it says. */
+  #over = false
+
+  constructor(envelope: CheckedEnvelope, commands: EnvelopeCommands, pipelining: boolean) {
+    this.#envelope = envelope
+    this.#pipelining = pipelining
+    this.#dataBehind = pipelining && envelope.partial === 'deliver'
+    this.#queue = [commands.mail, ...commands.rcpt, data()]
+  }
+
+  /** Commands to send now. */
+  next(): Command[] {
+    const commands: Command[] = []
+    for (let command = this.#queue[this.#next]; command !== undefined && this.#maySend(command); command = this.#queue[this.#next]) {
+      this.#next++
+      this.#underWay.push(command)
+      this.#underWayOctets += command.octets.length
+      commands.push(command)
+    }
+    return commands
+  }
+
+  #maySend(command: Command): boolean {
+    if (this.#underWay.length > 0 && (!this.#pipelining || this.#underWayOctets + command.octets.length > WINDOW_OCTETS)) return false
+    if (this.#shutdown !== undefined || this.#refusedMail !== undefined) return false
+    return command.phase !== 'data' || (this.#dataBehind && this.#underWay.length > 0) || (this.#underWay.length === 0 && this.#wanted)
+  }
+
+  /** The reply to the oldest command under way. */
+  take(reply: Reply): void {
+    const command = this.#underWay.shift()
+    if (command === undefined) return
+    this.#underWayOctets -= command.octets.length
+    if (reply.status === 421) {
+      this.#shutdown = reply
+      this.#underWay = []
+    } else if (command.phase === 'mail') this.#mail = reply
+    else if (command.phase === 'rcpt') this.#rcpt.push(reply)
+    else this.#data = reply
+  }
+
+  /** What the next reply answers, while there are replies due. */
+  get waitingFor(): Phase | undefined {
+    return this.#underWay[0]?.phase
+  }
+
+  /**
+   * What follows, once no reply is due. `content`: send it. `settled`: the receipt stands. `end`: it stands, and the connection must end
+   * without a final dot, because the server waits for content that has nobody to go to (H25, H27). `broken`: no receipt can be given.
+   */
+  get verdict(): 'content' | 'settled' | 'end' | 'broken' {
+    if (this.#shutdown !== undefined) return 'end'
+    const status = this.#data?.status ?? 0
+    if (status >= 400) return 'settled'
+    if (status === 0) return this.#underWay.length > 0 ? 'end' : 'settled'
+    if (!this.#wanted) return 'end'
+    return status === 354 ? 'content' : 'broken'
+  }
+
+  /** The replies that came decide about everybody, though the connection was lost before the others (H20). */
+  get decided(): boolean {
+    return this.#refusedMail !== undefined || (this.#rcpt.length === this.#envelope.paths.length && !this.#wanted)
+  }
+
+  /** The server may still hold a reverse-path or recipients: RSET must come before the next transaction. */
+  get dirty(): boolean {
+    return !this.#over && (isAccepted(this.#mail) || this.#rcpt.some(isAccepted))
+  }
+
+  get #refusedMail(): Reply | undefined {
+    return this.#mail === undefined || isAccepted(this.#mail) ? undefined : this.#mail
+  }
+
+  /** Somebody, or with `partial: 'refuse'` everybody, was accepted. */
+  get #wanted(): boolean {
+    if (!isAccepted(this.#mail)) return false
+    if (this.#envelope.partial === 'deliver') return this.#rcpt.some(isAccepted)
+    return this.#rcpt.length === this.#envelope.paths.length && this.#rcpt.every(isAccepted)
+  }
+
+  /** @param final the reply to the content; `null` when it never came, left out when no content was sent */
+  receipt(octets = 0, final?: Reply | null): Receipt {
+    if (final !== undefined) this.#over = true
+    const paths = this.#envelope.paths.map((_path, index) => this.#outcome(this.#rcpt[index], final))
+    const outcome = total(
+      paths.map((path) => (path.reply === null && path.outcome === 'deferred' ? undefined : path.outcome)),
+      this.#envelope.partial,
+    )
+    const decisive = outcome === 'partial' ? 'accepted' : outcome
+    const reply = paths.find((path) => path.outcome === decisive && path.reply !== null)?.reply ?? null
+    const recipients = this.#envelope.recipients.map(({ address, path }) => ({ address, ...(paths[path] ?? NOT_SENT) }))
+    return { outcome, recipients, reply, octets }
+  }
+
+  #outcome(rcpt: Reply | undefined, final: Reply | null | undefined): Omit<RecipientOutcome, 'address'> {
+    if (this.#refusedMail !== undefined) return decided(this.#refusedMail)
+    if (rcpt !== undefined && !isAccepted(rcpt)) {
+      // 552 here is "too many recipients" in the words of RFC 821: later may help (RFC 5321 §4.5.3.1.10).
+      return rcpt.status === 552 ? { outcome: 'deferred', reply: rcpt } : decided(rcpt)
+    }
+    if (final === null) return { outcome: 'unknown', reply: null }
+    const reply = final ?? this.#shutdown ?? this.#data
+    return reply === undefined ? NOT_SENT : decided(reply)
+  }
+}
+
+const NOT_SENT = { outcome: 'deferred', reply: null } as const
+
+function isAccepted(reply: Reply | undefined): boolean {
+  return reply !== undefined && reply.status < 300
+}
+
+function decided(reply: Reply): Omit<RecipientOutcome, 'address'> {
+  return { outcome: reply.status < 300 ? 'accepted' : reply.status < 500 ? 'deferred' : 'refused', reply }
+}
+
+/** @param outcomes one a path; `undefined` for those that were kept back because of others */
+function total(outcomes: readonly (RecipientOutcome['outcome'] | undefined)[], partial: 'deliver' | 'refuse'): Receipt['outcome'] {
+  if (outcomes.includes('unknown')) return 'unknown'
+  if (outcomes.every((outcome) => outcome === 'accepted')) return 'accepted'
+  if (outcomes.includes('accepted')) return 'partial'
+  // When nobody gets it unless everybody does, one that can never be accepted decides; otherwise one that may yet be is worth another attempt.
+  return outcomes.includes(partial === 'refuse' ? 'refused' : 'deferred') === (partial === 'refuse') ? 'refused' : 'deferred'
+}
