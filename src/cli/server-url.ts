@@ -125,7 +125,7 @@ function hostName(host: string): string {
   if (host.startsWith('[')) return host.slice(1, -1)
   const decoded = decode(host)
   // Schemes that browsers do not know get no IDNA from the URL parser (RFC 5891).
-  const ascii = decoded !== undefined && /[^\x21-\x7e]/.test(decoded) ? domainToASCII(decoded) : decoded
+  const ascii = decoded !== undefined && /[^\p{ASCII}]/u.test(decoded) && !/\p{Cc}/u.test(decoded) ? domainToASCII(decoded) : decoded
   if (ascii === undefined || ascii === '' || /[^\w.:-]/.test(ascii))
     throw new CommandError('the host in the server URL is not a host name or an IP address')
   return ascii
