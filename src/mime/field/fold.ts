@@ -67,6 +67,12 @@ export class FieldWriter {
     }
   }
 
+  /** Adds a line of its own, its blank included. */
+  addLine(line: string): void {
+    this.#fold()
+    this.#write(line)
+  }
+
   /** The whole field without its final line end. */
   toString(): string {
     return this.#pieces.join('')

@@ -18,6 +18,8 @@ import {
   unescape,
 } from './scan.ts'
 
+export { formatNameParameter, formatParameter, formatStructured } from './parameter-format.ts'
+
 /** What was given under one name: `name=`, `name*=`, and `name*0=` or `name*0*=` by number (RFC 2231). Octets as sent, quotes removed. */
 interface Given {
   plain?: Value | undefined

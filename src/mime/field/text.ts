@@ -3,13 +3,10 @@ import { decodeWords, needsEncoding } from './encoded-word.ts'
 import { checkFieldText, FieldWriter } from './fold.ts'
 import { firstOfEach, indexOf8bit, isBlank, octetDecoder } from './scan.ts'
 
-/** What a reader gets to see without any work: printable ASCII that holds no encoded-word. */
-const PLAIN = /^[\x20-\x7e]*$/
-
 /** An unstructured field's body as text (RFC 5322 §3.2.5, RFC 2047), without the blanks around it. A CR or LF inside is a space, NUL is U+FFFD. */
 export function decodeUnstructured(body: string, reportAll: Report): string {
   const { text, start } = trimmed(body)
-  if (!text.includes('=?') && PLAIN.test(text)) return text
+  if (!needsEncoding(text)) return text // printable ASCII: what nearly every field is
   const report = firstOfEach(reportAll)
   const at = indexOf8bit(text)
   if (at >= 0) report('raw-8bit-header', start + at)
@@ -60,11 +57,11 @@ function segments(text: string): Segment[] {
   const found: Segment[] = []
   const { start, text: middle } = trimmed(text)
   const end = start + middle.length
-  for (const { 0: match, 1: between = '', index } of text.matchAll(/([\t ]*)[^\t ]+/g)) {
+  for (const { 0: match, 1: blanks = '', index } of middle.matchAll(/([\t ]*)[^\t ]+/g)) {
     const first = found.length === 0
-    const blanks = first ? '' : between
     const last = found.at(-1)
-    const word = match.slice(blanks.length) + (index + match.length === end ? text.slice(end) : '')
+    const word =
+      (first ? text.slice(0, start) : '') + match.slice(blanks.length) + (index + match.length === middle.length ? text.slice(end) : '')
     if (!isLong(word, blanks) && !needsEncoding(word) && !hasBlank(word))
       found.push({ value: word, blanks: first ? ' ' : blanks, encoded: false })
     else if (last?.encoded === true) last.value += blanks + word

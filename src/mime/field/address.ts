@@ -1,0 +1,431 @@
+import type { Report } from '../defect.ts'
+import { writeLocalPart } from './address-input.ts'
+import { decodeWords } from './encoded-word.ts'
+import {
+  BACKSLASH,
+  CLOSE,
+  COMMA,
+  firstOfEach,
+  indexOf8bit,
+  isBlank,
+  octetDecoder,
+  OPEN,
+  QUOTE,
+  SEMICOLON,
+  skipBlanks,
+  skipComment,
+  unescape,
+} from './scan.ts'
+
+export { checkAddress, formatAddressList, parseAddressInput, parseMailboxInput } from './address-input.ts'
+
+/** A mailbox (RFC 5322 §3.4): a display name, '' when there is none, and an addr-spec as it was given. */
+export interface Mailbox {
+  readonly name: string
+  readonly address: string
+}
+
+/** A named group of mailboxes, maybe none: `undisclosed-recipients:;`. */
+export interface Group {
+  readonly group: string
+  readonly members: readonly Mailbox[]
+}
+
+/** What a caller gives: text with commas or semicolons (`A <a@x>; b@y`), or mailboxes and groups, or a list of both. */
+export type Addresses = string | readonly (string | Mailbox | Group)[]
+
+const DOT = 46
+const COLON = 58
+const LESS = 60
+const GREATER = 62
+const AT = 64
+const LEFT_BRACKET = 91
+const RIGHT_BRACKET = 93
+
+/**
+ * The mailboxes and groups of an address field, as much of them as can be made out: unclosed brackets, quotes and comments, `;` between
+ * mailboxes, names with a bare comma, obsolete routes and blanks (RFC 5322 §4.4) are repaired, each with an `invalid-address`. Names are
+ * decoded (RFC 2047, RFC 6532) after the structure is settled and never read again; addresses are never decoded. Not for envelopes:
+ * `parseAddressInput` reads what a caller gives.
+ */
+export function parseAddressList(body: string, report: Report): (Mailbox | Group)[] {
+  return new AddressReader(body, firstOfEach(report)).read()
+}
+
+/** A run of characters, or the inside of a quoted-string. */
+interface Word {
+  readonly text: string
+  readonly quoted: boolean
+  /** A blank or comment stands before it. */
+  readonly apart: boolean
+  readonly offset: number
+}
+
+class AddressReader {
+  readonly #body: string
+  readonly #report: Report
+  readonly #decodeRaw: (octets: string) => string
+  readonly #list: (Mailbox | Group)[] = []
+  #at = 0
+  /** A group under way, how deep it is nested, and its members. */
+  #group = ''
+  #depth = 0
+  #members: Mailbox[] = []
+  /** The element under way. */
+  #words: Word[] = []
+  #comments: string[] = []
+  #angle: string | undefined
+  /** Words that stood before it. */
+  #before = 0
+  #elementStart = 0
+  /** Words before a comma that held no address: `Doe, John <j@x>`. */
+  #pending: Word[] = []
+  /** Once one of these was searched for to the end in vain, its opener is an ordinary character. */
+  #noQuote = false
+  #noParenthesis = false
+
+  constructor(body: string, report: Report) {
+    this.#body = body
+    this.#report = report
+    this.#decodeRaw = octetDecoder(body)
+    const at = indexOf8bit(body)
+    if (at >= 0) report('raw-8bit-header', at)
+  }
+
+  read(): (Mailbox | Group)[] {
+    const body = this.#body
+    let apart = false
+    while (this.#at < body.length) {
+      const start = this.#at
+      switch (body.charCodeAt(start)) {
+        case 32:
+        case 9:
+        case 13:
+        case 10:
+          this.#at = skipBlanks(body, start)
+          apart = true
+          continue
+        case OPEN: {
+          const comment = this.#comment()
+          if (comment !== undefined) this.#comments.push(comment)
+          apart = true
+          continue
+        }
+        case QUOTE:
+          this.#quoted(this.#words, apart)
+          break
+        case LESS:
+          this.#openAngle()
+          break
+        case COMMA:
+          this.#at++
+          this.#endElement(true)
+          break
+        case SEMICOLON:
+          if (this.#depth === 0 && this.#words.length > 0) this.#invalid(this.#at)
+          this.#at++
+          this.#endElement(false)
+          this.#endGroup()
+          break
+        case COLON:
+          this.#at++
+          this.#beginGroup()
+          break
+        case GREATER:
+        case CLOSE:
+          this.#invalid(this.#at++)
+          break
+        default:
+          this.#words.push(this.#run(apart))
+      }
+      apart = false
+    }
+    this.#endElement(false)
+    if (this.#depth > 0) this.#invalid(body.length)
+    this.#depth = Math.min(this.#depth, 1)
+    this.#endGroup()
+    return this.#list
+  }
+
+  #invalid(offset: number): void {
+    this.#report('invalid-address', offset)
+  }
+
+  // ── pieces ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The inside of a comment, or `undefined` for a parenthesis that never closes and is passed over. */
+  #comment(): string | undefined {
+    const start = this.#at
+    const end = this.#noParenthesis ? -1 : skipComment(this.#body, start)
+    if (end < 0) {
+      this.#noParenthesis = true
+      this.#invalid(start)
+      this.#at = start + 1
+      return undefined
+    }
+    this.#at = end
+    return unescape(this.#body.slice(start + 1, end - 1))
+  }
+
+  /** Adds a quoted-string; a quote that never closes is passed over. */
+  #quoted(words: Word[], apart: boolean): void {
+    const body = this.#body
+    const start = this.#at
+    let end = this.#noQuote ? body.length : start + 1
+    for (; end < body.length; end++) {
+      const code = body.charCodeAt(end)
+      if (code === BACKSLASH) end++
+      else if (code === QUOTE) break
+    }
+    if (end >= body.length) {
+      this.#noQuote = true
+      this.#invalid(start)
+      this.#at = start + 1
+      return
+    }
+    this.#at = end + 1
+    words.push({ text: unescape(body.slice(start + 1, end)), quoted: true, apart, offset: start })
+  }
+
+  /** Characters up to the next special or blank; a domain literal is taken whole. */
+  #run(apart: boolean): Word {
+    const body = this.#body
+    const start = this.#at
+    let at = start
+    for (; at < body.length; at++) {
+      const code = body.charCodeAt(at)
+      if (code === LEFT_BRACKET && (at > start ? body.charCodeAt(at - 1) : this.#lastCode()) === AT) at = this.#literalEnd(at)
+      else if (isBlank(code) || code === OPEN || code === CLOSE || code === QUOTE || code === COMMA || code === SEMICOLON) break
+      else if (code === COLON || code === LESS || code === GREATER) break
+    }
+    this.#at = Math.max(at, start + 1)
+    return { text: body.slice(start, this.#at), quoted: false, apart, offset: start }
+  }
+
+  #lastCode(): number {
+    const last = this.#words.at(-1)
+    return last === undefined || last.quoted ? 0 : last.text.charCodeAt(last.text.length - 1)
+  }
+
+  /** At the `]` of a literal that begins here, or where it begins when it is none (RFC 5321 §4.1.3 has no longer ones). */
+  #literalEnd(from: number): number {
+    for (let at = from + 1; at < from + 300; at++) {
+      const code = this.#body.charCodeAt(at)
+      if (code === RIGHT_BRACKET) return at
+      if (Number.isNaN(code) || code === LEFT_BRACKET || code === LESS || code === GREATER || code === COMMA) break
+    }
+    return from
+  }
+
+  /** `<` local part `@` domain `>`, with the route that RFC 822 allowed before it. Ends before a comma when the bracket never closes. */
+  #openAngle(): void {
+    const body = this.#body
+    const start = this.#at++
+    if (this.#angle !== undefined) {
+      this.#invalid(start) // `<a@b> <c@d>` without a comma
+      this.#endElement(false)
+    }
+    const outside = this.#words
+    const words: Word[] = (this.#words = [])
+    let apart = false
+    let closed = false
+    while (!closed && this.#at < body.length) {
+      const code = body.charCodeAt(this.#at)
+      if (isBlank(code)) {
+        this.#at = skipBlanks(body, this.#at)
+        apart = true
+        continue
+      }
+      if (code === OPEN) {
+        this.#comment()
+        apart = true
+        continue
+      }
+      if (code === QUOTE) this.#quoted(words, apart)
+      else if (code === GREATER) {
+        this.#at++
+        closed = true
+      } else if (code === LESS || code === CLOSE) this.#invalid(this.#at++)
+      else if (code === COMMA || code === SEMICOLON) {
+        if (!isRoute(words)) break
+        words.length = 0 // the next domain of the route
+        this.#at++
+        words.push({ text: '@', quoted: false, apart: false, offset: this.#at })
+      } else if (code === COLON) {
+        this.#at++
+        if (isRoute(words)) words.length = 0
+        else words.push({ text: ':', quoted: false, apart, offset: this.#at })
+      } else words.push(this.#run(apart))
+      apart = false
+    }
+    if (!closed) this.#invalid(start)
+    this.#words = outside
+    this.#before = outside.length
+    this.#angle = joinAddress(words)
+  }
+
+  // ── elements ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Everything since the last separator is known: makes mailboxes of it, or keeps the words for the next one. */
+  #endElement(comma: boolean): void {
+    const words = this.#words
+    const angle = this.#angle
+    const comments = this.#comments
+    const start = this.#elementStart
+    this.#words = []
+    this.#angle = undefined
+    this.#comments = []
+    this.#elementStart = this.#at
+    if (angle !== undefined) {
+      const pending = this.#pending
+      this.#pending = []
+      const after = words.slice(this.#before)
+      if (pending.length > 0 || after.length > 0 || !isAddrSpec(angle)) this.#invalid(pending[0]?.offset ?? start)
+      const next = after.findIndex(holdsAt)
+      if (next < 0) return this.#add([...pending, ...words], comments, angle)
+      this.#add([...pending, ...words.slice(0, this.#before)], comments, angle) // `<a@b>c@d`: two, whichever was meant
+      this.#bareRest(after, next)
+      return
+    }
+    if (words.length === 0 && !(comments.length > 0 && this.#pending.length > 0)) {
+      if (!comma) this.#flush()
+      return
+    }
+    const at = words.findIndex(holdsAt)
+    if (at >= 0) {
+      this.#flush()
+      this.#bare(words, at, comments)
+      return
+    }
+    if (words.length > 0) this.#invalid(words[0]?.offset ?? 0)
+    for (const word of words) this.#pending.push(word)
+    if (comma && words.length > 0) this.#pending.push(PENDING_COMMA)
+    else this.#flush(comments)
+  }
+
+  /** Words that nothing came to claim: one atom is a local part (`root`), anything else a name. */
+  #flush(comments: string[] = []): void {
+    const words = this.#pending
+    this.#pending = []
+    if (words.at(-1) === PENDING_COMMA) words.pop()
+    const [first] = words
+    if (first === undefined) return
+    if (words.length === 1 && !first.quoted && !first.text.includes('=?')) this.#add([], comments, first.text)
+    else this.#add(words, comments, '')
+  }
+
+  /** An addr-spec without brackets: the words that `@` and `.` tie together. What stands before is the name; what comes after, another element. */
+  #bare(words: Word[], at: number, comments: string[]): void {
+    let from = at
+    let to = at + 1
+    while (from > 0 && tied(words[from - 1], words[from])) from--
+    while (to < words.length && tied(words[to - 1], words[to])) to++
+    const name = words.slice(0, from)
+    const rest = words.slice(to)
+    const next = rest.findIndex(holdsAt)
+    if (name.length > 0 || rest.length > 0) this.#invalid(words[0]?.offset ?? 0)
+    const address = joinAddress(words.slice(from, to))
+    if (!isAddrSpec(address)) this.#invalid(words[0]?.offset ?? 0)
+    if (next < 0) this.#add([...name, ...rest], comments, address)
+    else {
+      this.#add(name, comments, address)
+      this.#bareRest(rest, next)
+    }
+  }
+
+  /** `a@b c@d e@f`: each is a mailbox, one after the other. */
+  #bareRest(words: Word[], first: number): void {
+    let from = 0
+    for (let at = first; at < words.length; at++) {
+      const word = words[at]
+      if (word === undefined || !holdsAt(word)) continue
+      let start = at
+      let to = at + 1
+      while (start > from && tied(words[start - 1], words[start])) start--
+      while (to < words.length && tied(words[to - 1], words[to])) to++
+      this.#add(words.slice(from, start), [], joinAddress(words.slice(start, to)))
+      from = to
+      at = to - 1
+    }
+    if (from < words.length) this.#add(words.slice(from), [], '')
+  }
+
+  #add(words: readonly Word[], comments: readonly string[], address: string): void {
+    const phrase = this.#name(words)
+    const name = phrase === '' && comments.length > 0 ? this.#decode(comments.join(' ').trim()) : phrase
+    if (name === '' && address === '') return
+    const mailbox = { name, address: this.#decodeRaw(address) }
+    if (this.#depth > 0) this.#members.push(mailbox)
+    else this.#list.push(mailbox)
+  }
+
+  #beginGroup(): void {
+    const pending = this.#pending
+    this.#pending = []
+    const words = [...pending, ...this.#words]
+    if (words.length === 0 && this.#comments.length === 0) return this.#invalid(this.#at)
+    if (this.#angle !== undefined) {
+      this.#invalid(this.#at)
+      return this.#endElement(true)
+    }
+    this.#words = []
+    this.#comments = []
+    // Groups do not nest (RFC 5322 §3.4): the members of an inner one belong to the outer.
+    if (this.#depth++ > 0) return this.#invalid(this.#at)
+    this.#group = this.#name(words)
+  }
+
+  #endGroup(): void {
+    if (this.#depth === 0 || --this.#depth > 0) return
+    this.#list.push({ group: this.#group, members: this.#members })
+    this.#members = []
+  }
+
+  #name(words: readonly Word[]): string {
+    let name = ''
+    for (const word of words) name += (name !== '' && word.apart ? ' ' : '') + word.text
+    return this.#decode(name)
+  }
+
+  #decode(octets: string): string {
+    const text = decodeWords(octets, this.#report, 0, this.#decodeRaw)
+    // eslint-disable-next-line no-control-regex
+    return /[\r\n\0]/.test(text) ? text.replace(/\r\n|[\r\n]/g, ' ').replaceAll('\0', '\ufffd') : text
+  }
+}
+
+/** Keeps its place in a name that was cut at a comma. */
+const PENDING_COMMA: Word = { text: ',', quoted: false, apart: false, offset: 0 }
+
+function holdsAt(word: Word): boolean {
+  return !word.quoted && word.text.includes('@')
+}
+
+/** Whether two neighbours belong to one addr-spec (RFC 5322 §4.4 allows blanks around the dots and the `@`). */
+function tied(left: Word | undefined, right: Word | undefined): boolean {
+  if (left === undefined || right === undefined) return false
+  const first = right.quoted ? 0 : right.text.charCodeAt(0)
+  const last = left.quoted ? 0 : left.text.charCodeAt(left.text.length - 1)
+  return !right.apart || first === AT || first === DOT || last === AT || last === DOT
+}
+
+/** One `@`, with something on both sides, and no blank. Enough for a defect. */
+function isAddrSpec(address: string): boolean {
+  const at = address.lastIndexOf('@')
+  if (at <= 0 || at === address.length - 1) return false
+  return address.startsWith('"') || (address.indexOf('@') === at && !address.includes(' '))
+}
+
+function isRoute(words: readonly Word[]): boolean {
+  return words[0]?.quoted === false && words[0].text.startsWith('@')
+}
+
+/** The words of an addr-spec in one, quoted-strings written anew. */
+function joinAddress(words: readonly Word[]): string {
+  let address = ''
+  for (const [at, word] of words.entries()) {
+    if (at > 0 && !tied(words[at - 1], word)) address += ' '
+    address += word.quoted ? writeLocalPart(word.text) : word.text
+  }
+  return address
+}

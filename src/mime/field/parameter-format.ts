@@ -1,0 +1,71 @@
+import { encodeWords, needsEncoding } from './encoded-word.ts'
+import { checkFieldText, FieldWriter, headerError } from './fold.ts'
+import { isTokenCode } from './scan.ts'
+
+/** So that a parameter with its name, its quotes and a semicolon fits on a line. */
+const MAX_PIECE = 74
+
+/**
+ * A parameter as pieces for `formatStructured`: `charset=utf-8`, `filename="a b.txt"`, or for what is not ASCII or too long for a line
+ * `filename*=UTF-8''…`, in numbered parts if need be (RFC 2231). Throws `ERR_HEADER` for a value with a line break or NUL.
+ */
+export function formatParameter(name: string, value: string): string[] {
+  checkFieldText(name, value)
+  if (name === '' || !isToken(name) || /['%*]/.test(name)) throw headerError(name, 'not the name of a parameter')
+  const plain = plainParameter(name, value)
+  if (plain !== undefined) return [plain]
+  const encoded = Array.from(value, percentEncoded)
+  const whole = `${name}*=UTF-8''${encoded.join('')}`
+  if (whole.length <= MAX_PIECE) return [whole]
+  const pieces: string[] = []
+  let piece = `${name}*0*=UTF-8''`
+  for (const character of encoded) {
+    if (piece.length + character.length > MAX_PIECE && !piece.endsWith('=')) {
+      pieces.push(piece)
+      piece = `${name}*${pieces.length}*=`
+    }
+    piece += character
+  }
+  return [...pieces, piece]
+}
+
+/**
+ * `name=` of a media type, for readers such as Outlook that know no RFC 2231: as encoded-words in quotes where it is not plain ASCII, which
+ * RFC 2047 §5 forbids and everybody reads.
+ */
+export function formatNameParameter(value: string): string {
+  checkFieldText('name', value)
+  return plainParameter('name', value) ?? `name="${encodeWords(value, MAX_PIECE - 'name=""'.length).join('\r\n ')}"`
+}
+
+function plainParameter(name: string, value: string): string | undefined {
+  if (needsEncoding(value) || value.includes('\t') || name.length + value.length > MAX_PIECE) return undefined
+  const plain = value !== '' && isToken(value) ? `${name}=${value}` : `${name}="${value.replace(/["\\]/g, '\\$&')}"`
+  return plain.length <= MAX_PIECE ? plain : undefined
+}
+
+function isToken(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (!isTokenCode(text.charCodeAt(at))) return false
+  return true
+}
+
+/** RFC 2231 §7: attribute-char as it is. */
+function percentEncoded(character: string): string {
+  if (/^[A-Za-z0-9!#$&+\-.^_`{|}~]$/.test(character)) return character
+  return Buffer.from(character).reduce((text, octet) => `${text}%${octet.toString(16).toUpperCase().padStart(2, '0')}`, '')
+}
+
+/** `Name: value; parameter; parameter` without its final CRLF, folded before parameters. */
+export function formatStructured(name: string, value: string, parameters: readonly string[]): string {
+  if (/[^\x20-\x7e]/.test(value) || value === '') throw headerError(name, 'the value is not printable ASCII')
+  const writer = new FieldWriter(name)
+  writer.add(value)
+  for (const parameter of parameters) {
+    writer.add(';', '')
+    // A name in several encoded-words brings its own folds.
+    const [first = '', ...lines] = parameter.split('\r\n')
+    writer.add(first)
+    for (const line of lines) writer.addLine(line)
+  }
+  return writer.toString()
+}

@@ -1,0 +1,89 @@
+const MAX_OCTETS = 200
+/** An ending that is longer says nothing about the kind of file. */
+const MAX_EXTENSION_OCTETS = 20
+/** A name far longer than can be kept is cut before anything looks at it: what is kept of it comes from its two ends. */
+const MAX_CHARACTERS = 4000
+
+/** Control, format and bidirectional marks, half surrogate pairs, letters that look like nothing. What cannot be seen can hide an ending. */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|\u034f|\u115f|\u1160|\u3164|\uffa0/gu
+const RESERVED = /[<>:"|?*\\/]/g
+/** Names that Windows gives to devices, whatever ending follows. */
+const DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|clock\$|(?:com|lpt)[0-9¹²³])$/i
+
+/**
+ * A file name that fits any file system and stays where it is put: the last piece of a path, without what cannot be seen, what Windows
+ * reserves, dots and blanks at the end, a dot, `-` or `~` at the start; NFC, at most 200 octets of UTF-8 with its ending kept; never empty.
+ */
+export function safeFileName(name: string): string {
+  let safe = lastPiece(ends(name)).normalize('NFC').replace(INVISIBLE, '')
+  safe = lastPiece(trimmed(safe.replace(/::\$DATA$/i, ''))).replace(/^[A-Za-z]:/, '')
+  safe = trimmed(safe.replace(RESERVED, '_'))
+  if (safe === '') return 'unnamed'
+  if (/^[.~-]/.test(safe) || DEVICE.test(trimmed(safe.split('.', 1)[0] ?? ''))) safe = `_${safe}`
+  return shortened(safe, '')
+}
+
+/**
+ * `name`, or with a number before its ending if it is taken already, however it was written: `a (2).txt`. Adds what it gives to `taken`,
+ * which holds `fileNameKey` of each name in use.
+ */
+export function uniqueFileName(name: string, taken: Set<string>): string {
+  let unique = name
+  if (taken.has(fileNameKey(name))) {
+    // Doubling, then halving: a message with 10,000 equal names must not take 10,000 steps for each.
+    const numbered = (number: number): string => shortened(name, ` (${number})`)
+    let free = 2
+    let used = 1
+    while (taken.has(fileNameKey(numbered(free)))) {
+      used = free
+      free *= 2
+    }
+    while (free - used > 1) {
+      const middle = Math.trunc((free + used) / 2)
+      if (taken.has(fileNameKey(numbered(middle)))) used = middle
+      else free = middle
+    }
+    unique = numbered(free)
+  }
+  taken.add(fileNameKey(unique))
+  return unique
+}
+
+/** Equal for names that some file system takes for the same file. */
+export function fileNameKey(name: string): string {
+  return name.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFC')
+}
+
+function ends(name: string): string {
+  return name.length <= 2 * MAX_CHARACTERS ? name : name.slice(0, MAX_CHARACTERS) + name.slice(-MAX_CHARACTERS)
+}
+
+function lastPiece(path: string): string {
+  const pieces = path.split(/[/\\]/)
+  return pieces.findLast((piece) => piece !== '') ?? ''
+}
+
+/** Without blanks at both ends and dots at the end, which Windows drops. */
+function trimmed(text: string): string {
+  let end = text.length
+  while (end > 0 && (text[end - 1] === '.' || text.slice(end - 1, end).trim() === '')) end--
+  return text.slice(0, end).trimStart()
+}
+
+/** At most 200 octets, `suffix` put before the ending. No character is cut in two. */
+function shortened(name: string, suffix: string): string {
+  const dot = name.lastIndexOf('.')
+  let extension = dot > 0 ? name.slice(dot) : ''
+  if (Buffer.byteLength(extension) > MAX_EXTENSION_OCTETS) extension = ''
+  const stem = extension === '' ? name : name.slice(0, dot)
+  const room = MAX_OCTETS - Buffer.byteLength(extension) - Buffer.byteLength(suffix)
+  if (Buffer.byteLength(stem) <= room) return stem + suffix + extension
+  let kept = ''
+  let octets = 0
+  for (const character of stem) {
+    octets += Buffer.byteLength(character)
+    if (octets > room) break
+    kept += character
+  }
+  return trimmed(kept) + suffix + extension
+}
