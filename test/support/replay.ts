@@ -53,6 +53,8 @@ export class ReplayTransport implements Transport {
   #wake: (() => void) | undefined
   #lent: Buffer | undefined
   #failure: Error | undefined
+  /** An upgrade was refused because of octets before it: nothing after it can be played. */
+  #injected = false
   #destroyed = false
   #reason: unknown
 
@@ -69,7 +71,7 @@ export class ReplayTransport implements Transport {
     if (this.#failure !== undefined) throw this.#failure
     const left = Math.min(this.#said, this.#written)
     const step = this.#steps[left]
-    if (step !== undefined && !(step.kind === 'close' || step.kind === 'silence'))
+    if (step !== undefined && !this.#injected && !(step.kind === 'close' || step.kind === 'silence'))
       throw new Error(`the transcript was left at line ${step.line}: ${describe(step)}`)
   }
 
@@ -117,6 +119,7 @@ export class ReplayTransport implements Transport {
     const step = this.#steps[this.#said]
     if (step?.kind === 'server') {
       const injected = new MailError('ERR_TLS_INJECTION', 'octets before the handshake', { phase: 'tls' })
+      this.#injected = true
       this.destroy(injected)
       throw injected
     }
