@@ -24,7 +24,7 @@ export const CONNECTION_OPTIONS: Readonly<Record<string, Option>> = {
     help: 'for connect, handshake, greeting, each command, and silence within an answer',
     defaultsTo: '30, 30, 300, 60 or 300, and 60',
   },
-  trace: { help: 'show the dialogue with the server on standard error, secrets replaced' },
+  trace: { help: 'show the dialogue with the server and the whole log on standard error, secrets replaced' },
   quiet: { help: 'no progress and no log, only errors' },
 }
 

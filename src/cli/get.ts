@@ -104,10 +104,11 @@ async function run(
   const progress = new Progress(outer, !quiet && !traced)
   const { io } = progress
   const show = given.has('json') ? jsonView(io) : tableView(io)
+  const log = consoleLog(io.err, 'get', traced ? 'debug' : quiet ? 'error' : 'warn')
   const connector = await makeConnector({
     inbound: connection.options,
     stateDirectory: given.value('state') ?? join(folder.path, '.wirepost'),
-    logger: consoleLog(io.err, 'get', traced ? 'debug' : quiet ? 'none' : 'warn'),
+    logger: log,
   })
   const counts = { documents: 0, messages: 0, last: '' }
   const accept = async (document: MailDocument): Promise<void> => {
@@ -118,8 +119,8 @@ async function run(
     try {
       file = await folder.write(document.safeFileName, document.content, (octets) => progress.moved(octets))
     } catch (error) {
-      // What the server or the mail did wrong is told by the connector; what the disk did, only we know.
-      if (error instanceof CommandError) tell(io.err, `wirepost get: ${describeFailure(error).message}\n`)
+      // The connector's log says it as a warning, which --quiet hides.
+      if (quiet && error instanceof CommandError) tell(io.err, `wirepost get: ${describeFailure(error).message}\n`)
       throw error
     }
     await show.document(file, document)
@@ -128,7 +129,8 @@ async function run(
   try {
     const report = await connector.get(operation, accept, { signal: io.signal })
     await show.report(report)
-    return report.failed + report.unconfirmed + report.quarantined > 0 ? 1 : 0
+    // A connection that was lost between two messages is in no count, but in the log.
+    return report.failed + report.unconfirmed + report.quarantined + log.errors > 0 ? 1 : 0
   } finally {
     progress.end()
     await connector.close()

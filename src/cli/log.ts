@@ -10,10 +10,15 @@ export interface ConsoleLog {
   error(facts: object, message?: string): void
   child(facts: object): ConsoleLog
   isLevelEnabled(level: string): boolean
+  /** How often `error` was written to, shown or not. */
+  readonly errors: number
 }
 
-/** Levels that are shown: only warnings and errors unless asked for more, nothing when quiet (what ended the command is said anyway). */
-export function consoleLog(err: Output, command: string, level: 'none' | 'warn' | 'debug'): ConsoleLog {
+export type LogLevel = 'error' | 'warn' | 'debug'
+
+/** One line an entry, from `level` upwards. */
+export function consoleLog(err: Output, command: string, level: LogLevel): ConsoleLog {
+  let errors = 0
   const write = (name: string) => (facts: object, message?: string) => {
     const text = message ?? name
     const details = level === 'debug' ? shownFacts(facts) : reason(facts)
@@ -23,16 +28,22 @@ export function consoleLog(err: Output, command: string, level: 'none' | 'warn' 
     trace: silent,
     debug: level === 'debug' ? write('debug') : silent,
     info: level === 'debug' ? write('info') : silent,
-    warn: level === 'none' ? silent : write('warning'),
-    error: level === 'none' ? silent : write('error'),
+    warn: level === 'error' ? silent : write('warning'),
+    error: (facts, message) => {
+      errors++
+      write('error')(facts, message)
+    },
     child: () => log,
     isLevelEnabled: (name) => SHOWN[level].includes(name),
+    get errors() {
+      return errors
+    },
   }
   return log
 }
 
-const SHOWN: Readonly<Record<'none' | 'warn' | 'debug', readonly string[]>> = {
-  none: [],
+const SHOWN: Readonly<Record<LogLevel, readonly string[]>> = {
+  error: ['error'],
   warn: ['warn', 'error'],
   debug: ['debug', 'info', 'warn', 'error'],
 }
@@ -49,6 +60,7 @@ function reason(facts: object): string {
 
 function shownFacts(facts: object): string {
   const shown = Object.entries(facts)
+    .filter(([name]) => name !== 'reason' && name !== 'error')
     .filter(([, value]) => typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
     .map(([name, value]) => `${name}=${printable(String(value), 200)}`)
   return `${reason(facts)}${shown.length === 0 ? '' : ` (${shown.join(' ')})`}`

@@ -8,7 +8,7 @@ import { Interrupted, OutputClosed, processIo, tell, type Io } from './io.ts'
 type Run = (args: readonly string[], io: Io) => Promise<number>
 
 /** Loaded when wanted: who parses a file loads no socket. */
-const SUBCOMMANDS: ReadonlyMap<string, () => Promise<Run>> = new Map([
+const SUBCOMMANDS = new Map<string, () => Promise<Run>>([
   ['get', async () => (await import('./get.ts')).getCommand],
   ['send', async () => (await import('./send.ts')).sendCommand],
   ['test', async () => (await import('./test.ts')).testCommand],
