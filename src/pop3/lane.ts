@@ -32,11 +32,12 @@ export class Exchange {
     this.turn.catch(() => {}) // somebody may wait later, or nobody
   }
 
-  /** To be called around each piece handed out. Throws when the rest was given up meanwhile. */
+  /** To be called before each piece is handed out. */
   suspend(): void {
     this.suspended = true
   }
 
+  /** To be called when the next piece is asked for. Throws when the rest was given up meanwhile. */
   resume(): void {
     this.suspended = false
     this.pulls++
@@ -128,13 +129,13 @@ export class Lane {
     while (this.#unanswered < this.depth) {
       const next = this.#queue[this.#written]
       if (next === undefined) break
-      if (this.#write(next)) {
-        this.#written++
-        this.#unanswered++
-      } else {
-        const at = this.#queue.indexOf(next)
-        if (at >= 0) this.#queue.splice(at, 1) // not there when its failure ended everything
-      }
+      this.#written++
+      this.#unanswered++
+      if (this.#write(next)) continue
+      this.#written--
+      this.#unanswered--
+      const at = this.#queue.indexOf(next)
+      if (at >= 0) this.#queue.splice(at, 1) // not there when its failure ended everything
     }
     if (this.#written > 0) this.#queue[0]?.begin()
   }
