@@ -1,0 +1,261 @@
+import { CR, LF, NUL, SPACE, TAB } from '../bytes.ts'
+import { beginsLikeDelimiter, boundaryOf, OpenBoundaries, type Bounded } from './boundary.ts'
+import type { DefectCode } from './defect.ts'
+import { parseMediaType } from './field/media-type.ts'
+import { HeaderSection, type Marks } from './header.ts'
+
+/** Where a header section ends, and what is in it. */
+export interface HeaderEnd {
+  /** A line that belongs to no header section: an empty one, a delimiter, the end of the octets, or text. */
+  readonly by: 'blank' | 'delimiter' | 'end' | 'text'
+  /** Index of the first octet after it. */
+  readonly bodyStart: number
+  readonly octets: Buffer
+  readonly marks: Marks
+  readonly defects: readonly Finding[]
+}
+
+/** A defect found before the entity that it belongs to is known; `at` counts from the start of the section. */
+export interface Finding {
+  readonly code: DefectCode
+  readonly at: number
+}
+
+/** So many findings of one code are kept for one section. */
+const MAX_OF_A_CODE = 10
+const COLON = 0x3a
+const CONTENT_TYPE = 'content-type'
+const FROM = Buffer.from('From ')
+const QUOTED_FROM = Buffer.from('>From ')
+
+/**
+ * Finds the fields and the end of one header section, line by line, in octets that may not all be there yet: `scan` is called again when more
+ * are. What it knows is counted from the start of the section, so that the octets may move in between.
+ */
+export class HeaderScanner {
+  readonly #open: OpenBoundaries<Bounded>
+  /** Octets that this section may have. */
+  readonly #limit: number
+  /** The section of a message, which a From_ line may precede, and not of a body part. */
+  readonly #root: boolean
+  readonly #marks: number[] = []
+  readonly #findings: Finding[] = []
+  readonly #counts = new Map<DefectCode, number>()
+  /** Where the current line begins, and up to where no line end was found. */
+  #line = 0
+  #searched = 0
+  /** The first line that is no field. Without an empty line after it, it is where the body begins. */
+  #text = -1
+  /** Index in the marks of the first Content-Type field. */
+  #typeAt = -1
+  /** The delimiters that this section itself announces. */
+  #own: OpenBoundaries<Bounded> | undefined
+  /** Past the limit: what was kept of the section, while the rest goes by. */
+  #kept: Buffer | undefined
+  /** Past the limit, in a line whose beginning went by. */
+  #inLine = false
+  #bareLf = false
+  /** Octets that went by. */
+  #gone = 0
+
+  constructor(open: OpenBoundaries<Bounded>, limit: number, root: boolean) {
+    this.#open = open
+    this.#limit = limit
+    this.#root = root
+  }
+
+  /** The section begins at `from`; `final`: no more octets follow. `undefined`: more are needed. */
+  scan(octets: Buffer, from: number, final: boolean): HeaderEnd | undefined {
+    for (;;) {
+      const line = from + this.#line
+      if (line >= octets.length) return final ? this.#endWithoutBlank('end', octets, from, line) : undefined
+      if (!this.#inLine) {
+        const special = this.#specialLine(octets, from, line, final)
+        if (special === 'more') return undefined
+        if (special !== null) return special
+      }
+      const lineEnd = octets.indexOf(LF, Math.max(line, from + this.#searched))
+      if (lineEnd === -1 && !final) {
+        this.#searched = octets.length - from
+        if (this.#kept !== undefined) {
+          this.#line = this.#searched
+          this.#inLine = true
+        } else if (this.#searched > this.#limit) {
+          const end = this.#cut(octets, from, line)
+          if (end !== null) return end
+          continue
+        }
+        return undefined
+      }
+      const next = lineEnd === -1 ? octets.length : lineEnd + 1
+      if (this.#kept !== undefined) {
+        this.#line = next - from
+        this.#inLine = false
+        continue
+      }
+      if (next - from > this.#limit) {
+        const end = this.#cut(octets, from, line)
+        if (end !== null) return end
+        continue
+      }
+      if (!this.#bareLf && lineEnd !== -1 && octets[lineEnd - 1] !== CR) {
+        this.#bareLf = true
+        this.#find('bare-lf', lineEnd - from)
+      }
+      if (!this.#take(octets, from, line, next)) return this.#end('text', octets, from, line)
+      this.#line = next - from
+    }
+  }
+
+  /** How many octets from the start of the section are not needed any more: none, but past the limit. */
+  release(): number {
+    if (this.#kept === undefined) return 0
+    const octets = this.#line
+    this.#gone += octets
+    this.#line = 0
+    this.#searched = 0
+    return octets
+  }
+
+  /** Octets that the section is longer than what `scan` is shown of it. */
+  get gone(): number {
+    return this.#gone
+  }
+
+  /** An empty line or a delimiter ends the section; `null`: it is neither. */
+  #specialLine(octets: Buffer, from: number, line: number, final: boolean): HeaderEnd | 'more' | null {
+    const first = octets[line]
+    if (first === LF) return this.#end('blank', octets, from, line + 1)
+    if (first === CR) {
+      if (line + 1 < octets.length) return octets[line + 1] === LF ? this.#end('blank', octets, from, line + 2) : null
+      return final ? null : 'more'
+    }
+    const like = beginsLikeDelimiter(octets, line, final)
+    if (like === undefined) return 'more'
+    if (!like) return null
+    for (const boundaries of [this.#open, this.#announced(octets, from, line)]) {
+      if (boundaries === undefined || boundaries.size === 0) continue
+      const match = boundaries.match(octets, line, final)
+      if (match.type === 'more') return 'more'
+      if (match.type === 'delimiter') return this.#endWithoutBlank('delimiter', octets, from, line)
+    }
+    return null
+  }
+
+  /** The boundary of the Content-Type field in this very section. */
+  #announced(octets: Buffer, from: number, line: number): OpenBoundaries<Bounded> | undefined {
+    if (this.#own !== undefined || this.#typeAt === -1 || this.#kept !== undefined) return this.#own
+    this.#own = new OpenBoundaries<Bounded>()
+    const start = this.#marks[this.#typeAt] ?? 0
+    const colon = this.#marks[this.#typeAt + 1] ?? 0
+    const end = this.#marks[this.#typeAt + 2]
+    const section = new HeaderSection(
+      octets.subarray(from + start, end === undefined ? line : from + end),
+      0,
+      [0, colon - start],
+      () => undefined,
+    )
+    const found = section.peek(CONTENT_TYPE, (body, report) => {
+      const { type, parameters } = parseMediaType(body, report)
+      return type.startsWith('multipart/') ? boundaryOf(parameters) : null
+    })
+    if (found !== undefined && found !== null) this.#own.open({ boundary: found.boundary })
+    return this.#own
+  }
+
+  /** Takes one line as a field or a part of one. `false`: the section has no fields, its first line is text. */
+  #take(octets: Buffer, from: number, line: number, next: number): boolean {
+    const at = line - from
+    const first = octets[line]
+    if (first === SPACE || first === TAB) {
+      if (this.#marks.length === 0) {
+        this.#find('continuation-first', at)
+        this.#marks.push(at, -1)
+      } else if (isBlankLine(octets, line, next)) this.#find('blank-line-in-header', at)
+      return true
+    }
+    let end = line
+    for (let octet = octets[end]; octet !== undefined && isNameOctet(octet); octet = octets[end]) end++
+    let colon = end
+    while (octets[colon] === SPACE || octets[colon] === TAB) colon++
+    if (octets[colon] === COLON && end > line && colon < next) {
+      if (colon > end) this.#find('field-name-blank', at)
+      if (
+        this.#typeAt === -1 &&
+        end - line === CONTENT_TYPE.length &&
+        octets.toString('latin1', line, end).toLowerCase() === CONTENT_TYPE
+      ) {
+        this.#typeAt = this.#marks.length
+      }
+      this.#marks.push(at, colon - from)
+      return true
+    }
+    const isFrom = (this.#marks.length === 0 && begins(octets, line, FROM)) || begins(octets, line, QUOTED_FROM)
+    if (this.#root && isFrom) this.#find('mbox-line', at)
+    else if (this.#marks.length === 0) return false
+    else {
+      const hasColon = octets.subarray(line, next).indexOf(COLON) !== -1
+      this.#find(hasColon ? 'field-name-invalid' : 'field-without-colon', at)
+      if (this.#text === -1) this.#text = at
+    }
+    this.#marks.push(at, -1)
+    return true
+  }
+
+  /** The limit lies in the line at `line`: its field and all after it are left out. Text that looks like it had no header section stays text. */
+  #cut(octets: Buffer, from: number, line: number): HeaderEnd | null {
+    if (this.#text !== -1) {
+      this.#find('header-limit', line - from)
+      return this.#endWithoutBlank('text', octets, from, line)
+    }
+    let end = line - from
+    if (this.#marks.length > 0 && (octets[line] === SPACE || octets[line] === TAB)) {
+      end = this.#marks.at(-2) ?? 0
+      this.#marks.length -= 2
+    }
+    this.#find('header-limit', end)
+    this.#kept = Buffer.from(octets.subarray(from, from + end))
+    return null
+  }
+
+  /** No empty line came: what is no field, and all after it, is the body. */
+  #endWithoutBlank(by: HeaderEnd['by'], octets: Buffer, from: number, at: number): HeaderEnd {
+    if (this.#text === -1) {
+      if (by === 'delimiter' && at > from) this.#find('boundary-in-header', at - from)
+      return this.#end(by, octets, from, at)
+    }
+    let fields = this.#marks.length
+    while (fields > 0 && (this.#marks[fields - 2] ?? 0) >= this.#text) fields -= 2
+    this.#marks.length = fields
+    return this.#end('text', octets, from, from + this.#text)
+  }
+
+  #end(by: HeaderEnd['by'], octets: Buffer, from: number, bodyStart: number): HeaderEnd {
+    if (by === 'text') this.#find('missing-blank-line', bodyStart - from)
+    return { by, bodyStart, octets: this.#kept ?? octets.subarray(from, bodyStart), marks: this.#marks, defects: this.#findings }
+  }
+
+  #find(code: DefectCode, at: number): void {
+    const count = this.#counts.get(code) ?? 0
+    if (count >= MAX_OF_A_CODE) return
+    this.#counts.set(code, count + 1)
+    this.#findings.push({ code, at: at + this.#gone })
+  }
+}
+
+/** Printable and no colon (RFC 5322 §2.2); NUL is taken for nothing. */
+function isNameOctet(octet: number): boolean {
+  return (octet > SPACE && octet < 127 && octet !== COLON) || octet === NUL
+}
+
+function isBlankLine(octets: Buffer, from: number, end: number): boolean {
+  for (let at = from; at < end; at++) {
+    const octet = octets[at]
+    if (octet !== SPACE && octet !== TAB && octet !== CR && octet !== LF) return false
+  }
+  return true
+}
+
+function begins(octets: Buffer, from: number, with_: Buffer): boolean {
+  return octets.length - from >= with_.length && octets.compare(with_, 0, with_.length, from, from + with_.length) === 0
+}

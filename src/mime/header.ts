@@ -1,0 +1,257 @@
+import { CR, LF, SPACE, TAB } from '../bytes.ts'
+import type { Report } from './defect.ts'
+import { parseAddressList, type Group, type Mailbox } from './field/address.ts'
+import { parseDate } from './field/date.ts'
+import { parseMessageIds } from './field/message-id.ts'
+import { decodeUnstructured } from './field/text.ts'
+
+/** The fields of a header section (RFC 5322 §2.2). A name that occurs more than once stands for its first field; all are in `fields`. */
+export interface Header {
+  /** In order, repeated ones included. Lines that are no field are kept with an empty name. */
+  readonly fields: readonly Field[]
+  /** The first field of that name, decoded and unfolded. Letter case does not matter. */
+  value(name: string): string | undefined
+  /** All fields of that name. */
+  values(name: string): readonly string[]
+  /** The first field of that name as an address list (RFC 5322 §3.4). */
+  addresses(name: string): readonly (Mailbox | Group)[]
+  /** The first field of that name as a moment, or `null` when it is absent or cannot be read. @default 'Date' */
+  date(name?: string): Date | null
+}
+
+export interface Field {
+  /** As sent; '' for a line that is no field. */
+  readonly name: string
+  /** Unfolded, encoded-words and raw 8-bit text decoded. */
+  readonly value: string
+  /** All octets of the field, its line ends included. */
+  readonly raw: Buffer
+  /** Of the first octet, from the start of the message (inside a decoded enclosed message: from its own start). */
+  readonly offset: number
+}
+
+/** Marks come in pairs: where a field begins in its section, and where its colon is; -1 for a line that is no field. */
+export type Marks = readonly number[]
+
+const ADDRESS_FIELDS = new Set(['from', 'sender', 'reply-to', 'to', 'cc', 'bcc', 'resent-from', 'resent-sender', 'resent-to', 'resent-cc'])
+const DATE_FIELDS = new Set(['date', 'resent-date'])
+const ID_FIELDS = new Set(['message-id', 'in-reply-to', 'references', 'resent-message-id', 'content-id'])
+/** Fields that may occur once (RFC 5322 §3.6, RFC 2045 §3, RFC 2183 §2). Where they do not, readers take different ones. */
+const SINGLE_FIELDS = new Set([
+  'from',
+  'sender',
+  'reply-to',
+  'to',
+  'cc',
+  'bcc',
+  'subject',
+  'date',
+  'message-id',
+  'in-reply-to',
+  'references',
+  'mime-version',
+  'content-type',
+  'content-transfer-encoding',
+  'content-disposition',
+  'content-id',
+])
+const NO_DEFECTS: Report = () => undefined
+
+/** One field, looked at when somebody asks. */
+class SectionField implements Field {
+  readonly #section: HeaderSection
+  readonly #start: number
+  readonly #colon: number
+  readonly #end: number
+  #value: string | undefined
+  #key: string | undefined
+
+  constructor(section: HeaderSection, start: number, colon: number, end: number) {
+    this.#section = section
+    this.#start = start
+    this.#colon = colon
+    this.#end = end
+  }
+
+  get name(): string {
+    return this.#colon === -1 ? '' : this.#section.text.slice(this.#start, this.#colon).trimEnd().replaceAll('\0', '')
+  }
+
+  /** The name in lower case. */
+  get key(): string {
+    return (this.#key ??= this.name.toLowerCase())
+  }
+
+  get value(): string {
+    return (this.#value ??= this.read((body, report) => withoutNul(decodeUnstructured(body, report))))
+  }
+
+  get raw(): Buffer {
+    return this.#section.octets.subarray(this.#start, this.#end)
+  }
+
+  get offset(): number {
+    return this.#section.offset + this.#start
+  }
+
+  /** Hands the unfolded body to a parser; what it reports is put at its place in the message. */
+  read<T>(parse: (body: string, report: Report) => T, report: Report = this.#section.report): T {
+    const { text } = this.#section
+    let start = this.#colon === -1 ? this.#start : this.#colon + 1
+    while (isBlank(text.charCodeAt(start))) start++
+    const raw = text.slice(start, this.#end)
+    return parse(unfolded(raw), (code, offset) => report(code, this.#section.offset + start + foldedOffset(raw, offset)))
+  }
+}
+
+/** A header section: its octets, and where its fields are in them. */
+export class HeaderSection implements Header {
+  /** Owned, or a view of the whole message. */
+  readonly octets: Buffer
+  /** Of the first octet in the message. */
+  readonly offset: number
+  readonly report: Report
+  readonly #marks: Marks
+  #text: string | undefined
+  #fields: SectionField[] | undefined
+  #index: Map<string, SectionField> | undefined
+  #touched = false
+
+  constructor(octets: Buffer, offset: number, marks: Marks, report: Report) {
+    this.octets = octets
+    this.offset = offset
+    this.report = report
+    this.#marks = marks
+  }
+
+  /** One character an octet. */
+  get text(): string {
+    return (this.#text ??= this.octets.toString('latin1'))
+  }
+
+  get fields(): readonly SectionField[] {
+    if (this.#fields !== undefined) return this.#fields
+    const fields: SectionField[] = []
+    const marks = this.#marks
+    for (let at = 0; at < marks.length; at += 2) {
+      fields.push(new SectionField(this, marks[at] ?? 0, marks[at + 1] ?? -1, marks[at + 2] ?? this.octets.length))
+    }
+    return (this.#fields = fields)
+  }
+
+  /** The first field of that name. */
+  first(name: string): SectionField | undefined {
+    if (this.#index === undefined) {
+      this.#index = new Map()
+      for (const field of this.fields) if (!this.#index.has(field.key)) this.#index.set(field.key, field)
+      this.#index.delete('')
+    }
+    return this.#index.get(name) ?? this.#index.get(name.toLowerCase())
+  }
+
+  value(name: string): string | undefined {
+    return this.first(name)?.value
+  }
+
+  values(name: string): readonly string[] {
+    const key = name.toLowerCase()
+    return this.fields.filter((field) => field.key === key && key !== '').map((field) => field.value)
+  }
+
+  addresses(name: string): readonly (Mailbox | Group)[] {
+    return this.first(name)?.read(parseAddressList) ?? []
+  }
+
+  date(name = 'Date'): Date | null {
+    return this.first(name)?.read(parseDate) ?? null
+  }
+
+  /** What the first field of that name says, read by `parse`. */
+  read<T>(name: string, parse: (body: string, report: Report) => T, report?: Report): T | undefined {
+    return this.first(name)?.read(parse, report)
+  }
+
+  messageIds(name: string): readonly string[] {
+    return this.first(name)?.read(parseMessageIds) ?? []
+  }
+
+  /** Defects of the section as a whole, which need no field to be understood. */
+  examine(): void {
+    const seen = new Set<string>()
+    for (const field of this.fields) {
+      if (!SINGLE_FIELDS.has(field.key)) continue
+      if (seen.has(field.key)) this.report('duplicate-field', field.offset)
+      else seen.add(field.key)
+    }
+    for (let at = this.octets.indexOf(0); at !== -1; at = this.octets.indexOf(0, at + 1)) {
+      this.report('nul-octet', this.offset + at)
+      // One a line is enough to point at them all.
+      at = this.octets.indexOf(LF, at)
+      if (at === -1) break
+    }
+    for (let at = this.octets.indexOf(CR); at !== -1; at = this.octets.indexOf(CR, at + 1)) {
+      if (this.octets[at + 1] !== LF) this.report('bare-cr', this.offset + at)
+    }
+  }
+
+  /** Reads every field in the way its name asks for, so that all their defects are known. */
+  touch(): void {
+    if (this.#touched) return
+    this.#touched = true
+    for (const field of this.fields) {
+      if (ADDRESS_FIELDS.has(field.key)) field.read(parseAddressList)
+      else if (DATE_FIELDS.has(field.key)) field.read(parseDate)
+      else if (ID_FIELDS.has(field.key)) field.read(parseMessageIds)
+      // Content-* fields are read by their entity.
+      else if (!field.key.startsWith('content-')) void field.value
+    }
+  }
+
+  /** Like `value`, without a word about defects. */
+  peek<T>(name: string, parse: (body: string, report: Report) => T): T | undefined {
+    return this.first(name)?.read(parse, NO_DEFECTS)
+  }
+}
+
+export const EMPTY_MARKS: Marks = []
+
+/** Without the line ends in front of blanks, without the last one and blanks around; a lone CR is a blank (RFC 5322 §2.2.3). */
+function unfolded(raw: string): string {
+  let end = raw.length
+  while (end > 0 && isFolding(raw.charCodeAt(end - 1))) end--
+  let body = raw.slice(0, end)
+  if (body.includes('\n')) {
+    body = body.replaceAll('\r\n', '').replaceAll('\n', '')
+    let start = 0
+    while (isBlank(body.charCodeAt(start))) start++
+    body = body.slice(start)
+  }
+  return body.includes('\r') ? body.replaceAll('\r', ' ') : body
+}
+
+/** Where the octet `offset` of the unfolded body is in the raw one. */
+function foldedOffset(raw: string, offset: number): number {
+  let left = offset
+  let at = 0
+  // A body that begins with a fold is trimmed once more after unfolding.
+  if (raw.startsWith('\n') || raw.startsWith('\r\n')) while (at < raw.length && isFolding(raw.charCodeAt(at))) at++
+  for (; at < raw.length; at++) {
+    const code = raw.charCodeAt(at)
+    if (code === LF || (code === CR && raw.charCodeAt(at + 1) === LF)) continue
+    if (left-- === 0) return at
+  }
+  return raw.length
+}
+
+function isBlank(code: number): boolean {
+  return code === SPACE || code === TAB
+}
+
+function isFolding(code: number): boolean {
+  return isBlank(code) || code === CR || code === LF
+}
+
+/** NUL is no character of a header value (RFC 5322 §2.2). */
+function withoutNul(value: string): string {
+  return value.includes('\0') ? value.replaceAll('\0', '\ufffd') : value
+}
