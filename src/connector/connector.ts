@@ -1,0 +1,328 @@
+import { resolve } from 'node:path'
+import { MailError } from '../errors.ts'
+import { Pop3Client } from '../pop3/index.ts'
+import { SmtpClient, type SmtpOptions } from '../smtp/index.ts'
+import {
+  checkServerOptions,
+  optionError,
+  POP3_DEFAULTS,
+  SMTP_DEFAULTS,
+  type CheckedOptions,
+  type ServerOptions,
+  type TlsFacts,
+} from '../tls/index.ts'
+import type { MailDocument } from './document.ts'
+import { diskFiles, stateError, type Files } from './files.ts'
+import { Inbox, type GetReport, type Maildrop } from './inbox.ts'
+import { openLedger } from './ledger-file.ts'
+import { MemoryLedger, type Ledger } from './ledger.ts'
+import { lockMailbox } from './lock.ts'
+import { defaultLogger, errorFields, safeFields, traceDialogue, type Logger } from './log.ts'
+import type { Mailbox } from './mailbox.ts'
+import {
+  checkGetOperation,
+  checkSendOperation,
+  type CheckedGet,
+  type GetOperation,
+  type OutgoingDocument,
+  type SendOperation,
+} from './operation.ts'
+import { Outbox, type OutgoingConnection, type SendReceipt } from './outbox.ts'
+import { Spool } from './spool.ts'
+import { Stop } from './stop.ts'
+
+export interface ConnectorOptions {
+  /** The mailbox that `get` reads (POP3). */
+  readonly inbound?: ServerOptions | undefined
+  /** The server that `send` submits to (SMTP). */
+  readonly outbound?: SmtpOptions | undefined
+  /** Where the connector remembers what was accepted. `get` needs it, or `state: 'memory'`. Made if absent; nobody else may write to it. */
+  readonly stateDirectory?: string | undefined
+  /** Forget everything with this object: what stays on the server then comes again. */
+  readonly state?: 'memory' | undefined
+  /** Documents, of different messages, that handlers may have at the same time, and that a crash may repeat. @default 1 */
+  readonly concurrency?: number | undefined
+  /** @default pino on standard error, level info */
+  readonly logger?: Logger | undefined
+}
+
+/** What the connector stands on; tests put something else in its place. @internal */
+export interface Ground {
+  readonly files: Files
+  readonly pop3: (options: ServerOptions) => Promise<Maildrop>
+  readonly smtp: (options: SmtpOptions) => Promise<OutgoingConnection & { readonly tls: TlsFacts | null }>
+  /** Days since 1970. */
+  readonly today: () => number
+}
+
+/**
+ * A mailbox as a source of documents, and a mail server as a sink for them.
+ *
+ * ```ts
+ * await using connector = new MailConnector({ inbound: { host, auth }, stateDirectory: 'state' })
+ * const report = await connector.get({ disposition: 'attachment', deleteFromServer: true }, async (document) => {
+ *   await pipeline(document.content, createWriteStream(join(folder, document.safeFileName), { flush: true }))
+ * })
+ * ```
+ */
+export class MailConnector implements AsyncDisposable {
+  readonly #inbound: CheckedInbound | undefined
+  readonly #outbound: { readonly options: SmtpOptions; readonly checked: CheckedOptions } | undefined
+  readonly #stateDirectory: string | undefined
+  readonly #memory: MemoryLedger | undefined
+  readonly #concurrency: number
+  readonly #ground: Ground
+  readonly #ending = new AbortController()
+  readonly #running = new Set<Promise<unknown>>()
+  readonly #label = `wirepost-${(connectors += 1)}`
+  readonly #traces = new Map<string, { users: number; readonly stop: () => void }>()
+  #logger: Logger | undefined
+  #outbox: Outbox | undefined
+
+  /** Throws `ERR_OPTION`. Connects to nothing and writes nothing. */
+  constructor(options: ConnectorOptions, ground: Partial<Ground> = {}) {
+    if (typeof options !== 'object' || options === null) throw optionError('options', 'an object')
+    const { inbound, outbound, stateDirectory, state, concurrency = 1, logger } = options
+    if (inbound !== undefined) this.#inbound = { options: inbound, checked: checkServerOptions(inbound, POP3_DEFAULTS) }
+    if (outbound !== undefined) this.#outbound = { options: outbound, checked: checkServerOptions(outbound, SMTP_DEFAULTS) }
+    if (stateDirectory !== undefined && (typeof stateDirectory !== 'string' || stateDirectory === ''))
+      throw optionError('stateDirectory', 'the path of a folder')
+    if (state !== undefined && state !== 'memory') throw optionError('state', "'memory', or left out")
+    if (state !== undefined && stateDirectory !== undefined) throw optionError('state', 'left out where there is a stateDirectory')
+    if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > MAX_CONCURRENCY)
+      throw optionError('concurrency', `a whole number from 1 to ${MAX_CONCURRENCY}`)
+    if (logger !== undefined) checkLogger(logger)
+    this.#stateDirectory = stateDirectory === undefined ? undefined : resolve(stateDirectory)
+    this.#memory = state === 'memory' ? new MemoryLedger() : undefined
+    this.#concurrency = concurrency
+    this.#logger = logger
+    this.#ground = {
+      files: diskFiles,
+      pop3: (server) => Pop3Client.connect(server),
+      smtp: (server) => SmtpClient.connect(server),
+      today: () => Math.floor(Date.now() / 86_400_000),
+      ...ground,
+    }
+  }
+
+  /**
+   * Retrieves what is new, from the oldest message on, and hands each document to `handler`. One that resolves accepts its document; one that
+   * rejects leaves the message, and the rest of its documents, for the next run. A message is deleted only when all its documents were
+   * accepted and that is on disk.
+   *
+   * Resolves with a report also when the connection was lost on the way: the message in work is then in `failed`, deletions in `unconfirmed`,
+   * and the reason in the log. Rejects with `ERR_OPTION`, `ERR_STATE`, `ERR_STATE_LOCKED`, `ERR_STATE_DAMAGED`, `ERR_UNIQUE_ID`, and with the
+   * errors of the way to the server until the maildrop is listed.
+   *
+   * Aborting `signal` ends the run in order: content can be read no further, handlers get `timeouts.quit` to end, deletions that were decided
+   * are confirmed; then it rejects with `signal.reason`. What was accepted stays accepted.
+   */
+  async get(
+    operation: GetOperation,
+    handler: (document: MailDocument) => unknown,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<GetReport> {
+    const checked = checkGetOperation(operation)
+    if (typeof handler !== 'function') throw optionError('handler', 'a function')
+    if (this.#inbound === undefined) throw optionError('inbound', 'given for get: the mailbox to read')
+    if (this.#stateDirectory === undefined && this.#memory === undefined) {
+      throw optionError('stateDirectory', "given for get, so that nothing comes twice after a restart; or say state: 'memory'")
+    }
+    if (checked.handOver === 'spool' && this.#stateDirectory === undefined)
+      throw optionError('handOver', "'direct' without a stateDirectory")
+    const inbound = this.#inbound
+    return this.#track(options.signal, (signal) => this.#get(inbound, checked, handler, signal))
+  }
+
+  /**
+   * Sends documents, one message each (all in one with `together`), in order; documents are asked for one by one. Resolves with one receipt a
+   * message: whatever the server answered; `deferred` with `reply: null` where the connection failed before the final dot, and `refused`
+   * with `reply: null` where a later document cannot be sent as it is (the reason is in the log).
+   *
+   * Rejects when no connection could be made for the first message, with `ERR_OPTION`, `ERR_FROM_MISSING`, `ERR_TO_MISSING`, `ERR_ADDRESS`,
+   * `ERR_HEADER` or `ERR_CONTENT` when the first message is wrong, with a `DocumentsError` when `documents` fails, and with `signal.reason`.
+   */
+  async send(
+    operation: SendOperation,
+    documents: Iterable<OutgoingDocument> | AsyncIterable<OutgoingDocument>,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<SendReceipt[]> {
+    const checked = checkSendOperation(operation)
+    if (typeof documents !== 'object' || documents === null || !(Symbol.asyncIterator in documents || Symbol.iterator in documents)) {
+      throw optionError('documents', 'an iterable or async iterable of documents')
+    }
+    if (this.#outbound === undefined) throw optionError('outbound', 'given for send: the server to submit to')
+    this.#outbox ??= this.#createOutbox(this.#outbound)
+    const outbox = this.#outbox
+    const { label } = this.#outbound.options
+    return this.#track(options.signal, (signal) => this.#traced(label, this.#log, () => outbox.send(checked, documents, signal)))
+  }
+
+  /** Ends what is under way as an aborted signal does, then the connections. Never rejects; later calls of `get` and `send` do, with `ERR_CLOSED`. */
+  async close(): Promise<void> {
+    if (!this.#ending.signal.aborted) this.#ending.abort(new MailError('ERR_CLOSED', 'the connector was closed', { phase: 'options' }))
+    await Promise.allSettled(this.#running)
+    await this.#outbox?.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #get(
+    inbound: CheckedInbound,
+    operation: CheckedGet,
+    handler: (document: MailDocument) => unknown,
+    signal: AbortSignal,
+  ): Promise<GetReport> {
+    const { files, today } = this.#ground
+    const { host, port, auth, timeouts } = inbound.checked
+    const mailbox: Mailbox = { host, port, user: auth?.user ?? '' }
+    const logger = this.#log.child(safeFields({ mailbox: `${host}:${port}`, user: mailbox.user }))
+    if (this.#stateDirectory !== undefined) await prepareFolder(files, this.#stateDirectory)
+    const lock = await lockMailbox(this.#stateDirectory, mailbox)
+    try {
+      const ledger = await this.#openLedger(mailbox)
+      try {
+        const spool =
+          operation.handOver === 'spool' && this.#stateDirectory !== undefined
+            ? await Spool.open(files, this.#stateDirectory, mailbox, ledger)
+            : undefined
+        using stop = new Stop(signal, timeouts.quit)
+        const connect = (connection: AbortSignal): Promise<Maildrop> =>
+          this.#connect(inbound.options, connection, logger, this.#ground.pop3)
+        const inbox = new Inbox({
+          operation,
+          handler,
+          ledger,
+          spool,
+          mailbox,
+          logger,
+          concurrency: this.#concurrency,
+          connect,
+          stop,
+          today,
+        })
+        const report = await this.#traced(inbound.options.label, logger, () => inbox.run())
+        logger.info(report, 'get ended')
+        signal.throwIfAborted()
+        inbound.options.signal?.throwIfAborted()
+        return report
+      } catch (error) {
+        signal.throwIfAborted()
+        throw error
+      } finally {
+        if (ledger !== this.#memory) await closeLedger(ledger, logger)
+      }
+    } finally {
+      await lock.release()
+    }
+  }
+
+  async #openLedger(mailbox: Mailbox): Promise<Ledger> {
+    if (this.#memory !== undefined) return this.#memory
+    return openLedger(this.#ground.files, this.#stateDirectory ?? '', mailbox)
+  }
+
+  #createOutbox({ options, checked }: { readonly options: SmtpOptions; readonly checked: CheckedOptions }): Outbox {
+    const { host, port, auth } = checked
+    const user = auth?.user ?? ''
+    const logger = this.#log.child(safeFields({ server: `${host}:${port}`, user }))
+    return new Outbox({ connect: (signal) => this.#connect(options, signal, logger, this.#ground.smtp), host, user, logger })
+  }
+
+  /** A connection that ends with either signal. */
+  async #connect<O extends ServerOptions, C extends { readonly tls: TlsFacts | null }>(
+    options: O,
+    signal: AbortSignal,
+    logger: Logger,
+    connect: (options: O) => Promise<C>,
+  ): Promise<C> {
+    const ends = options.signal === undefined ? signal : AbortSignal.any([options.signal, signal])
+    const connection = await connect({ ...options, label: options.label ?? this.#label, signal: ends })
+    const { tls } = connection
+    if (tls === null) logger.debug({ tls: false }, 'connected in clear text')
+    else if (tls.authorized) logger.debug({ version: tls.version, cipher: tls.cipher }, 'connected')
+    else
+      logger.warn(
+        { version: tls.version, ...safeFields({ reason: tls.reason }) },
+        'the certificate is not trusted, and was accepted because the options say so',
+      )
+    return connection
+  }
+
+  /** While somebody works, the dialogue goes to the log, once. */
+  async #traced<T>(label: string | undefined, logger: Logger, work: () => Promise<T>): Promise<T> {
+    const name = label ?? this.#label
+    const trace = this.#traces.get(name) ?? { users: 0, stop: traceDialogue(logger, name) }
+    this.#traces.set(name, trace)
+    trace.users += 1
+    try {
+      return await work()
+    } finally {
+      trace.users -= 1
+      if (trace.users === 0) {
+        trace.stop()
+        this.#traces.delete(name)
+      }
+    }
+  }
+
+  /** Made when it is first needed: importing and constructing do nothing. */
+  get #log(): Logger {
+    this.#logger ??= defaultLogger()
+    return this.#logger
+  }
+
+  async #track<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const both = new AbortController()
+    const stop = (event: Event): void => {
+      if (event.target instanceof AbortSignal) both.abort(event.target.reason)
+    }
+    const signals = signal === undefined ? [this.#ending.signal] : [this.#ending.signal, signal]
+    for (const one of signals) {
+      one.throwIfAborted()
+      one.addEventListener('abort', stop, { once: true })
+    }
+    const running = work(both.signal)
+    this.#running.add(running)
+    try {
+      return await running
+    } finally {
+      this.#running.delete(running)
+      for (const one of signals) one.removeEventListener('abort', stop)
+    }
+  }
+}
+
+interface CheckedInbound {
+  readonly options: ServerOptions
+  readonly checked: CheckedOptions
+}
+
+const MAX_CONCURRENCY = 1000
+let connectors = 0
+
+function checkLogger(logger: Logger): void {
+  for (const name of ['trace', 'debug', 'info', 'warn', 'error', 'child'] as const) {
+    if (typeof logger[name] !== 'function')
+      throw optionError('logger', `an object with the functions trace, debug, info, warn, error and child; ${name} is missing`)
+  }
+}
+
+/** The lock is the first that is written there: what cannot be written is found out before anything is asked of a server. */
+async function prepareFolder(files: Files, folder: string): Promise<void> {
+  try {
+    await files.makeFolder(folder)
+  } catch (error) {
+    throw stateError('write to the state directory', folder, error)
+  }
+}
+
+async function closeLedger(ledger: Ledger, logger: Logger): Promise<void> {
+  try {
+    await ledger.close()
+  } catch (error) {
+    logger.error(errorFields(error), 'the ledger could not be written to its end; what was accepted last may come again')
+  }
+}

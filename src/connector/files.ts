@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, open, readdir, readFile, rename, stat, truncate, unlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { MailError } from '../errors.ts'
+
+/** An open file that only grows. */
+export interface OutputFile {
+  write(octets: Uint8Array): Promise<void>
+  /** Settles when what was written is on the disk. */
+  sync(): Promise<void>
+  close(): Promise<void>
+}
+
+/** What the connector does with a disk, and nothing else: one seam, so that a test can stand in for a full or a lying disk. */
+export interface Files {
+  /** With its parents; no error when it is there. */
+  makeFolder(path: string): Promise<void>
+  names(folder: string): Promise<string[]>
+  /** The whole file, or `null` when there is none. */
+  read(path: string): Promise<Buffer | null>
+  stream(path: string): AsyncIterable<Buffer>
+  /** In octets, or `null` when there is no such file. */
+  size(path: string): Promise<number | null>
+  create(path: string): Promise<OutputFile>
+  append(path: string): Promise<OutputFile>
+  truncate(path: string, octets: number): Promise<void>
+  rename(from: string, to: string): Promise<void>
+  /** No error when it is not there. */
+  remove(path: string): Promise<void>
+  /** Makes names that were given or taken away durable. Does nothing where the system cannot (Windows). */
+  syncFolder(path: string): Promise<void>
+}
+
+export const diskFiles: Files = {
+  async makeFolder(path) {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+  },
+  names: (folder) => readdir(folder),
+  read: (path) => orNull(readFile(path)),
+  stream: (path) => createReadStream(path),
+  async size(path) {
+    return (await orNull(stat(path)))?.size ?? null
+  },
+  create: (path) => output(path, 'wx'),
+  append: (path) => output(path, 'a'),
+  truncate: (path, octets) => truncate(path, octets),
+  rename: (from, to) => rename(from, to),
+  async remove(path) {
+    await orNull(unlink(path))
+  },
+  async syncFolder(path) {
+    if (process.platform === 'win32') return
+    const folder = await open(path, 'r')
+    try {
+      await folder.sync()
+    } finally {
+      await folder.close()
+    }
+  },
+}
+
+async function output(path: string, flags: string): Promise<OutputFile> {
+  const handle = await open(path, flags, 0o600)
+  return {
+    write: (octets) => handle.appendFile(octets),
+    sync: () => handle.sync(),
+    close: () => handle.close(),
+  }
+}
+
+async function orNull<T>(promise: Promise<T>): Promise<T | null> {
+  try {
+    return await promise
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return null
+    throw error
+  }
+}
+
+/** Puts a whole file in place, or leaves the old one: temporary file, sync, rename, sync of the folder. */
+export async function replaceFile(files: Files, path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<number> {
+  const temporary = join(dirname(path), `${basename(path)}.${randomUUID()}${TEMPORARY}`)
+  let octets = 0
+  const file = await files.create(temporary)
+  try {
+    try {
+      for await (const chunk of chunks) {
+        await file.write(chunk)
+        octets += chunk.length
+      }
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await files.rename(temporary, path)
+  } catch (error) {
+    await files.remove(temporary).catch(() => undefined)
+    throw error
+  }
+  await files.syncFolder(dirname(path))
+  return octets
+}
+
+/** The end of the name of a file that is not in place yet. One that is found when nobody works here was left by a process that died. */
+export const TEMPORARY = '.tmp'
+
+/** A disk's complaint as the error that stops the run: what could not be done, where, and what helps. */
+export function stateError(action: string, path: string, error: unknown): MailError {
+  if (error instanceof MailError) return error
+  const code = codeOf(error) ?? 'unknown error'
+  return new MailError(
+    'ERR_STATE',
+    `cannot ${action} ${path} (${code}): ${ADVICE[code] ?? 'see to the disk, or name another state directory'}`,
+    {
+      phase: 'state',
+      cause: error,
+    },
+  )
+}
+
+const ADVICE: Readonly<Record<string, string>> = {
+  EACCES: 'give this user write permission there, or name another state directory',
+  EPERM: 'give this user write permission there, or name another state directory',
+  EROFS: 'the file system is read-only; name another state directory',
+  ENOSPC: 'the disk is full; make room, then run again',
+  EDQUOT: 'the disk quota is used up; make room, then run again',
+  ENOTDIR: 'a part of this path is a file; name another state directory',
+  EEXIST: 'a file is in the way; name another state directory',
+  EIO: 'the disk failed; see to it before the next run',
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}

@@ -1,0 +1,460 @@
+import { MailError } from '../errors.ts'
+import type { Header } from '../mime/index.ts'
+import type { Pop3Client } from '../pop3/index.ts'
+import type { Entry, LedgerRecord } from './book.ts'
+import { filterHash, fingerprint, isFrom, KINDS, type MailDocument } from './document.ts'
+import { HandOver, type HandedOver } from './hand-over.ts'
+import type { Ledger } from './ledger.ts'
+import { parseKey, reconcile, type Listed } from './listing.ts'
+import { errorFields, safeFields, type Logger } from './log.ts'
+import type { Mailbox } from './mailbox.ts'
+import type { CheckedGet } from './operation.ts'
+import { joined, memorySource, ownedSource, peekHeader, readUpTo, Tap, type MessageSource } from './source.ts'
+import type { Spool } from './spool.ts'
+import type { Stop } from './stop.ts'
+
+/** What the inbox wants of a POP3 connection. */
+export type Maildrop = Pick<
+  Pop3Client,
+  'tls' | 'stat' | 'list' | 'uniqueIds' | 'retrieve' | 'top' | 'delete' | 'quit' | typeof Symbol.asyncDispose
+>
+
+/**
+ * What one run of `get` did. Counts of messages, but for `documents`. What was accepted in an earlier run counts in `listed` only.
+ */
+export interface GetReport {
+  /** In the maildrop. */
+  readonly listed: number
+  /** Retrieved now, to the end. */
+  readonly received: number
+  /** Documents accepted now. */
+  readonly documents: number
+  /** Set aside by filter or limit, or without a document. */
+  readonly skipped: number
+  /** Confirmed by `+OK` to QUIT. */
+  readonly deleted: number
+  /** Marked for deletion, and QUIT was not confirmed: the next listing decides. */
+  readonly unconfirmed: number
+  /** Some document was not accepted, or the message could not be retrieved. Comes again with the next run. */
+  readonly failed: number
+  readonly quarantined: number
+}
+
+export interface InboxFacts {
+  readonly operation: CheckedGet
+  readonly handler: (document: MailDocument) => unknown
+  readonly ledger: Ledger
+  /** Where messages wait with `handOver: 'spool'`. */
+  readonly spool: Spool | undefined
+  readonly mailbox: Mailbox
+  readonly logger: Logger
+  readonly concurrency: number
+  readonly connect: (signal: AbortSignal) => Promise<Maildrop>
+  readonly stop: Stop
+  /** Days since 1970. */
+  readonly today: () => number
+}
+
+/**
+ * One run: the maildrop is listed, what is new is retrieved from the oldest on and handed over, and what is done is deleted. The order of
+ * writes is that of security.md §5: attempt on disk → handler → acceptance on disk → DELE → QUIT; so a crash at any moment leaves a message
+ * on the server or its acceptance on disk (D1 to D9).
+ */
+export class Inbox {
+  readonly #facts: InboxFacts
+  readonly #handOver: HandOver
+  readonly #filter: number
+  readonly #counts = { listed: 0, received: 0, documents: 0, skipped: 0, deleted: 0, unconfirmed: 0, failed: 0, quarantined: 0 }
+  #taken = { messages: 0, octets: 0 }
+  #limitReached = false
+  #topRefused = false
+  #sizes: ReadonlyMap<number, number> | undefined
+  /** Done, and to be deleted when the connection is free. */
+  #ready: Listed[] = []
+  readonly #deleted: Listed[] = []
+  readonly #running = new Set<Promise<void>>()
+  #fatal: { readonly error: unknown } | undefined
+
+  constructor(facts: InboxFacts) {
+    const { operation, handler, ledger, mailbox, logger, stop } = facts
+    this.#facts = facts
+    this.#handOver = new HandOver({ disposition: operation.disposition, handler, ledger, mailbox, logger, stop })
+    this.#filter = operation.fromAddress === undefined ? 0 : filterHash(operation.fromAddress)
+  }
+
+  /** Rejects when the maildrop could not be listed or the state directory failed; a connection lost later is in the report. */
+  async run(): Promise<GetReport> {
+    const { spool, operation, stop } = this.#facts
+    await this.#session((maildrop, messages) => this.#work(maildrop, messages))
+    if (spool !== undefined && !stop.stopping) {
+      await this.#fromSpool(spool)
+      if (operation.deleteFromServer && this.#ready.length > 0 && !stop.stopping) await this.#deleteLater()
+    }
+    return { ...this.#counts }
+  }
+
+  /** From the connection to QUIT. */
+  async #session(work: (maildrop: Maildrop, messages: readonly Listed[]) => Promise<void>): Promise<void> {
+    const { connect, stop, logger } = this.#facts
+    const maildrop = await connect(stop.connection)
+    try {
+      const messages = await this.#list(maildrop)
+      stop.begin()
+      try {
+        await work(maildrop, messages)
+      } catch (error) {
+        if (this.#isFatal(error)) throw error
+        logger.error(errorFields(error), 'the connection was lost; what was not done comes again with the next run')
+        this.#unconfirmed(this.#deleted.splice(0).length)
+        return
+      } finally {
+        await Promise.all(this.#running)
+      }
+      this.#throwFatal()
+      await this.#quit(maildrop, messages)
+    } catch (error) {
+      // Nothing more may reach the server, not even a QUIT.
+      stop.cut(error)
+      throw error
+    } finally {
+      await maildrop[Symbol.asyncDispose]()
+    }
+  }
+
+  async #list(maildrop: Maildrop): Promise<readonly Listed[]> {
+    const { ledger, logger, today } = this.#facts
+    const { count } = await maildrop.stat()
+    const listing: { number: number; uniqueId: string }[] = []
+    try {
+      for await (const entry of maildrop.uniqueIds()) listing.push(entry)
+    } catch (error) {
+      throw uniqueIdError(error)
+    }
+    if (count !== listing.length) logger.warn({ stat: count, uidl: listing.length }, 'STAT and UIDL count differently; UIDL is believed')
+    const { messages, records, doubtful } = reconcile(listing, ledger, today())
+    for (const uniqueId of doubtful)
+      logger.warn(safeFields({ uniqueId }), 'messages with the same unique-id cannot be told apart any more; they come again')
+    await ledger.commit(...records)
+    this.#counts.listed = messages.length
+    return messages
+  }
+
+  async #work(maildrop: Maildrop, messages: readonly Listed[]): Promise<void> {
+    for (const message of messages) {
+      this.#throwFatal()
+      if (this.#facts.stop.stopping) break
+      await this.#deleteReady(maildrop)
+      await this.#one(maildrop, message)
+    }
+    await Promise.all(this.#running)
+    this.#throwFatal()
+    await this.#deleteReady(maildrop)
+  }
+
+  async #one(maildrop: Maildrop, message: Listed): Promise<void> {
+    const { ledger, operation } = this.#facts
+    const entry = ledger.find(message.key)
+    const isBack = entry !== undefined && entry.gonePoll > 0
+    if (entry !== undefined && !isBack) {
+      if (this.#isDone(message, entry)) return
+      if (this.#filter !== 0 && entry.filter === this.#filter) return this.#skip(message, 'from another sender', true)
+    }
+    // What waits in the spool comes first; the next run looks whether this is the same message.
+    if (entry !== undefined && entry.stored > 0 && this.#facts.spool !== undefined) return
+    if (this.#limitReached || this.#taken.messages >= operation.limit.messages) return this.#skip(message, 'over the limit of this run')
+    try {
+      let isJudged = false
+      if (isBack || this.#filter !== 0) {
+        const header = await this.#top(maildrop, message.number)
+        if (header !== undefined) {
+          if (!this.#isWanted(message, header, isBack)) return
+          isJudged = true
+        }
+      }
+      const octets = await this.#octetsOf(maildrop, message.number)
+      if (octets > operation.limit.octets) return this.#skip(message, 'larger than the limit of octets')
+      if (this.#taken.octets + octets > operation.limit.octets) {
+        this.#limitReached = true
+        return this.#skip(message, 'over the limit of this run')
+      }
+      this.#taken = { messages: this.#taken.messages + 1, octets: this.#taken.octets + octets }
+      // A message in the spool is looked at without its past: without TOP it counts as new, which repeats and loses nothing.
+      if (isBack && !isJudged && this.#facts.spool !== undefined) ledger.note(['forget', [message.key]])
+      const wanted = (header: Header): boolean => isJudged || this.#isWanted(message, header, isBack)
+      await this.#retrieve(message, maildrop.retrieve(message.number), octets, wanted)
+    } catch (error) {
+      this.#failed(message, error)
+      if (this.#endsSession(error)) throw error
+    }
+  }
+
+  async #retrieve(message: Listed, retrieval: MessageSource, octets: number, wanted: (header: Header) => boolean): Promise<void> {
+    const { concurrency, spool, ledger } = this.#facts
+    if (spool !== undefined) {
+      const stored = await spool.store(message.key, retrieval)
+      await ledger.commit(['stored', message.key, stored + 1])
+      this.#counts.received += 1
+      return
+    }
+    if (concurrency === 1) return this.#settle(message, retrieval, octets, wanted)
+    while (this.#running.size >= concurrency) await Promise.race(this.#running)
+    const tap = new Tap(retrieval)
+    const held = await readUpTo(tap, MAX_HELD_OCTETS)
+    if (!tap.ended) return this.#settle(message, ownedSource(joined(held, tap)), octets, wanted)
+    const task = this.#settle(message, memorySource(held), octets, wanted)
+      .catch((error: unknown) => this.#failed(message, error))
+      .finally(() => this.#running.delete(task))
+    this.#running.add(task)
+  }
+
+  /** Hands a message over and counts what became of it. */
+  async #settle(message: Listed, source: MessageSource, octets: number, wanted: (header: Header) => boolean): Promise<void> {
+    const handedOver = await this.#handOver.message(message, source, octets, wanted)
+    if (handedOver.outcome !== 'left' && this.#facts.spool === undefined) this.#counts.received += 1
+    this.#count(message, handedOver)
+  }
+
+  #count(message: Listed, { outcome, documents }: HandedOver): void {
+    const { deleteFromServer, deleteEmpty } = this.#facts.operation
+    this.#counts.documents += documents
+    switch (outcome) {
+      case 'accepted':
+        if (deleteFromServer) this.#ready.push(message)
+        break
+      case 'empty':
+        this.#skip(message, 'no document')
+        if (deleteFromServer && deleteEmpty) this.#ready.push(message)
+        break
+      case 'failed':
+        this.#counts.failed += 1
+        break
+      case 'left':
+        break
+    }
+  }
+
+  /** All that this disposition asks for was accepted in an earlier run (D6, D7, D12). */
+  #isDone(message: Listed, entry: Entry): boolean {
+    const { disposition, deleteFromServer, deleteEmpty } = this.#facts.operation
+    const kind = KINDS[disposition]
+    const kinds = disposition === 'message' ? kind : kind | KINDS.all
+    if ((entry.kinds & kinds) === 0) return false
+    const isEmpty = (entry.empty & kind) !== 0
+    if (isEmpty) this.#skip(message, 'no document', true)
+    if (deleteFromServer && (!isEmpty || deleteEmpty)) this.#ready.push(message)
+    return true
+  }
+
+  /** Looks at a header section: is this the message that the ledger knows, and is it from the right sender? */
+  #isWanted(message: Listed, header: Header, isBack: boolean): boolean {
+    const { ledger, operation, logger } = this.#facts
+    if (isBack) {
+      const entry = ledger.find(message.key)
+      if (entry !== undefined && entry.fingerprint !== 0 && entry.fingerprint === fingerprint(header)) {
+        logger.info(safeFields({ uniqueId: message.uniqueId }), 'a message that was gone is there again')
+        ledger.note(['back', message.key])
+        if (this.#isDone(message, entry)) return false
+      } else {
+        logger.warn(safeFields({ uniqueId: message.uniqueId }), 'the server uses a unique-id again for another message')
+        ledger.note(['forget', [message.key]])
+      }
+    }
+    if (operation.fromAddress === undefined || isFrom(header, operation.fromAddress)) return true
+    ledger.note(['aside', message.key, this.#filter])
+    this.#skip(message, 'from another sender')
+    return false
+  }
+
+  /** The header section without the rest, or `undefined` when the server does not give it. */
+  async #top(maildrop: Maildrop, number: number): Promise<Header | undefined> {
+    if (this.#topRefused) return undefined
+    try {
+      return await headerOf(maildrop.top(number, 0))
+    } catch (error) {
+      if (!(error instanceof MailError) || !error.reusable) throw error
+      this.#topRefused = true
+      this.#facts.logger.info(errorFields(error), 'TOP was refused; whole messages are retrieved to see who sent them')
+      return undefined
+    }
+  }
+
+  /** By LIST, which is asked once, when the first message is about to be retrieved. A server that refuses it gives no sizes. */
+  async #octetsOf(maildrop: Maildrop, number: number): Promise<number> {
+    if (this.#sizes === undefined) {
+      const sizes = new Map<number, number>()
+      try {
+        for await (const { number: listed, octets } of maildrop.list()) sizes.set(listed, octets)
+      } catch (error) {
+        if (!(error instanceof MailError) || !error.reusable) throw error
+        this.#facts.logger.warn(errorFields(error), 'LIST was refused; sizes are not known')
+      }
+      this.#sizes = sizes
+    }
+    return this.#sizes.get(number) ?? 0
+  }
+
+  async #deleteReady(maildrop: Maildrop): Promise<void> {
+    // With a spool, deletions wait until the messages were handed over.
+    for (let message = this.#ready.shift(); message !== undefined; message = this.#ready.shift()) {
+      try {
+        await maildrop.delete(message.number)
+        this.#deleted.push(message)
+      } catch (error) {
+        if (this.#endsSession(error)) {
+          this.#unconfirmed(1)
+          throw error
+        }
+        // Only what DELE was told +OK for is deleted (P11); the next run asks again.
+        this.#facts.logger.warn(
+          { ...safeFields({ uniqueId: message.uniqueId }), ...errorFields(error) },
+          'DELE was refused; the message stays',
+        )
+      }
+    }
+  }
+
+  /** What QUIT will delete is on disk before it is sent, because its reply may be lost (D8). */
+  async #quit(maildrop: Maildrop, messages: readonly Listed[]): Promise<void> {
+    const { ledger, logger } = this.#facts
+    const deleted = this.#deleted.splice(0)
+    if (deleted.length > 0) await ledger.commit(['gone', deleted.map(({ key }) => key)], ...deletingRecords(deleted, messages, ledger))
+    const { confirmed } = await maildrop.quit()
+    if (deleted.length === 0) return
+    if (confirmed) {
+      this.#counts.deleted += deleted.length
+      ledger.note(...deletedRecords(deleted, ledger))
+    } else {
+      this.#unconfirmed(deleted.length)
+      logger.warn({ messages: deleted.length }, 'QUIT was not confirmed; the next run sees what was deleted')
+    }
+  }
+
+  /** Everything that lies in the spool, from this run or an earlier one; no connection is needed. */
+  async #fromSpool(spool: Spool): Promise<void> {
+    const { ledger, concurrency, stop } = this.#facts
+    const keys = [...ledger.entries()].flatMap(([key, { stored }]) => (stored > 0 ? [{ key, stored }] : []))
+    for (const { key, stored } of keys) {
+      this.#throwFatal()
+      if (stop.stopping) break
+      while (this.#running.size >= concurrency) await Promise.race(this.#running)
+      if (this.#filter !== 0 && ledger.find(key)?.filter === this.#filter) continue
+      const message = { ...parseKey(key), key, number: 0 }
+      const task = this.#spooled(spool, message, stored - 1)
+        .catch((error: unknown) => this.#failed(message, error))
+        .finally(() => this.#running.delete(task))
+      this.#running.add(task)
+    }
+    await Promise.all(this.#running)
+    this.#throwFatal()
+  }
+
+  async #spooled(spool: Spool, message: Listed, octets: number): Promise<void> {
+    if ((await spool.size(message.key)) !== octets) {
+      await this.#facts.ledger.commit(['stored', message.key, 0])
+      throw new MailError('ERR_CONTENT', 'a message is missing from the spool or has another size; it is retrieved again', {
+        phase: 'document',
+      })
+    }
+    await this.#settle(message, ownedSource(spool.open(message.key)), octets, (header) => this.#isWanted(message, header, false))
+    if (this.#facts.ledger.find(message.key)?.stored === 0) await spool.remove(message.key)
+  }
+
+  /** What was done after the first session is deleted in one more. When that cannot be had, the next run deletes it. */
+  async #deleteLater(): Promise<void> {
+    const keys = new Set(this.#ready.splice(0).map(({ key }) => key))
+    const { listed } = this.#counts
+    try {
+      await this.#session(async (maildrop, messages) => {
+        this.#ready = messages.filter(({ key }) => keys.has(key) && this.#facts.ledger.find(key)?.gonePoll === 0)
+        await this.#deleteReady(maildrop)
+      })
+    } catch (error) {
+      if (this.#isFatal(error)) throw error
+      this.#facts.logger.warn(errorFields(error), 'no connection to delete what was accepted; the next run does')
+    } finally {
+      this.#counts.listed = listed
+    }
+  }
+
+  #skip(message: Listed, reason: string, known = false): void {
+    this.#counts.skipped += 1
+    const fields = safeFields({ uniqueId: message.uniqueId, reason })
+    if (known) this.#facts.logger.debug(fields, 'message skipped')
+    else this.#facts.logger.info(fields, 'message skipped')
+  }
+
+  #failed(message: Listed, error: unknown): void {
+    this.#counts.failed += 1
+    if (this.#isFatal(error)) this.#fatal ??= { error }
+    this.#facts.logger.error(
+      { ...safeFields({ uniqueId: message.uniqueId }), ...errorFields(error) },
+      'message not done; it comes again with the next run',
+    )
+  }
+
+  #unconfirmed(count: number): void {
+    this.#counts.unconfirmed += count
+  }
+
+  #throwFatal(): void {
+    if (this.#fatal !== undefined) throw this.#fatal.error
+  }
+
+  /** The state directory failed: without it nothing may be deleted or handed over (P23). */
+  #isFatal(error: unknown): boolean {
+    return error instanceof MailError && error.phase === 'state'
+  }
+
+  #endsSession(error: unknown): boolean {
+    if (this.#facts.stop.connection.aborted || this.#isFatal(error)) return true
+    return error instanceof MailError && !error.reusable && error.phase !== 'parse' && error.phase !== 'document'
+  }
+}
+
+/** With more than one at a time, a message up to this size waits in memory for its handler; a larger one is streamed. */
+const MAX_HELD_OCTETS = 1024 * 1024
+
+async function headerOf(octets: AsyncIterable<Buffer>): Promise<Header> {
+  const tap = new Tap(octets)
+  const { header } = await peekHeader(tap)
+  await tap.drain()
+  return header
+}
+
+function deletingRecords(deleted: readonly Listed[], messages: readonly Listed[], ledger: Ledger): LedgerRecord[] {
+  const repeated = repeatedNames(deleted, ledger)
+  if (repeated.size === 0) return []
+  const counts = new Map<string, number>()
+  for (const { uniqueId } of messages) counts.set(uniqueId, (counts.get(uniqueId) ?? 0) + 1)
+  return [...repeated].map(([uniqueId, names]) => ['deleting', uniqueId, counts.get(uniqueId) ?? 0, names])
+}
+
+function deletedRecords(deleted: readonly Listed[], ledger: Ledger): LedgerRecord[] {
+  return [...repeatedNames(deleted, ledger)].flatMap(([uniqueId, names]): LedgerRecord[] => {
+    const left = (ledger.names(uniqueId) ?? []).filter((name) => !names.includes(name))
+    return [
+      ['names', uniqueId, left],
+      ['deleting', uniqueId, 0, []],
+    ]
+  })
+}
+
+/** Those of the messages whose unique-id the server gave to more than one. */
+function repeatedNames(messages: readonly Listed[], ledger: Ledger): Map<string, number[]> {
+  const repeated = new Map<string, number[]>()
+  for (const { uniqueId, occurrence } of messages) {
+    if (ledger.names(uniqueId) === undefined) continue
+    const names = repeated.get(uniqueId)
+    if (names === undefined) repeated.set(uniqueId, [occurrence])
+    else names.push(occurrence)
+  }
+  return repeated
+}
+
+function uniqueIdError(error: unknown): unknown {
+  if (!(error instanceof MailError) || (error.code !== 'ERR_POP3_REPLY' && error.code !== 'ERR_UNSUPPORTED')) return error
+  return new MailError('ERR_UNIQUE_ID', 'the server gives no unique-ids (UIDL), so what was accepted could not be remembered', {
+    phase: 'uidl',
+    cause: error,
+  })
+}

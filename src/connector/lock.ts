@@ -1,0 +1,178 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { readFileSync, readlinkSync } from 'node:fs'
+import { open, readdir, stat, unlink, utimes } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { printable } from '../bytes.ts'
+import { MailError } from '../errors.ts'
+import { stateError } from './files.ts'
+import { mailboxLabel, mailboxName, type Mailbox } from './mailbox.ts'
+
+/** The right to be the only one who polls a mailbox. */
+export interface Lock {
+  /** Never rejects. */
+  release(): Promise<void>
+}
+
+/**
+ * Takes the lock of a mailbox, or rejects with `ERR_STATE_LOCKED` when another process, thread or call has it (P18). It dies with its holder.
+ *
+ * Each claim is an empty file of its own whose name says who made it, and is made before the others are looked at: of two claims at least the
+ * later sees the earlier, and no file is ever taken over, so there is no moment in which two can hold it. A claim counts as dead when no
+ * process has that number and that start time; one of another machine or container, whose processes cannot be seen, when its file was not
+ * touched for 90 seconds.
+ */
+export async function lockMailbox(folder: string | undefined, mailbox: Mailbox): Promise<Lock> {
+  const name = mailboxName(mailbox)
+  if (held.has(name)) throw lockedError(mailbox, `a get that is under way in this process (${process.pid})`)
+  held.add(name)
+  try {
+    const claim = folder === undefined ? undefined : await claimFile(folder, name, mailbox)
+    return {
+      async release() {
+        await claim?.release()
+        held.delete(name)
+      },
+    }
+  } catch (error) {
+    held.delete(name)
+    throw error
+  }
+}
+
+const held = new Set<string>()
+
+async function claimFile(folder: string, name: string, mailbox: Mailbox): Promise<Lock> {
+  for (let attempt = 1; ; attempt += 1) {
+    const mine = `${name}.${claimText({ pid: process.pid, start: startOf(process.pid) ?? '0', machine: machine() })}-${randomUUID().slice(0, 8)}${END}`
+    const path = join(folder, mine)
+    try {
+      await (await open(path, 'wx', 0o600)).close()
+    } catch (error) {
+      throw stateError('write to the state directory', folder, error)
+    }
+    const other = await otherClaim(folder, name, mine)
+    if (other === undefined) return keep(path)
+    await remove(path)
+    // Two that began at the same moment may both have stepped back: one of them comes first the next time.
+    if (attempt === ATTEMPTS)
+      throw lockedError(mailbox, `process ${other.pid}${other.machine === machine() ? '' : ' of another machine or container'}`)
+    await pause(5 + Math.random() * 40)
+  }
+}
+
+/** Somebody alive who has a claim too. The claims of the dead are swept away. */
+async function otherClaim(folder: string, name: string, mine: string): Promise<Claim | undefined> {
+  for (const entry of await readdir(folder)) {
+    if (!entry.startsWith(`${name}.`) || !entry.endsWith(END) || entry === mine) continue
+    const claim = parseClaim(entry.slice(name.length + 1, -END.length))
+    if (claim === undefined) continue
+    if (await isAlive(claim, join(folder, entry), join(folder, mine))) return claim
+    await remove(join(folder, entry))
+  }
+  return undefined
+}
+
+async function isAlive(claim: Claim, path: string, mine: string): Promise<boolean> {
+  if (claim.machine === machine()) {
+    if (claim.start !== '0') return startOf(claim.pid) === claim.start
+    if (!exists(claim.pid)) return false
+  }
+  // Both times come from the clock of the file system, so that clocks that differ do no harm.
+  const [theirs, ours] = await Promise.all([stat(path).catch(() => undefined), stat(mine)])
+  return theirs !== undefined && ours.mtimeMs - theirs.mtimeMs < SILENCE_MS
+}
+
+function keep(path: string): Lock {
+  const beat = setInterval(() => {
+    const now = new Date()
+    utimes(path, now, now).catch(() => undefined)
+  }, BEAT_MS)
+  beat.unref()
+  return {
+    async release() {
+      clearInterval(beat)
+      await remove(path)
+    },
+  }
+}
+
+async function remove(path: string): Promise<void> {
+  await unlink(path).catch(() => undefined)
+}
+
+interface Claim {
+  readonly pid: number
+  /** Of the process, in ticks since the machine started; '0' where the system does not tell. */
+  readonly start: string
+  /** Of the running system and its process numbers. */
+  readonly machine: string
+}
+
+const END = '.lock'
+const ATTEMPTS = 4
+const BEAT_MS = 20_000
+const SILENCE_MS = 90_000
+
+function claimText(claim: Claim): string {
+  return `${claim.pid}-${claim.start}-${claim.machine}`
+}
+
+function parseClaim(text: string): Claim | undefined {
+  const match = /^(\d{1,10})-(\d{1,20})-([0-9a-f]{12})-[0-9a-f]{8}$/.exec(text)
+  if (match === null) return undefined
+  const [, pid = '', start = '', machineText = ''] = match
+  return { pid: Number(pid), start, machine: machineText }
+}
+
+/** The start time of a running process; `undefined` when there is none, when it is dead but not yet reaped, or when the system does not tell. */
+function startOf(pid: number): string | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    // The name of the program stands in parentheses and may contain anything (proc(5)).
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
+  } catch {
+    return undefined
+  }
+}
+
+function exists(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}
+
+let machineText: string | undefined
+
+/** A process number means something only within one start of one system and one set of process numbers. */
+function machine(): string {
+  machineText ??= createHash('sha256')
+    .update(systemText(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1')))
+    .update(systemText(() => readlinkSync('/proc/self/ns/pid')))
+    .digest('hex')
+    .slice(0, 12)
+  return machineText
+}
+
+function systemText(read: () => string): string {
+  try {
+    return read()
+  } catch {
+    return `${process.platform} ${hostname()}`
+  }
+}
+
+function lockedError(mailbox: Mailbox, holder: string): MailError {
+  return new MailError(
+    'ERR_STATE_LOCKED',
+    `the mailbox ${printable(mailboxLabel(mailbox))} is polled by ${holder}: wait until that run has ended`,
+    {
+      phase: 'state',
+      transient: true,
+    },
+  )
+}

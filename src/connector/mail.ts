@@ -1,0 +1,137 @@
+import { createHash } from 'node:crypto'
+import { MailError } from '../errors.ts'
+import { composeMessage, type Attachment, type Draft, type Mailbox as Author } from '../mime/index.ts'
+import { parseAddressInput, parseMailboxInput } from '../mime/field/address.ts'
+import { normalizeDomain } from '../smtp/path.ts'
+import { optionError } from '../tls/index.ts'
+import { addressesOf, messageIdOf, type TrackedProperties } from './document.ts'
+import { fileExtension } from './file-extension.ts'
+import type { CheckedSend, OutgoingDocument } from './operation.ts'
+import { peekHeader } from './source.ts'
+
+/** A message that is ready to be submitted. */
+export interface Mail {
+  readonly from: string
+  readonly to: readonly string[]
+  /** The same octets each time it is called, unless there is a stream in it: that can be read once. */
+  content(): Promise<MailContent>
+  readonly fileName: string | null
+  readonly toAddress: string
+}
+
+export interface MailContent {
+  readonly octets: Uint8Array | (AsyncIterable<Uint8Array> & { readonly size?: number | undefined })
+  /** Without angle brackets; '' where a whole message has none. */
+  readonly messageId: string
+  readonly subject: string
+}
+
+/** Documents as one message. Throws `ERR_FROM_MISSING`, `ERR_TO_MISSING`, `ERR_OPTION`, and what the composer throws. Opens nothing and reads no stream. */
+export function createMail(operation: CheckedSend, documents: readonly OutgoingDocument[]): Mail {
+  const fromText = given(documents, 'fromAddress', operation.from)
+  const toText = given(documents, 'toAddress', operation.to)
+  if (fromText.trim() === '') throw new MailError('ERR_FROM_MISSING', 'From address is missing', { phase: 'options' })
+  const author = parseMailboxInput(fromText)
+  const toAddresses = addressesOf(parseAddressInput(toText))
+  if (toAddresses.length === 0) throw new MailError('ERR_TO_MISSING', 'To address is missing', { phase: 'options' })
+  const others = [operation.cc, operation.bcc].flatMap((text) => addressesOf(parseAddressInput(text)))
+  if (operation.onUnknown === 'retry' && documents.some(({ content }) => isStream(content))) {
+    throw optionError('onUnknown', "'hold' for a stream: it can be read once, so the same octets cannot be sent again")
+  }
+  const facts = { from: author.address, to: [...new Set([...toAddresses, ...others])], toAddress: toAddresses.join('; ') }
+  if (operation.disposition === 'message') return { ...facts, fileName: null, content: wholeMessage(documents[0]) }
+  const attachments = documents.map((document) => attachmentOf(operation, document))
+  const subject = given(documents, 'subject', operation.subject)
+  const composed = composeMessage({
+    from: author,
+    to: parseAddressInput(toText),
+    ...(operation.cc.trim() === '' ? {} : { cc: parseAddressInput(operation.cc) }),
+    subject,
+    messageId: stableMessageId(documents, author),
+    ...bodyAndAttachments(operation, documents, attachments),
+  })
+  const names = attachments.flatMap(({ fileName }) => (fileName === undefined ? [] : [fileName]))
+  return {
+    ...facts,
+    fileName: names.length === 0 ? null : names.join('; '),
+    content: () => Promise.resolve({ octets: composed, messageId: composed.messageId, subject }),
+  }
+}
+
+export function isStream(content: OutgoingDocument['content']): boolean {
+  return typeof content !== 'string' && !(content instanceof Uint8Array)
+}
+
+export function trackedOf(mail: Mail, content: MailContent | undefined, host: string, user: string): TrackedProperties {
+  return {
+    fileName: mail.fileName,
+    fromAddress: mail.from,
+    host,
+    messageId: content === undefined || content.messageId === '' ? null : content.messageId,
+    subject: content?.subject ?? '',
+    toAddress: mail.toAddress,
+    user,
+  }
+}
+
+/** What the first document that says something says; otherwise the operation. */
+function given(documents: readonly OutgoingDocument[], name: 'fromAddress' | 'toAddress' | 'subject' | 'body', otherwise: string): string {
+  return documents.find((document) => document[name] !== undefined)?.[name] ?? otherwise
+}
+
+function attachmentOf(operation: CheckedSend, { content, size, fileName }: OutgoingDocument): Attachment {
+  const isInline = operation.disposition === 'inline'
+  const type = operation.dataContentType ?? (isInline || typeof content === 'string' ? 'text/plain' : 'application/octet-stream')
+  const name = fileName === undefined || fileName === '' ? undefined : fileName
+  return {
+    content,
+    ...(size === undefined || typeof content === 'string' ? {} : { size }),
+    ...(name === undefined && isInline ? {} : { fileName: name ?? inventedName(type) }),
+    type,
+    disposition: isInline ? 'inline' : 'attachment',
+  }
+}
+
+/** People know names such as `1732288000000.dat`; ours end as the media type says. */
+function inventedName(type: string): string {
+  return `${Date.now()}${fileExtension(type)}`
+}
+
+function bodyAndAttachments(
+  operation: CheckedSend,
+  documents: readonly OutgoingDocument[],
+  attachments: readonly Attachment[],
+): Partial<Draft> {
+  const body = operation.disposition === 'attachment' ? given(documents, 'body', '') : ''
+  if (body === '') return { attachments }
+  if (operation.bodyContentType === 'text/plain') return { text: body, attachments }
+  if (operation.bodyContentType === 'text/html') return { html: body, attachments }
+  return { attachments: [{ content: body, type: operation.bodyContentType, disposition: 'inline' }, ...attachments] }
+}
+
+/** From the key and the sender, so that another key or another sender never has the same. */
+function stableMessageId(documents: readonly OutgoingDocument[], { address }: Author): string | undefined {
+  const keys = documents.flatMap(({ idempotencyKey }) => (idempotencyKey === undefined || idempotencyKey === '' ? [] : [idempotencyKey]))
+  if (keys.length === 0) return undefined
+  const hash = createHash('sha256')
+    .update(JSON.stringify([address, ...keys]))
+    .digest('hex')
+  return `${hash.slice(0, 40)}@${normalizeDomain(address.slice(address.lastIndexOf('@') + 1)) ?? 'localhost'}`
+}
+
+/** Octets that are a message already. The client makes the line ends CRLF; nothing else is changed. */
+function wholeMessage(document: OutgoingDocument | undefined): () => Promise<MailContent> {
+  if (document === undefined) throw optionError('documents', 'a document a message')
+  const { content, size } = document
+  return async () => {
+    const octets = typeof content === 'string' ? Buffer.from(content) : content
+    const whole = octets instanceof Uint8Array
+    const peeked = await peekHeader(whole ? once(octets) : octets)
+    const rest = size === undefined ? peeked.content : { [Symbol.asyncIterator]: () => peeked.content[Symbol.asyncIterator](), size }
+    return { octets: whole ? octets : rest, messageId: messageIdOf(peeked.header) ?? '', subject: peeked.header.value('subject') ?? '' }
+  }
+}
+
+async function* once(octets: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield octets
+}

@@ -1,0 +1,276 @@
+import { MailError } from '../errors.ts'
+import type { Receipt, SmtpClient } from '../smtp/index.ts'
+import type { TrackedProperties } from './document.ts'
+import { errorFields, safeFields, type Logger } from './log.ts'
+import { createMail, trackedOf, type Mail, type MailContent } from './mail.ts'
+import { checkOutgoing, type CheckedSend, type OutgoingDocument } from './operation.ts'
+
+/** What became of one message. */
+export interface SendReceipt extends Receipt {
+  /** Without angle brackets; '' where a whole message (disposition 'message') has none. */
+  readonly messageId: string
+  readonly tracked: TrackedProperties
+}
+
+/** The documents came to an end with an error. What was sent before that is in `receipts`. */
+export class DocumentsError extends MailError {
+  override readonly name = 'DocumentsError'
+  readonly receipts: readonly SendReceipt[]
+
+  constructor(receipts: readonly SendReceipt[], cause: unknown) {
+    super('ERR_CONTENT', `the documents to send ended with an error after ${receipts.length} receipts`, { phase: 'document', cause })
+    this.receipts = receipts
+  }
+}
+
+/** What the outbox wants of an SMTP connection. */
+export type OutgoingConnection = Pick<SmtpClient, 'submit' | 'quit' | 'usable'>
+
+export interface OutboxFacts {
+  readonly connect: (signal: AbortSignal) => Promise<OutgoingConnection>
+  readonly host: string
+  readonly user: string
+  readonly logger: Logger
+}
+
+/**
+ * Documents → messages → receipts, one after the other over one connection, which is opened for the first message and closed a while after
+ * the last. A connection that fails is replaced for the next message; what it did to the message at hand is in that one's receipt.
+ */
+export class Outbox {
+  readonly #facts: OutboxFacts
+  #connection: OutgoingConnection | undefined
+  /** Nothing was submitted over it yet. */
+  #isFresh = false
+  #active = 0
+  #turns: Promise<unknown> = Promise.resolve()
+  #idle: NodeJS.Timeout | undefined
+
+  constructor(facts: OutboxFacts) {
+    this.#facts = facts
+  }
+
+  async send(
+    operation: CheckedSend,
+    documents: Iterable<OutgoingDocument> | AsyncIterable<OutgoingDocument>,
+    signal: AbortSignal | undefined,
+  ): Promise<SendReceipt[]> {
+    const receipts: SendReceipt[] = []
+    const run: SendRun = { operation, signal, receipts, failures: 0 }
+    this.#active += 1
+    clearTimeout(this.#idle)
+    try {
+      for await (const some of batches(documents, operation.together, receipts)) {
+        signal?.throwIfAborted()
+        const receipt = await this.#message(run, some)
+        // After an abort the caller gets the reason; the log has what became of the message at hand.
+        signal?.throwIfAborted()
+        receipts.push(receipt)
+      }
+      return receipts
+    } finally {
+      this.#active -= 1
+      if (this.#active === 0) this.#idle = setTimeout(() => void this.close(), IDLE_MS)
+    }
+  }
+
+  /** Ends the connection in order. Never rejects. */
+  async close(): Promise<void> {
+    clearTimeout(this.#idle)
+    await this.#inTurn(() => this.#leave())
+  }
+
+  async #message(run: SendRun, documents: readonly OutgoingDocument[]): Promise<SendReceipt> {
+    let mail: Mail
+    try {
+      mail = createMail(run.operation, documents.map(checkOutgoing))
+    } catch (error) {
+      // Receipts of what was sent must not be lost over a document that cannot be.
+      if (run.receipts.length === 0) throw error
+      return this.#receipt(undefined, undefined, { ...REFUSED, recipients: [] }, error)
+    }
+    const { receipt, content, error } = await this.#inTurn(() => this.#submit(run, mail))
+    return this.#receipt(mail, content, receipt, error)
+  }
+
+  async #submit(run: SendRun, mail: Mail): Promise<Submitted> {
+    let connection: OutgoingConnection
+    try {
+      connection = await this.#open(run)
+    } catch (error) {
+      run.signal?.throwIfAborted()
+      if (run.receipts.length === 0) throw error
+      return { receipt: nobody(mail, 'deferred'), content: undefined, error }
+    }
+    let content: MailContent | undefined
+    try {
+      content = await mail.content()
+      const first = await this.#once(run, mail, content, connection)
+      if (first.outcome !== 'unknown' || run.operation.onUnknown !== 'retry' || run.signal?.aborted === true)
+        return { receipt: first, content, error: undefined }
+      return { receipt: await this.#again(run, mail, first), content, error: undefined }
+    } catch (error) {
+      run.signal?.throwIfAborted()
+      // The connection still lives: the message was refused before anything was sent.
+      const isRefused = this.#connection?.usable === true
+      if (isRefused && run.receipts.length === 0 && error instanceof MailError && OPTION_CODES.has(error.code)) throw error
+      return { receipt: nobody(mail, isRefused ? 'refused' : 'deferred'), content, error }
+    }
+  }
+
+  /**
+   * One submission. A connection that was in use before may have been closed by the server meanwhile; as long as the content was not touched,
+   * a new one can be tried without the risk of sending twice.
+   */
+  async #once(run: SendRun, mail: Mail, content: MailContent, connection: OutgoingConnection): Promise<Receipt> {
+    const wasFresh = this.#isFresh
+    this.#isFresh = false
+    const watched = watch(content.octets)
+    const envelope = { from: mail.from, to: mail.to, options: { signal: run.signal } }
+    try {
+      return await connection.submit(envelope, watched.octets)
+    } catch (error) {
+      const isTouched = watched.begun || (error instanceof MailError && error.phase === 'content')
+      if (wasFresh || isTouched || connection.usable || run.signal?.aborted === true) throw error
+      this.#facts.logger.debug(errorFields(error), 'the connection had been closed meanwhile; a new one is opened')
+      const next = await this.#open(run)
+      this.#isFresh = false
+      return next.submit(envelope, content.octets)
+    }
+  }
+
+  /** The same octets once more, over a new connection. Unless that was accepted, nobody knows what became of the first. */
+  async #again(run: SendRun, mail: Mail, first: Receipt): Promise<Receipt> {
+    this.#facts.logger.warn({ to: mail.to.length }, 'the final reply never came; the same message is sent once more')
+    try {
+      const connection = await this.#open(run)
+      this.#isFresh = false
+      const { octets } = await mail.content()
+      const second = await connection.submit({ from: mail.from, to: mail.to, options: { signal: run.signal } }, octets)
+      return second.outcome === 'accepted' || second.outcome === 'partial' ? second : first
+    } catch (error) {
+      this.#facts.logger.warn(errorFields(error), 'the message could not be sent once more; its outcome stays unknown')
+      return first
+    }
+  }
+
+  async #open(run: SendRun): Promise<OutgoingConnection> {
+    if (this.#connection?.usable === true) return this.#connection
+    await this.#leave()
+    if (run.failures >= MAX_FAILURES)
+      throw new MailError('ERR_CONNECT', 'too many connections failed one after the other', { phase: 'connect', transient: true })
+    const ending = new AbortController()
+    const onAbort = (): void => ending.abort(run.signal?.reason)
+    run.signal?.addEventListener('abort', onAbort, { once: true })
+    run.failures += 1
+    try {
+      run.signal?.throwIfAborted()
+      this.#connection = await this.#facts.connect(ending.signal)
+      this.#isFresh = true
+      run.failures = 0
+      return this.#connection
+    } finally {
+      run.signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  async #leave(): Promise<void> {
+    const connection = this.#connection
+    this.#connection = undefined
+    await connection?.quit()
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turns.then(work)
+    this.#turns = turn.catch(() => undefined)
+    return turn
+  }
+
+  #receipt(mail: Mail | undefined, content: MailContent | undefined, receipt: Receipt, error: unknown): SendReceipt {
+    const { host, user, logger } = this.#facts
+    const tracked: TrackedProperties =
+      mail === undefined
+        ? { fileName: null, fromAddress: '', host, messageId: null, subject: '', toAddress: '', user }
+        : trackedOf(mail, content, host, user)
+    const fields = {
+      ...safeFields({ ...tracked, outcome: receipt.outcome, octets: receipt.octets, status: receipt.reply?.status }),
+      ...(error === undefined ? {} : errorFields(error)),
+    }
+    if (receipt.outcome === 'accepted') logger.info(fields, 'message sent')
+    else if (receipt.outcome === 'unknown') logger.error(fields, 'nobody knows whether the message was sent: the final reply never came')
+    else logger.warn(fields, 'message not sent to everybody')
+    return { ...receipt, messageId: content?.messageId ?? '', tracked }
+  }
+}
+
+interface SendRun {
+  readonly operation: CheckedSend
+  readonly signal: AbortSignal | undefined
+  readonly receipts: readonly SendReceipt[]
+  /** Connections that could not be made, one after the other. */
+  failures: number
+}
+
+interface Submitted {
+  readonly receipt: Receipt
+  readonly content: MailContent | undefined
+  readonly error: unknown
+}
+
+const IDLE_MS = 5_000
+const MAX_FAILURES = 3
+const OPTION_CODES: ReadonlySet<string> = new Set(['ERR_ADDRESS', 'ERR_OPTION', 'ERR_HEADER'])
+const REFUSED = { outcome: 'refused', reply: null, octets: 0 } as const
+
+/** No server said anything about anybody. */
+function nobody(mail: Mail, outcome: 'deferred' | 'refused'): Receipt {
+  return { outcome, recipients: mail.to.map((address) => ({ address, outcome, reply: null })), reply: null, octets: 0 }
+}
+
+/** One document a message, or all in one. Documents are asked for when their turn comes. */
+async function* batches(
+  documents: Iterable<OutgoingDocument> | AsyncIterable<OutgoingDocument>,
+  together: boolean,
+  receipts: readonly SendReceipt[],
+): AsyncGenerator<readonly OutgoingDocument[]> {
+  const all: OutgoingDocument[] = []
+  const iterator = Symbol.asyncIterator in documents ? documents[Symbol.asyncIterator]() : documents[Symbol.iterator]()
+  let isOver = false
+  try {
+    for (;;) {
+      let next: IteratorResult<OutgoingDocument>
+      try {
+        next = await iterator.next()
+      } catch (error) {
+        isOver = true
+        throw new DocumentsError([...receipts], error)
+      }
+      isOver = next.done === true
+      if (next.done === true) break
+      if (together) all.push(next.value)
+      else yield [next.value]
+    }
+  } finally {
+    if (!isOver) await iterator.return?.()
+  }
+  if (all.length > 0) yield all
+}
+
+/** The same content, and whether anybody has begun to read it. Octets in memory can be read as often as one likes. */
+function watch(octets: MailContent['octets']): { readonly octets: MailContent['octets']; readonly begun: boolean } {
+  if (octets instanceof Uint8Array) return { octets, begun: false }
+  let begun = false
+  const { size } = octets
+  const iterable = {
+    [Symbol.asyncIterator]() {
+      begun = true
+      return octets[Symbol.asyncIterator]()
+    },
+  }
+  return {
+    octets: size === undefined ? iterable : { ...iterable, size },
+    get begun() {
+      return begun
+    },
+  }
+}
