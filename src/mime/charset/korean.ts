@@ -47,6 +47,8 @@ export class KoreanDecoding implements Decoding {
 
 function pairTable(): Uint16Array {
   const table = new Uint16Array(0x10000)
+  table[0xa2e6] = 0x20ac // the euro and registered signs came later than Node's table
+  table[0xa2e7] = 0xae
   const present = new Set<number>()
   const decoder = new TextDecoder('euc-kr')
   for (let lead = 0xa1; lead <= 0xfe; lead++) {

@@ -69,13 +69,15 @@ export function charsetOf(label: string): Charset | undefined {
   const exact = byLabel.get(label)
   if (exact !== undefined || label.length > MAX_LABEL) return exact
   const key = labelKey(label)
-  return (
-    byLabel.get(key) ??
-    byLabel.get(withoutPrefix(key, 'x')) ??
-    byLabel.get(withoutPrefix(key, 'cs')) ??
-    byLabel.get(withoutPrefix(key, '3d'))
-  )
+  for (const prefix of PREFIXES) {
+    const charset = key.startsWith(prefix) ? byLabel.get(key.slice(prefix.length)) : undefined
+    if (charset !== undefined) return charset
+  }
+  return undefined
 }
+
+/** `csISOLatin1` and `csISOLatinGreek` are IANA's, `x-` is everybody's, `3D` is what is left of a `=`. */
+const PREFIXES = ['', 'x', 'cs', 'csiso', 'csisolatin', '3d']
 
 function labelMap(): Map<string, Charset> {
   const map = new Map<string, Charset>()
@@ -89,8 +91,4 @@ function labelMap(): Map<string, Charset> {
 function labelKey(label: string): string {
   const end = label.indexOf(';')
   return (end < 0 ? label : label.slice(0, end)).toLowerCase().replace(/[^a-z0-9]/g, '')
-}
-
-function withoutPrefix(key: string, prefix: string): string {
-  return key.startsWith(prefix) ? key.slice(prefix.length) : key
 }
