@@ -15,7 +15,7 @@ import { nextEvent, type Transport, type Wait } from '../tls/transport.ts'
 import * as command from './command.ts'
 import type { Command } from './command.ts'
 import { Pop3ReplyError } from './errors.ts'
-import { parseStat, type Listing, type StatusReply, type UniqueIdListing } from './grammar.ts'
+import { decodeText, parseStat, type Listing, type StatusReply, type UniqueIdListing } from './grammar.ts'
 import { Lane, type Exchange } from './lane.ts'
 import { MessageContent, type Retrieval } from './retrieval.ts'
 import { Pop3Session, type Pop3BodyEvent, type Pop3Event } from './session.ts'
@@ -47,7 +47,9 @@ export class Pop3Client implements AsyncDisposable {
   private constructor(transport: Transport, options: CheckedOptions) {
     this.#options = { ...options, auth: undefined } // a password is not kept
     this.#transport = transport
-    this.#session = new Pop3Session((line) => this.#publish(pop3ReplyChannel, line))
+    this.#session = new Pop3Session((line) => {
+      if (pop3ReplyChannel.hasSubscribers) this.#publish(pop3ReplyChannel, decodeText(line))
+    })
     this.#lane = new Lane(
       (next) => this.#send(next),
       (exchange) => void this.#drain(exchange),

@@ -53,7 +53,7 @@ interface List {
  * is expected; answers belong to commands by their order alone, so several may be under way (RFC 2449 §6.6).
  */
 export class Pop3Session implements Session<Pop3Event> {
-  readonly #observe: (line: string) => void
+  readonly #observe: (line: Buffer) => void
   readonly #splitter = new LineSplitter(MAX_LINE_OCTETS)
   /** Commands whose answer is not complete, the oldest first. */
   readonly #expected: Command[] = []
@@ -69,8 +69,8 @@ export class Pop3Session implements Session<Pop3Event> {
   #messageCount: number | undefined
   #ended = false
 
-  /** @param observe sees each line of the server that is not content, without its line end */
-  constructor(observe: (line: string) => void = () => {}) {
+  /** @param observe sees each line of the server that is not content, without its line end; borrowed, secrets replaced */
+  constructor(observe: (line: Buffer) => void = () => {}) {
     this.#observe = observe
   }
 
@@ -188,14 +188,14 @@ export class Pop3Session implements Session<Pop3Event> {
     const line = this.#nextLine()
     if (line === undefined) return undefined
     if (!this.#greeted) {
-      this.#observe(decodeText(line))
+      this.#observe(line)
       const reply = parseGreeting(line)
       this.#greeted = true
       return { type: 'greeting', reply }
     }
     const command = this.#expected[0]
     if (command === undefined) throw new GrammarError('a line that nobody asked for')
-    this.#observe(hide(decodeText(line), command.secret))
+    this.#observe(command.secret === undefined ? line : Buffer.from(hide(decodeText(line), command.secret)))
     const parsed = parseStatus(line)
     const reply = { ...parsed, text: hide(parsed.text, command.secret) }
     const more = reply.ok && command.answer !== 'status'
@@ -275,7 +275,7 @@ export class Pop3Session implements Session<Pop3Event> {
   #nextEntries({ reader, event }: List): Pop3BodyEvent | undefined {
     try {
       for (let line = this.#splitter.next(); line !== undefined; line = this.#splitter.next()) {
-        this.#observe(decodeText(line))
+        this.#observe(line)
         if (isFinalDot(line)) return event(true)
         reader.push(line)
       }

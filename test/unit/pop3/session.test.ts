@@ -9,7 +9,7 @@ const GREETING = '+OK ready\r\n'
 const LOGIN: readonly Command[] = [command.user('u'), command.pass('p')]
 
 /** A session after its login. */
-function inTransaction(observe?: (line: string) => void): Pop3Session {
+function inTransaction(observe?: (line: Buffer) => void): Pop3Session {
   const session = new Pop3Session(observe)
   session.receive(Buffer.from(GREETING))
   session.next()
@@ -333,7 +333,7 @@ test.each([
 
 test('S24: a password that the server echoes is in no text and no diagnostic', () => {
   const seen: string[] = []
-  const session = new Pop3Session((line) => seen.push(line))
+  const session = new Pop3Session((line) => seen.push(line.toString()))
   session.receive(Buffer.from(GREETING))
   session.next()
   session.request(command.pass('hunter2'))
@@ -344,7 +344,7 @@ test('S24: a password that the server echoes is in no text and no diagnostic', (
 
 test('each line but content can be observed', () => {
   const seen: string[] = []
-  const session = inTransaction((line) => seen.push(line))
+  const session = inTransaction((line) => seen.push(line.toString()))
   outcome(session, [command.list(), command.retr(1)], [Buffer.from('+OK list\r\n1 5\r\njunk\r\n.\r\n+OK 5 octets\r\nsecret\r\n.\r\n')])
   expect(seen).toEqual(['+OK ready', '+OK', '+OK', '+OK list', '1 5', 'junk', '.', '+OK 5 octets'])
 })
