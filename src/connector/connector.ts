@@ -46,6 +46,13 @@ export interface ConnectorOptions {
   readonly logger?: Logger | undefined
 }
 
+export interface SendOptions {
+  /** Ends the call. */
+  readonly signal?: AbortSignal | undefined
+  /** Told the outcome of each message as soon as it is known, before the next one is sent; a call that is ended has told what it did. */
+  readonly onReceipt?: ((receipt: SendReceipt) => unknown) | undefined
+}
+
 /** What the connector stands on; tests put something else in its place. @internal */
 export interface Ground {
   readonly files: Files
@@ -145,7 +152,7 @@ export class MailConnector implements AsyncDisposable {
   async send(
     operation: SendOperation,
     documents: Iterable<OutgoingDocument> | AsyncIterable<OutgoingDocument>,
-    options: { readonly signal?: AbortSignal | undefined } = {},
+    options: SendOptions = {},
   ): Promise<SendReceipt[]> {
     const checked = checkSendOperation(operation)
     if (typeof documents !== 'object' || documents === null || !(Symbol.asyncIterator in documents || Symbol.iterator in documents)) {
@@ -155,7 +162,9 @@ export class MailConnector implements AsyncDisposable {
     this.#outbox ??= this.#createOutbox(this.#outbound)
     const outbox = this.#outbox
     const { label } = this.#outbound.options
-    return this.#track(options.signal, (signal) => this.#traced(label, this.#log, () => outbox.send(checked, documents, signal)))
+    return this.#track(options.signal, (signal) =>
+      this.#traced(label, this.#log, () => outbox.send(checked, documents, signal, options.onReceipt)),
+    )
   }
 
   /** Ends what is under way as an aborted signal does, then the connections. Never rejects; later calls of `get` and `send` do, with `ERR_CLOSED`. */

@@ -79,9 +79,13 @@ function given(documents: readonly OutgoingDocument[], name: 'fromAddress' | 'to
   return documents.find((document) => document[name] !== undefined)?.[name] ?? otherwise
 }
 
-function attachmentOf(operation: CheckedSend, { content, size, fileName }: OutgoingDocument): Attachment {
+function attachmentOf(operation: CheckedSend, { content, size, fileName, contentType }: OutgoingDocument): Attachment {
   const isInline = operation.disposition === 'inline'
-  const type = operation.dataContentType ?? (isInline || typeof content === 'string' ? 'text/plain' : 'application/octet-stream')
+  const own = contentType?.trim().toLowerCase()
+  const type =
+    (own === '' ? undefined : own) ??
+    operation.dataContentType ??
+    (isInline || typeof content === 'string' ? 'text/plain' : 'application/octet-stream')
   const name = fileName === undefined || fileName === '' ? undefined : fileName
   return {
     content,

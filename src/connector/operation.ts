@@ -47,6 +47,8 @@ export interface OutgoingDocument {
   /** Octets of `content`, where a stream knows. */
   readonly size?: number | undefined
   readonly fileName?: string | undefined
+  /** Media type, in any case. */
+  readonly contentType?: string | undefined
   readonly fromAddress?: string | undefined
   readonly toAddress?: string | undefined
   readonly subject?: string | undefined
@@ -129,6 +131,7 @@ export function checkOutgoing(document: OutgoingDocument): OutgoingDocument {
   for (const name of ['fileName', 'fromAddress', 'toAddress', 'subject', 'body', 'idempotencyKey'] as const) {
     if (document[name] !== undefined) checkText(`document.${name}`, document[name])
   }
+  checkMediaType('document.contentType', document.contentType)
   return document
 }
 

@@ -54,6 +54,7 @@ export class Outbox {
     operation: CheckedSend,
     documents: Iterable<OutgoingDocument> | AsyncIterable<OutgoingDocument>,
     signal: AbortSignal | undefined,
+    onReceipt?: (receipt: SendReceipt) => unknown,
   ): Promise<SendReceipt[]> {
     const receipts: SendReceipt[] = []
     const run: SendRun = { operation, signal, receipts, failures: 0 }
@@ -63,6 +64,7 @@ export class Outbox {
       for await (const some of batches(documents, operation.together, receipts)) {
         signal?.throwIfAborted()
         const receipt = await this.#message(run, some)
+        await onReceipt?.(receipt)
         // After an abort the caller gets the reason; the log has what became of the message at hand.
         signal?.throwIfAborted()
         receipts.push(receipt)
