@@ -25,6 +25,8 @@ export interface Failure {
 /** Any error as what a person needs to know. */
 export function describeFailure(error: unknown): Failure {
   if (error instanceof CommandError) return { message: printable(error.message, 1000), status: error.status }
+  // What our own documents ran into, rather than that they did.
+  if (error instanceof MailError && error.code === 'ERR_CONTENT' && errorCode(error.cause) !== '') return describeFailure(error.cause)
   if (error instanceof MailError) {
     const hint = DISK_CODES.has(errorCode(error.cause)) ? undefined : HINTS[error.code]
     const message = hint === undefined ? error.message : `${error.message}; ${hint}`

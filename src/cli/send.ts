@@ -110,25 +110,6 @@ async function checkReadable(file: string): Promise<void> {
   }
 }
 
-/** Consecutive files of one media type go out in one call, and so on one connection: a type belongs to an operation. */
-interface Batch {
-  readonly type: string | undefined
-  readonly files: string[]
-}
-
-function batches(given: Arguments, operation: SendOperation, files: readonly string[]): Batch[] {
-  const type = given.value('type')
-  const list: Batch[] = []
-  for (const file of files) {
-    const own = type ?? (operation.disposition === 'message' ? undefined : mediaTypeOf(file))
-    const last = list.at(-1)
-    if (last !== undefined && last.type === own) last.files.push(file)
-    else list.push({ type: own, files: [file] })
-  }
-  // One message holds them all, and its attachments have one type.
-  return operation.together === true && list.length > 1 ? [{ type, files: [...files] }] : list
-}
-
 async function run(
   given: Arguments,
   outer: Io,
@@ -147,24 +128,20 @@ async function run(
     logger: consoleLog(io.err, 'send', traced ? 'debug' : quiet ? 'error' : 'warn'),
   })
   const counts = { opened: 0, receipts: 0, delivered: 0 }
-  async function* documents(batch: Batch): AsyncIterable<OutgoingDocument> {
-    for (const file of batch.files) {
+  async function* documents(): AsyncGenerator<OutgoingDocument, void, undefined> {
+    for (const file of files) {
       counts.opened++
       progress.say(`${counts.opened} of ${counted(files.length, 'document')}`)
-      yield await outgoing(file, given.value('body'), io, progress)
+      yield { ...(await opened(file, io, progress)), contentType: given.value('type') ?? mediaTypeOf(file), body: given.value('body') }
     }
   }
+  const onReceipt = async (receipt: SendReceipt): Promise<void> => {
+    await show(receipt, operation.together === true ? files.join('; ') : (files[counts.receipts] ?? ''))
+    counts.receipts++
+    if (receipt.outcome === 'accepted') counts.delivered++
+  }
   try {
-    for (const { type, files: part } of batches(given, operation, files)) {
-      const receipts = await connector.send({ ...operation, dataContentType: type }, documents({ type, files: part }), {
-        signal: io.signal,
-      })
-      for (const [index, receipt] of receipts.entries()) {
-        await show(receipt, operation.together === true ? part.join('; ') : (part[index] ?? ''))
-        counts.receipts++
-        if (receipt.outcome === 'accepted') counts.delivered++
-      }
-    }
+    await connector.send(operation, documents(), { signal: io.signal, onReceipt })
     if (!given.has('json')) await io.out.write(`${counts.delivered} of ${counted(counts.receipts, 'message')} delivered\n`)
     return counts.delivered === counts.receipts ? 0 : 1
   } catch (error) {
@@ -177,15 +154,15 @@ async function run(
   }
 }
 
-async function outgoing(file: string, body: string | undefined, io: Io, progress: Progress): Promise<OutgoingDocument> {
-  if (file === '-') return { content: counting(io.stdin, progress), body }
+async function opened(file: string, io: Io, progress: Progress): Promise<OutgoingDocument> {
+  if (file === '-') return { content: counting(io.stdin, progress) }
   const facts = await stat(file)
   // A pipe or a device has no size, and a file that grows while it is sent is sent as it was.
   const size = facts.isFile() ? facts.size : undefined
   const content: AsyncIterable<Buffer> = {
     [Symbol.asyncIterator]: () => counting(size === 0 ? [] : createReadStream(file, size === undefined ? {} : { end: size - 1 }), progress),
   }
-  return { content, size, fileName: basename(file), body }
+  return { content, size, fileName: basename(file) }
 }
 
 async function* counting(source: AsyncIterable<Buffer> | Iterable<Buffer>, progress: Progress): AsyncGenerator<Buffer, void, undefined> {

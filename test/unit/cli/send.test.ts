@@ -15,6 +15,7 @@ interface Sent {
   readonly size: number | undefined
   readonly fileName: string | undefined
   readonly body: string | undefined
+  readonly contentType: string | undefined
 }
 
 let folder = ''
@@ -45,16 +46,17 @@ function connectorWith(receipts: readonly (Partial<Receipt> | Error)[] = []): {
   function make(options: Options): Sender {
     seen.options.push(options)
     return {
-      async send(operation, documents) {
+      async send(operation, documents, { onReceipt } = {}) {
         seen.operations.push(operation)
         const list: Receipt[] = []
-        for await (const { content, size, fileName, body } of documents) {
+        for await (const { content, size, fileName, body, contentType } of documents) {
           let text = ''
           if (typeof content === 'object' && Symbol.asyncIterator in content)
             for await (const chunk of content) text += Buffer.from(chunk).toString()
           const receipt = receipts[seen.sent.length] ?? {}
           if (receipt instanceof Error) throw receipt
-          seen.sent.push({ content: text, size, fileName, body })
+          seen.sent.push({ content: text, size, fileName, body, contentType })
+          if (operation.together !== true || list.length === 0) await onReceipt?.({ ...RECEIPT, ...receipt })
           list.push({ ...RECEIPT, ...receipt })
         }
         return operation.together === true ? list.slice(0, 1) : list
@@ -84,28 +86,23 @@ test('sends each file as a document of its type, with its size and the last part
     bodyContentType: 'text/html',
     together: false,
   }
-  expect(connector.operations).toEqual([
-    { ...operation, dataContentType: 'application/edifact' },
-    { ...operation, dataContentType: 'application/pdf' },
-    { ...operation, dataContentType: undefined },
-  ])
+  expect(connector.operations).toEqual([operation])
   expect(connector.sent).toEqual([
-    { content: 'one', size: 3, fileName: 'a.edi', body: 'B' },
-    { content: 'two!', size: 4, fileName: 'b.pdf', body: 'B' },
-    { content: '', size: 0, fileName: 'empty', body: 'B' },
+    { content: 'one', size: 3, fileName: 'a.edi', body: 'B', contentType: 'application/edifact' },
+    { content: 'two!', size: 4, fileName: 'b.pdf', body: 'B', contentType: 'application/pdf' },
+    { content: '', size: 0, fileName: 'empty', body: 'B', contentType: undefined },
   ])
 })
 
-test('files of one type share a call; --type makes all of one type; --together makes one message', async () => {
-  const files = ['a.edi', 'a.edi', 'b.pdf'].map((name) => join(folder, name))
-  const [plain, typed, together] = [connectorWith(), connectorWith(), connectorWith()]
-  await sendCommand([...ENVELOPE, ...files], fakeIo({ env: ENV }), plain.make)
+test('--type makes all files of one type; --together makes one message', async () => {
+  const files = ['a.edi', 'b.pdf'].map((name) => join(folder, name))
+  const [typed, together] = [connectorWith(), connectorWith()]
   await sendCommand([...ENVELOPE, ...files, '--type', 'text/csv'], fakeIo({ env: ENV }), typed.make)
   const io = fakeIo({ env: ENV })
   await sendCommand([...ENVELOPE, ...files, '--together', '--json'], io, together.make)
-  expect(plain.operations.map(({ dataContentType }) => dataContentType)).toEqual(['application/edifact', 'application/pdf'])
-  expect(typed.operations.map(({ dataContentType }) => dataContentType)).toEqual(['text/csv'])
-  expect(together.operations).toMatchObject([{ together: true, dataContentType: undefined }])
+  expect(typed.sent.map(({ contentType }) => contentType)).toEqual(['text/csv', 'text/csv'])
+  expect(together.operations).toMatchObject([{ together: true }])
+  expect(io.written.out.split('\n')).toHaveLength(2)
   expect(io.written.out).toContain(`"file":${JSON.stringify(files.join('; '))}`)
 })
 
@@ -113,7 +110,7 @@ test('«-» is standard input, without a name or a size', async () => {
   const connector = connectorWith()
   const io = fakeIo({ env: ENV, stdin: [Buffer.from('from '), Buffer.from('stdin')] })
   expect(await sendCommand([...ENVELOPE, '-'], io, connector.make)).toBe(0)
-  expect(connector.sent).toEqual([{ content: 'from stdin', size: undefined, fileName: undefined, body: undefined }])
+  expect(connector.sent).toEqual([{ content: 'from stdin', size: undefined, fileName: undefined, body: undefined, contentType: undefined }])
 })
 
 test('a receipt is a JSON line with exactly these keys, in this order', async () => {
