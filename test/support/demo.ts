@@ -22,7 +22,7 @@ async function main(): Promise<boolean> {
     inbound: { ...common, port: server.pop3s },
     outbound: { ...common, port: server.smtps },
     state: 'memory',
-    logger: complaints(),
+    logger: COMPLAINTS,
   })
   try {
     console.log(
@@ -56,13 +56,14 @@ async function main(): Promise<boolean> {
   }
 }
 
-/** What is printed here says more than the log; only its complaints are shown. */
-function complaints(): Logger {
-  const silent = (): void => undefined
-  const tell = (about: object, message?: string): void => console.error(message, about)
-  const logger: Logger = { trace: silent, debug: silent, info: silent, warn: tell, error: tell, child: () => logger }
-  return logger
+function silent(): void {}
+
+function complain(about: object, message?: string): void {
+  console.error(message, about)
 }
+
+/** What is printed here says more than the log; only its complaints are shown. */
+const COMPLAINTS: Logger = { trace: silent, debug: silent, info: silent, warn: complain, error: complain, child: () => COMPLAINTS }
 
 async function send(connector: MailConnector, documents: readonly DemoDocument[], to: string): Promise<SendReceipt[]> {
   const receipts: SendReceipt[] = []
