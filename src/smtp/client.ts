@@ -431,8 +431,13 @@ export class SmtpClient implements AsyncDisposable {
     this.#options.signal?.throwIfAborted()
     if (this.#failure === undefined) return
     const { error } = this.#failure
-    if (error instanceof SmtpReplyError || (error instanceof MailError && error.code === 'ERR_PROTOCOL')) throw error
-    throw closedError('the connection has ended', 'mail', error)
+    if (error instanceof SmtpReplyError) throw error
+    const broken = error instanceof MailError && error.code === 'ERR_PROTOCOL'
+    throw new MailError(broken ? error.code : 'ERR_CLOSED', broken ? error.message : 'the connection has ended', {
+      phase: 'mail',
+      transient: !broken,
+      cause: error,
+    })
   }
 
   /** Runs `work` when all before it has ended. A signal ends the waiting. */

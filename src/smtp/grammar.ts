@@ -37,8 +37,7 @@ function parseStatus(line: Buffer): number {
 /** What a first line in another protocol says about the mistake that was made (H6). */
 export function otherProtocol(line: Buffer): string | undefined {
   const start = line.toString('latin1', 0, 5)
-  if ((line[0] === TLS_ALERT || line[0] === TLS_HANDSHAKE) && line[1] === 3)
-    return "this is a port for TLS from the start; use security 'tls'"
+  if (line[0] === TLS_ALERT || line[0] === TLS_HANDSHAKE) return "this is a port for TLS from the start; use security 'tls'"
   if (/^[+-](OK|ERR)/.test(start)) return 'this is a POP3 server'
   if (start.startsWith('* ')) return 'this is an IMAP server'
   if (start === 'HTTP/' || start.startsWith('<')) return 'this is a web server'
