@@ -353,6 +353,8 @@ export class Pop3Client implements AsyncDisposable {
   #send(exchange: Exchange): boolean {
     const { command: asked } = exchange
     try {
+      // What came unasked must not be taken for the answer to what is asked now (S17, H16).
+      for (let chunk = this.#readAhead(); chunk !== null; chunk = this.#readAhead()) this.#session.receive(chunk)
       const octets = this.#session.request(asked)
       this.#publish(pop3CommandChannel, asked.shown)
       this.#transport.write([octets], asked.phase, this.#options.timeouts.command).catch((error: unknown) => this.#fail(error))
@@ -362,6 +364,10 @@ export class Pop3Client implements AsyncDisposable {
       if (!(error instanceof MailError && error.reusable)) this.#fail(error)
       return false
     }
+  }
+
+  #readAhead(): Buffer | null {
+    return this.#session.quiet ? this.#transport.readAhead() : null
   }
 
   async #leaveTaking(): Promise<{ confirmed: boolean }> {

@@ -151,6 +151,11 @@ export class Pop3Session implements Session<Pop3Event> {
     return this.#splitter.unread + this.#content.length
   }
 
+  /** No answer is expected. */
+  get quiet(): boolean {
+    return this.#expected.length === 0
+  }
+
   get #phase(): Phase {
     return this.#greeted ? (this.#expected[0]?.phase ?? 'noop') : 'greeting'
   }

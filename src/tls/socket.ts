@@ -29,6 +29,9 @@ export async function connect(options: CheckedOptions): Promise<Transport> {
   return transport
 }
 
+/** Where octets should keep coming. Elsewhere a server may be silent for as long as the timers allow. */
+const RATED_PHASES: ReadonlySet<Phase> = new Set(['retr', 'top', 'list', 'uidl'])
+
 interface Reader {
   readonly resolve: (chunk: Buffer | null) => void
   readonly fail: () => void
@@ -60,7 +63,7 @@ class SocketTransport implements Transport {
   readonly #readRate: RateMeter
   readonly #writeRate: RateMeter
   /** A command has left since the last read: the wait that follows is the server's thinking, not its speed. */
-  #asked = true
+  #thinking = true
   readonly #onAbort = (): void => this.destroy(this.#options.signal?.reason)
 
   constructor(options: CheckedOptions) {
@@ -119,14 +122,8 @@ class SocketTransport implements Transport {
 
   read(phase: Phase, waitMs: number): Promise<Buffer | null> {
     if (this.#reader !== null) return Promise.reject(new MailError('ERR_SESSION_STATE', 'a read is already under way', { phase }))
-    this.#lent = this.#ahead
-    if (this.#lent !== null) {
-      this.#ahead = this.#behind.shift() ?? null
-      this.#asked = false
-      this.#readRate.add(this.#lent.length, 0)
-      if (this.#ahead === null) this.#socket.resume()
-      return Promise.resolve(this.#lent)
-    }
+    const arrived = this.readAhead()
+    if (arrived !== null) return Promise.resolve(arrived)
     if (this.#failure !== undefined) return Promise.reject(this.#failed(phase))
     if (this.#ended) return Promise.resolve(null)
     return new Promise((resolve, reject) => {
@@ -141,8 +138,8 @@ class SocketTransport implements Transport {
       this.#reader = {
         resolve: (arrived) => {
           settle()
-          const waited = this.#asked ? 0 : performance.now() - from
-          this.#asked = false
+          const waited = this.#thinking || !RATED_PHASES.has(phase) ? 0 : performance.now() - from
+          this.#thinking = false
           if (arrived !== null && this.#readRate.add(arrived.length, waited)) {
             const slow = this.#tooSlow(phase)
             this.destroy(slow)
@@ -157,6 +154,17 @@ class SocketTransport implements Transport {
     })
   }
 
+  readAhead(): Buffer | null {
+    if (this.#reader !== null) return null
+    this.#lent = this.#ahead
+    if (this.#lent === null) return null
+    this.#ahead = this.#behind.shift() ?? null
+    this.#thinking = false
+    this.#readRate.add(this.#lent.length, 0)
+    if (this.#ahead === null) this.#socket.resume()
+    return this.#lent
+  }
+
   async write(views: readonly Uint8Array[], phase: Phase, waitMs: number): Promise<void> {
     if (this.#failure !== undefined) throw this.#failed(phase)
     if (this.#ended && this.#socket.writableEnded) throw closedError(undefined, this.host, phase)
@@ -164,7 +172,7 @@ class SocketTransport implements Transport {
     for (const view of views) octets += view.length
     if (octets === 0) return
     const socket = this.#socket
-    this.#asked = true
+    this.#thinking = true
     this.#writing++
     if (views.length > 1) socket.cork()
     const last = views.length - 1

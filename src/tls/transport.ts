@@ -9,6 +9,8 @@ export interface Transport {
    * the next `read`. One read at a time. Rejects with `ERR_TIMEOUT` after `waitMs`, and with the reason once the transport was destroyed.
    */
   read(phase: Phase, waitMs: number): Promise<Buffer | null>
+  /** A chunk that has arrived and that nobody has read, without waiting; borrowed in the same way. `null` when there is none. */
+  readAhead(): Buffer | null
   /**
    * Sends the views in order, in one `writev`, and settles when more is wanted: at most two writes are under way. The octets belong to the
    * transport and must not change afterwards. Rejects with `ERR_TIMEOUT` when the server takes nothing for `waitMs`.

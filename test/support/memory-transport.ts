@@ -78,6 +78,11 @@ export class MemoryTransport implements Transport {
     return this.#destroyed
   }
 
+  /** The server of a test speaks when it is read. */
+  readAhead(): null {
+    return null
+  }
+
   read(phase: Phase, waitMs: number): Promise<Buffer | null> {
     this.asked.push({ what: 'read', phase, waitMs })
     if (this.#reader !== undefined) throw new Error('two reads at once')

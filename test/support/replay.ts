@@ -83,6 +83,11 @@ export class ReplayTransport implements Transport {
     return this.#destroyed
   }
 
+  /** The server of a test speaks when it is read. */
+  readAhead(): null {
+    return null
+  }
+
   async read(phase: Phase): Promise<Buffer | null> {
     if (this.#wake !== undefined) throw this.#fail('two reads at once')
     // Who keeps a borrowed chunk past the next read finds it overwritten.

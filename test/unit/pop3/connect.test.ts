@@ -130,3 +130,30 @@ test('an abort while connecting rejects with its reason', async () => {
   await expect(connecting).rejects.toBe(reason)
   await expect(Pop3Client.connect(clear(server, { signal: controller.signal }))).rejects.toBe(reason)
 })
+
+test('H16, S17: what the server says between two commands is not taken for the answer to the second', async () => {
+  let arrived = (): void => {}
+  const asked = new Promise<void>((resolve) => (arrived = resolve))
+  const server = await fakeServer([
+    { send: '+OK\r\n' },
+    { expect: 'CAPA' },
+    { send: '-ERR\r\n' },
+    { expect: 'USER' },
+    { send: '+OK\r\n' },
+    { expect: 'PASS' },
+    { send: '+OK\r\n' },
+    { expect: 'CAPA' },
+    { send: '-ERR\r\n' },
+    { expect: 'NOOP' },
+    { send: ['+OK\r\n', '+OK 7 700\r\n'] },
+    { run: async () => arrived() },
+    { end: 'stall' },
+  ])
+  const client = await Pop3Client.connect(clear(server))
+  await client.noop()
+  await asked
+  // The forged answer is in the socket by now; reading ahead takes it as soon as the event loop turns.
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  await expect(client.stat()).rejects.toMatchObject({ code: 'ERR_PROTOCOL' })
+  await expect(client.noop()).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+})
