@@ -141,9 +141,9 @@ async function close(stream: AsyncIterable<Uint8Array>): Promise<void> {
   }
 }
 
-/** A copy in memory of its own: not of Node's pool, which others use as well. */
+/** A copy that nobody else has a view of. */
 function owned(...views: readonly Buffer[]): Buffer {
-  const copy = Buffer.allocUnsafeSlow(views.reduce((length, view) => length + view.length, 0))
+  const copy = Buffer.allocUnsafe(views.reduce((length, view) => length + view.length, 0))
   let to = 0
   for (const view of views) to += view.copy(copy, to)
   return copy

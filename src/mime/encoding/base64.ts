@@ -20,6 +20,7 @@ const MAX_HELD_LINE = 998
 const BLOCK = 64 * 1024
 /** Below this the call costs more than it saves. */
 const MIN_BLOCK = 512
+const SHORT_LINE = 64
 
 /**
  * Base64 (RFC 2045 §6.8) octet by octet: the rules in one place. Octets outside the alphabet are skipped; padding ends a quantum wherever it
@@ -32,6 +33,8 @@ export class PlainBase64Decoder implements ContentDecoder {
   #digits = 0
   /** Padding was seen; below is what the current line has after it. */
   #afterPadding = false
+  /** A line after padding is so long that it is content, whatever padding it holds. */
+  #inLongLine = false
   /** Padding characters that the last quantum still lacks. */
   #paddingDue = 0
   #line: Buffer = EMPTY
@@ -42,26 +45,26 @@ export class PlainBase64Decoder implements ContentDecoder {
   readonly #reported = new Set<DefectCode>()
 
   decode(chunk: Buffer, report: Report): Buffer {
-    const out = Buffer.allocUnsafeSlow(this.room(chunk.length))
+    const out = Buffer.allocUnsafe(this.room(chunk.length))
     return trimmed(out, this.read(chunk, 0, chunk.length, out, 0, report))
   }
 
   end(report: Report): Buffer {
-    const out = Buffer.allocUnsafeSlow(this.room(0))
+    const out = Buffer.allocUnsafe(this.room(0))
     let to = 0
     if (this.#afterPadding) {
       to = this.#endLine(out, 0)
-      if (this.#paddingDue > 0) this.#report(report, 'base64-padding', this.#offset)
     } else if (this.#digits > 0) {
       this.#report(report, this.#digits === 1 ? 'base64-truncated' : 'base64-padding', this.#offset)
       to = this.#endQuantum(out, 0)
     }
+    if (this.#paddingDue > 0) this.#report(report, 'base64-padding', this.#offset)
     return trimmed(out, to)
   }
 
-  /** At the start of a quantum, and nothing held. */
+  /** At the start of a quantum, and no padding to think of. */
   get aligned(): boolean {
-    return this.#digits === 0 && !this.#afterPadding
+    return this.#digits === 0 && !this.#afterPadding && !this.#inLongLine
   }
 
   /** The most that `length` octets can decode to. */
@@ -89,7 +92,7 @@ export class PlainBase64Decoder implements ContentDecoder {
         at++
         continue
       }
-      if (this.#digits === 0) {
+      if (this.aligned) {
         while (at + 4 <= end) {
           const a = CLASSES[chunk[at] ?? 0] ?? JUNK
           const b = CLASSES[chunk[at + 1] ?? 0] ?? JUNK
@@ -103,17 +106,25 @@ export class PlainBase64Decoder implements ContentDecoder {
         }
         if (at >= end) break
       }
-      const value = CLASSES[chunk[at] ?? 0] ?? JUNK
+      const octet = chunk[at] ?? 0
+      const value = CLASSES[octet] ?? JUNK
       if (value < 64) {
+        if (this.#paddingDue > 0) this.#lacksPadding(base + at, report)
         this.#bits = (this.#bits << 6) | value
         if (++this.#digits === 4) to = this.#endQuantum(out, to)
       } else if (value === PAD) {
-        // One digit is six bits of nothing; padding where none is due is no end, but what comes after it must prove itself all the same.
-        if (this.#digits === 1) this.#report(report, 'base64-truncated', base + at)
-        if (this.#digits === 0) this.#report(report, 'base64-padding', base + at)
-        this.#paddingDue = this.#digits === 2 ? 1 : 0
-        to = this.#endQuantum(out, to)
-        this.#afterPadding = true
+        if (this.#paddingDue > 0) this.#paddingDue--
+        else {
+          // One digit is six bits of nothing; padding where none is due is no end, but what comes after it must prove itself all the same.
+          if (this.#digits === 1) this.#report(report, 'base64-truncated', base + at)
+          if (this.#digits === 0) this.#report(report, 'base64-padding', base + at)
+          this.#paddingDue = this.#digits === 2 ? 1 : 0
+          to = this.#endQuantum(out, to)
+          this.#afterPadding = !this.#inLongLine
+        }
+      } else if (octet === LF && this.#inLongLine) {
+        this.#inLongLine = false
+        this.#afterPadding = this.#digits === 0
       } else if (value === JUNK) this.#report(report, 'base64-junk', base + at)
       at++
     }
@@ -132,8 +143,7 @@ export class PlainBase64Decoder implements ContentDecoder {
       else this.#report(report, 'base64-padding', offset)
       return to
     }
-    if (this.#paddingDue > 0) this.#report(report, 'base64-padding', offset)
-    this.#paddingDue = 0
+    if (this.#paddingDue > 0) this.#lacksPadding(offset, report)
     this.#report(report, 'base64-after-padding', offset)
     if (value === JUNK || this.#lineBlank) {
       this.#lineRefused = true
@@ -148,6 +158,7 @@ export class PlainBase64Decoder implements ContentDecoder {
     this.#line = EMPTY
     this.#forgetLine()
     this.#afterPadding = false
+    this.#inLongLine = true
     this.#offset = this.#lineOffset
     to = this.read(line, 0, line.length, out, to, report)
     this.#offset = resume
@@ -185,6 +196,11 @@ export class PlainBase64Decoder implements ContentDecoder {
     return to
   }
 
+  #lacksPadding(offset: number, report: Report): void {
+    this.#paddingDue = 0
+    this.#report(report, 'base64-padding', offset)
+  }
+
   #report(report: Report, code: DefectCode, offset: number): void {
     if (this.#reported.has(code)) return
     this.#reported.add(code)
@@ -201,7 +217,7 @@ export class Base64Decoder implements ContentDecoder {
   readonly #plain = new PlainBase64Decoder()
 
   decode(chunk: Buffer, report: Report): Buffer {
-    const out = Buffer.allocUnsafeSlow(this.#plain.room(chunk.length))
+    const out = Buffer.allocUnsafe(this.#plain.room(chunk.length))
     const lineEnd = new NextOctet(chunk, LF)
     const obstacles = [new NextOctet(chunk, EQUALS), new NextOctet(chunk, HYPHEN), new NextOctet(chunk, UNDERSCORE)]
     let at = 0
@@ -222,7 +238,7 @@ export class Base64Decoder implements ContentDecoder {
           continue
         }
       }
-      const end = Math.min(chunk.length, line + 1, at + BLOCK)
+      const end = Math.min(chunk.length, Math.max(line + 1, at + SHORT_LINE), at + BLOCK)
       to = this.#plain.read(chunk, at, end, out, to, report)
       at = end
     }
@@ -307,7 +323,7 @@ export class Base64Encoder implements ContentEncoder {
     const octets = joined(this.#held, chunk)
     // The last line is kept, even when it is full: only what follows it makes its line end.
     const whole = Math.floor(Math.max(0, octets.length - 1) / LINE_OCTETS) * LINE_OCTETS
-    const out = whole === 0 ? EMPTY : Buffer.allocUnsafeSlow((whole / LINE_OCTETS) * (LINE_DIGITS + 2))
+    const out = whole === 0 ? EMPTY : Buffer.allocUnsafe((whole / LINE_OCTETS) * (LINE_DIGITS + 2))
     let to = 0
     for (let at = 0; at < whole; at += ENCODER_BLOCK) to = writeLines(octets, at, Math.min(whole, at + ENCODER_BLOCK), out, to)
     this.#held = Buffer.from(octets.subarray(whole))

@@ -4,7 +4,7 @@ import { EMPTY } from '../../bytes.ts'
 export function trimmed(out: Buffer, length: number): Buffer {
   if (length === 0) return EMPTY
   if (length * 2 > out.length) return out.subarray(0, length)
-  const copy = Buffer.allocUnsafeSlow(length)
+  const copy = Buffer.allocUnsafe(length)
   out.copy(copy, 0, 0, length)
   return copy
 }

@@ -38,7 +38,7 @@ export class QuotedPrintableDecoder implements ContentDecoder {
     const octets = joined(this.#held, chunk)
     this.#held = EMPTY
     const end = octets.length
-    const out = Buffer.allocUnsafeSlow(end)
+    const out = Buffer.allocUnsafe(end)
     let at = 0
     let to = 0
     if (this.#inBlanks) {
@@ -82,12 +82,16 @@ export class QuotedPrintableDecoder implements ContentDecoder {
         at++
         continue
       }
-      const high = HEX_VALUES[octets[at + 1] ?? NUL] ?? NOT_HEX
-      const low = HEX_VALUES[octets[at + 2] ?? NUL] ?? NOT_HEX
-      if ((high | low) < 16) {
+      let high = HEX_VALUES[octets[at + 1] ?? NUL] ?? NOT_HEX
+      let low = HEX_VALUES[octets[at + 2] ?? NUL] ?? NOT_HEX
+      while ((high | low) < 16) {
         out[to++] = (high << 4) | low
         at += 3
-      } else {
+        if (octets[at] !== EQUALS) break
+        high = HEX_VALUES[octets[at + 1] ?? NUL] ?? NOT_HEX
+        low = HEX_VALUES[octets[at + 2] ?? NUL] ?? NOT_HEX
+      }
+      if ((high | low) > 15) {
         const next = afterSoftBreak(octets, at, high)
         if (next === undefined) {
           this.#held = Buffer.from(octets.subarray(at))
@@ -221,7 +225,7 @@ export class QuotedPrintableEncoder implements ContentEncoder {
 
   #write(octets: Buffer, end: number): Buffer {
     // Three columns an octet, and a soft break of three after no fewer than 25 octets.
-    const out = Buffer.allocUnsafeSlow(end * 3 + Math.ceil(end / 24) * 3 + 3)
+    const out = Buffer.allocUnsafe(end * 3 + Math.ceil(end / 24) * 3 + 3)
     let to = 0
     let at = 0
     while (at < end) {

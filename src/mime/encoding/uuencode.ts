@@ -22,7 +22,7 @@ export class UuDecoder implements ContentDecoder {
   readonly #reported = new Set<DefectCode>()
 
   decode(chunk: Buffer, report: Report): Buffer {
-    let out = Buffer.allocUnsafeSlow(chunk.length + MAX_LINE)
+    let out = Buffer.allocUnsafe(chunk.length + MAX_LINE)
     let to = 0
     for (let at = 0; at < chunk.length;) {
       const found = chunk.indexOf(LF, at)
@@ -41,7 +41,7 @@ export class UuDecoder implements ContentDecoder {
   }
 
   end(report: Report): Buffer {
-    const out = Buffer.allocUnsafeSlow(MAX_LINE)
+    const out = Buffer.allocUnsafe(MAX_LINE)
     const to = this.#length > 0 ? this.#endLine(out, 0, report) : 0
     if (this.#state === 'content' || this.#state === 'before begin') this.#invalid(this.#offset, report)
     return trimmed(out, to)
@@ -52,6 +52,7 @@ export class UuDecoder implements ContentDecoder {
     let length = Math.min(this.#length, MAX_LINE)
     this.#length = 0
     if (!tooLong && this.#line[length - 1] === CR) length--
+    if (length === 0) return to
     const line = this.#line.subarray(0, length)
     const blank = isBlank(line)
     switch (this.#state) {

@@ -53,6 +53,20 @@ test('takes a line of more than 998 octets after padding for content', () => {
   }
 })
 
+test.each<[name: string, rest: string, text: string, defects: string[]]>([
+  ['padding in it', 'QUE='.repeat(400), 'AA'.repeat(400), ['base64-after-padding@4']],
+  ['half a padding in it', `${'QUFB'.repeat(300)}QQ=QUFB`, `${'AAA'.repeat(300)}AAAA`, ['base64-after-padding@4', 'base64-padding@1207']],
+  ['a good line after it', `${'QUFB'.repeat(300)}\r\nQUFB`, 'AAA'.repeat(301), ['base64-after-padding@4']],
+  ['a footer after it', `${'QUFB'.repeat(300)}\r\nbye bye`, 'AAA'.repeat(300), ['base64-after-padding@4']],
+  ['a quantum that its line end cuts', `${'QUFB'.repeat(300)}QU\r\nFB QUFB`, 'AAA'.repeat(302), ['base64-after-padding@4']],
+])('a long line after padding is content, with %s', (_name, rest, text, defects) => {
+  const wire = Buffer.from(`SGU=${rest}`)
+  for (const size of [1, 3, 997, 998, 1001, 1206, 5000]) {
+    const chunks = Array.from({ length: Math.ceil(wire.length / size) }, (_, index) => wire.subarray(index * size, (index + 1) * size))
+    expect(decodeChunks(new Base64Decoder(), chunks)).toEqual({ text: `He${text}`, defects })
+  }
+})
+
 test('the fast decoder says what the plain one says, of broken content in any chunks', () => {
   const corruption = fc.record({
     at: fc.nat(),
