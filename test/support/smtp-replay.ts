@@ -1,3 +1,4 @@
+import type { Channel } from 'node:diagnostics_channel'
 import { expect } from 'vitest'
 import { SmtpClient } from '../../src/smtp/client.ts'
 import type { SmtpOptions } from '../../src/smtp/options.ts'
@@ -53,6 +54,27 @@ export async function* chunks(...texts: (string | Uint8Array)[]): AsyncGenerator
     await new Promise<void>((resolve) => {
       setImmediate(resolve)
     })
-    yield Buffer.from(text as string, 'latin1')
+    yield typeof text === 'string' ? Buffer.from(text, 'latin1') : Buffer.from(text)
   }
+}
+
+/** A value that the types do not allow, as JavaScript would hand it in. */
+export function untyped(value: unknown): never
+export function untyped(value: unknown): unknown {
+  return value
+}
+
+/** Collects what is published on the channels while `run` runs. */
+export async function published(channels: readonly Channel[], run: () => Promise<void>): Promise<string[]> {
+  const lines: string[] = []
+  const listen = (message: unknown): void => {
+    lines.push(typeof message === 'object' && message !== null && 'line' in message ? String(message.line) : '?')
+  }
+  for (const channel of channels) channel.subscribe(listen)
+  try {
+    await run()
+  } finally {
+    for (const channel of channels) channel.unsubscribe(listen)
+  }
+  return lines
 }

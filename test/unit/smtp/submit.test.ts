@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { smtpCommandChannel, type DialogueMessage } from '../../../src/diagnostics.ts'
+import { smtpCommandChannel } from '../../../src/diagnostics.ts'
 import { SmtpClient } from '../../../src/smtp/client.ts'
 import type { SmtpOptions } from '../../../src/smtp/options.ts'
 import { MemoryTransport } from '../../support/memory-transport.ts'
-import { chunks, rejection } from '../../support/smtp-replay.ts'
+import { chunks, published, rejection, untyped } from '../../support/smtp-replay.ts'
 
 const ENVELOPE = { from: 'a@x.test', to: ['b@x.test'] }
 const BYE = /QUIT\r\n$/
@@ -45,6 +45,18 @@ function sent(transport: MemoryTransport): string[] {
   return transport.sent.slice(1).map((octets) => octets.toString('latin1'))
 }
 
+function sized(size: number): AsyncIterable<Uint8Array> {
+  return Object.assign(chunks('12345'), { size })
+}
+
+async function* strings(): AsyncGenerator<Uint8Array> {
+  yield untyped('text')
+}
+
+async function* manyLines(count: number): AsyncGenerator<Buffer> {
+  for (let at = 0; at < count; at++) yield Buffer.from('0123456789\r\n')
+}
+
 async function until(condition: () => boolean): Promise<void> {
   for (let turns = 0; !condition(); turns++) {
     if (turns > 1000) throw new Error('it never came true')
@@ -63,10 +75,7 @@ test('two writes a message: the envelope with DATA, and the content with its fin
 
 test('small chunks that are there at once leave together; what a slow source gave does not wait for the rest', async () => {
   const { client, transport } = await connected()
-  async function* quick(): AsyncGenerator<Buffer> {
-    for (let at = 0; at < 1000; at++) yield Buffer.from('0123456789\r\n')
-  }
-  await client.submit(ENVELOPE, quick())
+  await client.submit(ENVELOPE, manyLines(1000))
   expect(sent(transport)).toHaveLength(2)
   async function* slow(): AsyncGenerator<Buffer> {
     yield Buffer.from('x: y\r\n')
@@ -169,18 +178,12 @@ test('S34: a source that fails, gives no octets, a NUL, or less or more than it 
     yield Buffer.from('x: y\r\n')
     throw failure
   }
-  const sized = (size: number): AsyncIterable<Uint8Array> => Object.assign(chunks('12345'), { size })
   for (const [content, expected] of [
     [failing(), failure],
     [chunks('a\0b'), { code: 'ERR_CONTENT' }],
     [sized(4), { code: 'ERR_CONTENT' }],
     [sized(6), { code: 'ERR_CONTENT' }],
-    [
-      (async function* text() {
-        yield 'text' as unknown as Uint8Array
-      })(),
-      { code: 'ERR_CONTENT' },
-    ],
+    [strings(), { code: 'ERR_CONTENT' }],
   ] as const) {
     const { client, transport } = await connected()
     const error = await rejection(client.submit(ENVELOPE, content))
@@ -245,12 +248,12 @@ test('refused before anything is sent: SIZE, addresses, options, content (S1, S8
     [ENVELOPE, Buffer.from('0123456789\n'), 'ERR_LIMIT'],
     [ENVELOPE, Object.assign(chunks(''), { size: 11 }), 'ERR_LIMIT'],
     [ENVELOPE, Buffer.from('a\0b'), 'ERR_CONTENT'],
-    [ENVELOPE, 'text' as unknown as Uint8Array, 'ERR_OPTION'],
+    [ENVELOPE, untyped('text'), 'ERR_OPTION'],
     [{ ...ENVELOPE, to: [] }, Buffer.alloc(0), 'ERR_OPTION'],
-    [{ ...ENVELOPE, to: 'b@x.test' as unknown as string[] }, Buffer.alloc(0), 'ERR_OPTION'],
+    [{ ...ENVELOPE, to: untyped('b@x.test') }, Buffer.alloc(0), 'ERR_OPTION'],
     [{ ...ENVELOPE, from: 'a@x.test>\r\nDATA' }, Buffer.alloc(0), 'ERR_ADDRESS'],
     [{ ...ENVELOPE, to: ['b@x.test', 'jörg@x.test'] }, Buffer.alloc(0), 'ERR_ADDRESS'],
-    [{ ...ENVELOPE, options: { partial: 'some' as 'deliver' } }, Buffer.alloc(0), 'ERR_OPTION'],
+    [{ ...ENVELOPE, options: { partial: untyped('some') } }, Buffer.alloc(0), 'ERR_OPTION'],
     [{ ...ENVELOPE, options: { dsn: { notify: 'never' } } }, Buffer.alloc(0), 'ERR_UNSUPPORTED'],
     [{ ...ENVELOPE, options: { dsn: { envid: 'a\nb' } } }, Buffer.alloc(0), 'ERR_OPTION'],
     [{ ...ENVELOPE, options: { requireTls: true } }, Buffer.alloc(0), 'ERR_UNSUPPORTED'],
@@ -320,17 +323,10 @@ test('S28: ten thousand recipients leave in bounded groups, and each reply finds
 })
 
 test('diagnostics have one message for the content', async () => {
-  const lines: string[] = []
-  const listen = (message: unknown): void => {
-    lines.push((message as DialogueMessage).line)
-  }
-  smtpCommandChannel.subscribe(listen)
-  try {
+  const lines = await published([smtpCommandChannel], async () => {
     const { client } = await connected()
     await client.submit(ENVELOPE, Buffer.from('secret business\r\n'))
-  } finally {
-    smtpCommandChannel.unsubscribe(listen)
-  }
+  })
   expect(lines).toEqual(['EHLO c.test', 'MAIL FROM:<a@x.test>', 'RCPT TO:<b@x.test>', 'DATA', 'content of 17 octets'])
 })
 
