@@ -32,7 +32,7 @@ export class OpenBoundaries<L extends Bounded> {
   readonly #levels = new Map<string, L[]>()
   readonly #stack: L[] = []
   /** How many open boundaries begin with each octet. */
-  readonly #first = new Uint32Array(256)
+  #first: Uint32Array | undefined
   /** The line that `match` just refused begins like a delimiter of an open boundary. */
   near = false
 
@@ -63,7 +63,7 @@ export class OpenBoundaries<L extends Bounded> {
     this.near = false
     const start = from + 2
     if (start >= octets.length) return final ? NONE : MORE
-    if (this.#first[octets[start] ?? 0] === 0) return NONE
+    if (this.#first === undefined || this.#first[octets[start] ?? 0] === 0) return NONE
     let end = octets.indexOf(LF, start)
     if (end > from + MAX_DELIMITER_LINE || (end === -1 && octets.length > from + MAX_DELIMITER_LINE)) return this.#none(octets, start)
     if (end === -1 && !final) return MORE
@@ -109,6 +109,7 @@ export class OpenBoundaries<L extends Bounded> {
 
   #count(level: L, change: number): void {
     const first = level.boundary.charCodeAt(0)
+    this.#first ??= new Uint32Array(256)
     this.#first[first] = (this.#first[first] ?? 0) + change
   }
 }

@@ -112,8 +112,8 @@ export class Description implements Described {
   /** Content-Type as structure sees it, whatever the encoding. */
   readonly mediaType: MediaType
   readonly #log: DefectLog
-  readonly #defects: Defect[] = []
-  readonly #counts = new Map<DefectCode, number>()
+  #defects: Defect[] | undefined
+  #counts: Map<DefectCode, number> | undefined
   #sorted: readonly Defect[] | undefined
   #encoding: string | undefined
   /** `null`: identity; `undefined`: the first one was taken, another is to be made. */
@@ -181,10 +181,10 @@ export class Description implements Described {
     if (this.#encoding !== undefined) return this.#encoding
     this.#encoding = this.header.read('content-transfer-encoding', parseTransferEncoding) ?? '7bit'
     this.#decoder = IDENTITY.has(this.#encoding) ? null : createDecoder(this.#encoding)
-    if (this.isMultipart) {
-      // Its parts are encoded, never itself (RFC 2045 §6.4).
-      if (!IDENTITY.has(this.#encoding)) this.#atField('encoded-multipart', 'content-transfer-encoding')
-    } else if (!this.knowsEncoding) this.#atField('unknown-encoding', 'content-transfer-encoding')
+    // A multipart's parts are encoded, never itself (RFC 2045 §6.4).
+    if (this.isMultipart && !IDENTITY.has(this.#encoding)) {
+      this.report('encoded-multipart', this.header.first('content-transfer-encoding')?.offset ?? this.start)
+    }
     return this.#encoding
   }
 
@@ -223,7 +223,7 @@ export class Description implements Described {
   get defects(): readonly Defect[] {
     this.examine()
     // By place, so that they do not depend on what was asked for first.
-    return (this.#sorted ??= this.#defects.toSorted((a, b) => a.offset - b.offset || (a.code < b.code ? -1 : 1)))
+    return (this.#sorted ??= (this.#defects ?? []).toSorted((a, b) => a.offset - b.offset || (a.code < b.code ? -1 : 1)))
   }
 
   /** Finds the defects of the Content-* fields and of the header section as a whole. */
@@ -245,10 +245,6 @@ export class Description implements Described {
     this.header.touch()
   }
 
-  #atField(code: DefectCode, name: string): void {
-    this.report(code, this.header.first(name)?.offset ?? this.start)
-  }
-
   #add(code: DefectCode, offset: number): void {
     const severity = SEVERITIES[code]
     const { onLimit, strict } = this.#log.options
@@ -258,6 +254,8 @@ export class Description implements Described {
     if (strict && severity !== 'note') {
       throw new MailError('ERR_CONTENT', `the message has a defect (${code}) at octet ${offset}`, { phase: 'parse' })
     }
+    this.#counts ??= new Map()
+    this.#defects ??= []
     const count = this.#counts.get(code) ?? 0
     if (count >= MAX_OF_A_CODE || this.#log.left === 0) return
     // A field can be read in two ways, as text and as addresses, and has the defect once.

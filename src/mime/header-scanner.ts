@@ -40,7 +40,7 @@ export class HeaderScanner {
   readonly #root: boolean
   readonly #marks: number[] = []
   readonly #findings: Finding[] = []
-  readonly #counts = new Map<DefectCode, number>()
+  #counts: Map<DefectCode, number> | undefined
   /** Where the current line begins, and up to where no line end was found. */
   #line = 0
   #searched = 0
@@ -236,6 +236,7 @@ export class HeaderScanner {
   }
 
   #find(code: DefectCode, at: number): void {
+    this.#counts ??= new Map()
     const count = this.#counts.get(code) ?? 0
     if (count >= MAX_OF_A_CODE) return
     this.#counts.set(code, count + 1)

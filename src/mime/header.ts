@@ -74,7 +74,9 @@ class SectionField implements Field {
   }
 
   get name(): string {
-    return this.#colon === -1 ? '' : this.#section.text.slice(this.#start, this.#colon).trimEnd().replaceAll('\0', '')
+    if (this.#colon === -1) return ''
+    const name = this.#section.text.slice(this.#start, this.#colon)
+    return isPlain(name) ? name : name.trimEnd().replaceAll('\0', '')
   }
 
   /** The name in lower case. */
@@ -113,7 +115,10 @@ export class HeaderSection implements Header {
   readonly report: Report
   readonly #marks: Marks
   #text: string | undefined
-  #fields: SectionField[] | undefined
+  #fields: readonly SectionField[] | undefined
+  /** Fields that were asked for by name, before all were. */
+  readonly #asked = new Map<string, SectionField>()
+  #walks = 0
   #index: Map<string, SectionField> | undefined
   #touched = false
 
@@ -141,12 +146,34 @@ export class HeaderSection implements Header {
 
   /** The first field of that name. */
   first(name: string): SectionField | undefined {
+    const key = name.toLowerCase()
+    if (this.#index === undefined && (this.#marks.length <= MAX_WALKED || this.#walks < MAX_WALKS)) {
+      this.#walks++
+      return this.#asked.get(key) ?? this.#walk(key)
+    }
     if (this.#index === undefined) {
-      this.#index = new Map()
+      this.#index = new Map(this.#asked)
       for (const field of this.fields) if (!this.#index.has(field.key)) this.#index.set(field.key, field)
       this.#index.delete('')
     }
-    return this.#index.get(name) ?? this.#index.get(name.toLowerCase())
+    return this.#index.get(key)
+  }
+
+  /** In a section of the usual size looking at each name is faster than an index of them all. */
+  #walk(key: string): SectionField | undefined {
+    const marks = this.#marks
+    for (let at = 0; at < marks.length; at += 2) {
+      const start = marks[at] ?? 0
+      const colon = marks[at + 1] ?? -1
+      if (colon === -1 || colon - start < key.length || key === '') continue
+      // A longer name is this one only with blanks or NUL in it.
+      if (colon - start > key.length && isPlain(this.text.slice(start, colon))) continue
+      const field = new SectionField(this, start, colon, marks[at + 2] ?? this.octets.length)
+      if (field.key !== key) continue
+      this.#asked.set(key, field)
+      return field
+    }
+    return undefined
   }
 
   value(name: string): string | undefined {
@@ -213,6 +240,10 @@ export class HeaderSection implements Header {
   }
 }
 
+/** Marks of a section that is never indexed, and look-ups in a longer one before it is: structure needs few. */
+const MAX_WALKED = 2 * 64
+const MAX_WALKS = 8
+
 export const EMPTY_MARKS: Marks = []
 
 /** Without the line ends in front of blanks, without the last one and blanks around; a lone CR is a blank (RFC 5322 §2.2.3). */
@@ -241,6 +272,11 @@ function foldedOffset(raw: string, offset: number): number {
     if (left-- === 0) return at
   }
   return raw.length
+}
+
+/** A name without blanks before its colon, and without NUL. */
+function isPlain(name: string): boolean {
+  return !isBlank(name.charCodeAt(name.length - 1)) && !name.includes('\0')
 }
 
 function isBlank(code: number): boolean {

@@ -22,6 +22,7 @@ export function parseMessage(octets: Uint8Array, options?: ParseOptions): Entity
   }
   if (root === undefined) throw new Error('a message without a root')
   if (checked.strict) examineMessage(root)
+  else if (checked.onLimit === 'error') for (const entity of root.all()) entity.touch()
   return root
 }
 

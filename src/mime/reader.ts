@@ -49,7 +49,8 @@ const MAX_PREAMBLE = 64 * 1024
 class MessageReader implements Message {
   readonly #source: AsyncIterator<Uint8Array>
   readonly #tokenizer: MimeTokenizer<ReadPart>
-  readonly #strict: boolean
+  /** Fields are read at once, so that what they have against the message is known before its content is. */
+  readonly #eager: boolean
   #root: ReadPart | undefined
   #asked = false
   #ended = false
@@ -66,7 +67,7 @@ class MessageReader implements Message {
 
   constructor(source: AsyncIterable<Uint8Array>, options: ParseOptions | undefined) {
     const checked = checkParseOptions(options)
-    this.#strict = checked.strict
+    this.#eager = checked.strict || checked.onLimit === 'error'
     this.#tokenizer = MimeTokenizer.create(checked, (facts) => new ReadPart(facts, this), false)
     this.#source = source[Symbol.asyncIterator]()
   }
@@ -85,7 +86,7 @@ class MessageReader implements Message {
       const token = this.#take() ?? (await this.#pull())
       if (token?.type !== 'open') throw new Error('a message without a root')
       this.#root = token.entity
-      if (this.#strict) token.entity.touch()
+      if (this.#eager) token.entity.touch()
     } catch (error) {
       await this.#close()
       throw error
@@ -109,6 +110,7 @@ class MessageReader implements Message {
         if (leaf === undefined) continue
         this.#current = leaf
         yield leaf
+        leaf.skipped = true
         while (this.#current === leaf) this.#step(leaf, this.#take() ?? (await this.#pull()))
       }
     } finally {
@@ -122,17 +124,19 @@ class MessageReader implements Message {
     const decoder = part.decoder()
     const { report } = part
     const place: Report = (code, offset) => report(code, part.bodyStart + offset)
-    while (this.#current === part) {
+    while (this.#current === part && !part.skipped) {
       const octets = this.#step(part, this.#take() ?? (await this.#pull()))
-      for (let at = 0; at < octets.length && this.#current === part; at += MAX_PIECE) {
+      for (let at = 0; at < octets.length && !part.skipped; at += MAX_PIECE) {
         const piece = octets.length <= MAX_PIECE ? octets : octets.subarray(at, at + MAX_PIECE)
         const decoded = decoder === null ? Buffer.from(piece) : decoder.decode(piece, place)
         if (decoded.length > 0) yield decoded
       }
-      if (!part.ended) continue
+      if (!part.ended || part.skipped) continue
       const last = decoder?.end(place)
       if (last !== undefined && last.length > 0) yield last
+      return
     }
+    throw new MailError('ERR_SESSION_STATE', 'the content of a part is gone when the next part was asked for', { phase: 'parse' })
   }
 
   /** The part to hand out on `token`, if it begins one or shows that a multipart is one. */
@@ -140,7 +144,7 @@ class MessageReader implements Message {
     switch (token.type) {
       case 'open': {
         const { entity } = token
-        if (this.#strict) entity.touch()
+        if (this.#eager) entity.touch()
         this.#forgetPreamble()
         this.#tokenizer.settle()
         if (entity.kind === 'multipart') this.#childless = entity
@@ -259,6 +263,8 @@ class ReadPart extends Description implements Part {
   #read = false
   /** All its content was seen. */
   ended = false
+  /** The next part was asked for: what was not read is gone. */
+  skipped = false
 
   constructor(facts: EntityFacts<ReadPart>, reader: MessageReader) {
     super(facts)

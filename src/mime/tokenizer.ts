@@ -4,11 +4,13 @@ import type { ContentDecoder } from './encoding/decoder.ts'
 import { DefectLog, type Description, type EntityFacts } from './entity.ts'
 import { HeaderScanner, type HeaderEnd } from './header-scanner.ts'
 import { EMPTY_MARKS } from './header.ts'
+import { InputWindow } from './input-window.ts'
 import type { CheckedParseOptions } from './limits.ts'
 
 /**
  * One step through a message. `open` comes with the whole header section; between it and `close` lie the content of a leaf, still encoded, or other
- * entities. `preamble` are the octets of a multipart before its first part, its delimiter lines included: of one that never has a part, the whole body.
+ * entities. `preamble` are the octets of a multipart before its first part, its delimiter lines included: of one that never has a part, the whole body. Where
+ * the whole message is in memory, neither octets are handed on: an entity knows its place.
  */
 export type Token<E> =
   | { readonly type: 'open'; readonly entity: E }
@@ -48,8 +50,6 @@ interface Enclosure<E> {
 const NEEDLE = Buffer.from('\n--')
 /** Messages inside messages that are decoded on the way: each one more costs the octets of all within it again. */
 const MAX_ENCODED_LEVELS = 5
-const MIN_SPARE = 16 * 1024
-const MAX_SPARE = 512 * 1024
 const HYPHEN = 0x2d
 
 /**
@@ -65,13 +65,7 @@ export class MimeTokenizer<E extends Description> {
   readonly #tokens: Token<E>[] = []
   #taken = 0
 
-  /** What is being looked at: a chunk, or the rest of one joined to the next in `#spare`. */
-  #window: Buffer = EMPTY
-  #at = 0
-  /** Offset of the window's first octet. */
-  #base = 0
-  #spare: Buffer = EMPTY
-  #spareFrom = -1
+  readonly #input: InputWindow
   #final = false
   #source: Buffer | null = null
   #received = 0
@@ -96,6 +90,7 @@ export class MimeTokenizer<E extends Description> {
   private constructor(shared: Shared<E>, enclosure: Enclosure<E> | undefined) {
     this.#shared = shared
     this.#enclosure = enclosure
+    this.#input = new InputWindow(!shared.whole)
   }
 
   static create<E extends Description>(
@@ -124,7 +119,7 @@ export class MimeTokenizer<E extends Description> {
       part = chunk.subarray(0, length)
     }
     this.#received += chunk.length
-    this.#extend(part)
+    this.#input.extend(part)
   }
 
   /** The next token, or `undefined` when more octets are needed. After the final push, `undefined` is the end. */
@@ -144,7 +139,10 @@ export class MimeTokenizer<E extends Description> {
         this.#tokens.length = 0
         this.#taken = 0
       }
-      if (!this.#step()) return undefined
+      if (!this.#step()) {
+        this.#input.keep()
+        return undefined
+      }
     }
   }
 
@@ -174,46 +172,12 @@ export class MimeTokenizer<E extends Description> {
       const rest = this.#beyond
       this.#beyond = undefined
       this.#beginRest('message-limit')
-      this.#extend(rest)
+      this.#input.extend(rest)
       return true
     }
     if (!this.#final) return false
     this.#finish()
     return true
-  }
-
-  // ── the window ──
-
-  #extend(chunk: Buffer): void {
-    const rest = this.#window.length - this.#at
-    if (rest === 0) {
-      this.#base += this.#window.length
-      this.#window = chunk
-      this.#at = 0
-      this.#spareFrom = -1
-      if (this.#spare.length > MAX_SPARE) this.#spare = EMPTY
-      return
-    }
-    const joined = this.#window.length + chunk.length
-    if (this.#spareFrom !== -1 && this.#spareFrom + joined <= this.#spare.length) {
-      chunk.copy(this.#spare, this.#spareFrom + this.#window.length)
-      this.#window = this.#spare.subarray(this.#spareFrom, this.#spareFrom + joined)
-      return
-    }
-    // Twice what is needed, so that octets that come one by one are not moved each time.
-    const needed = rest + chunk.length
-    const spare = this.#spare.length >= 2 * needed ? this.#spare : Buffer.allocUnsafeSlow(Math.max(MIN_SPARE, 2 * needed))
-    this.#window.copy(spare, 0, this.#at)
-    chunk.copy(spare, rest)
-    this.#base += this.#at
-    this.#at = 0
-    this.#spare = spare
-    this.#spareFrom = 0
-    this.#window = spare.subarray(0, needed)
-  }
-
-  #offset(index: number): number {
-    return this.#base + index
   }
 
   // ── header sections ──
@@ -225,17 +189,17 @@ export class MimeTokenizer<E extends Description> {
     if (this.#scanner === undefined) {
       const limit = Math.min(limits.headerBytes, Math.max(0, limits.totalHeaderBytes - this.#shared.headerOctets))
       this.#scanner = new HeaderScanner(this.#boundaries, limit, root)
-      this.#sectionStart = this.#offset(this.#at)
+      this.#sectionStart = this.#input.offset(this.#input.at)
     }
-    const end = this.#scanner.scan(this.#window, this.#at, final)
+    const end = this.#scanner.scan(this.#input.octets, this.#input.at, final)
     if (end === undefined) {
-      this.#at += this.#scanner.release()
+      this.#input.at += this.#scanner.release()
       return false
     }
     this.#scanner = undefined
-    this.#at = end.bodyStart
+    this.#input.at = end.bodyStart
     this.#lineStart = true
-    if (!root && (end.by === 'delimiter' || end.by === 'end') && this.#offset(end.bodyStart) === this.#sectionStart) {
+    if (!root && (end.by === 'delimiter' || end.by === 'end') && this.#input.offset(end.bodyStart) === this.#sectionStart) {
       // Not even a line end between two delimiters: RFC 2046 §5.1.1 has no part there.
       parent.entity.report('empty-part', this.#sectionStart)
       this.#state = 'body'
@@ -248,13 +212,13 @@ export class MimeTokenizer<E extends Description> {
 
   #openEntity(end: HeaderEnd, root: boolean): void {
     const parent = this.#stack.at(-1)
-    const entity = this.#create(this.#shared.whole ? end.octets : Buffer.from(end.octets), end.marks, this.#offset(end.bodyStart))
+    const entity = this.#create(this.#shared.whole ? end.octets : Buffer.from(end.octets), end.marks, this.#input.offset(end.bodyStart))
     for (const { code, at } of end.defects) entity.report(code, this.#sectionStart + at)
     if (root && end.marks.length === 0) entity.report('empty-header', this.#sectionStart)
     if (parent !== undefined) parent.parts++
     this.#tokens.push({ type: 'open', entity })
-    if (this.#beyond !== undefined && parent === undefined && (entity.isMultipart || entity.isMessage)) {
-      // The limit lies in the header section or right behind it.
+    if (this.#beyond !== undefined && end.by === 'end' && parent === undefined && (entity.isMultipart || entity.isMessage)) {
+      // The limit lies in the header section.
       entity.kind = 'opaque'
     } else if (entity.isMultipart) {
       this.#openMultipart(entity)
@@ -356,8 +320,8 @@ export class MimeTokenizer<E extends Description> {
 
   /** Reads on until a delimiter; `false`: more octets are needed. */
   #body(final: boolean): boolean {
-    const window = this.#window
-    const start = this.#at
+    const window = this.#input.octets
+    const start = this.#input.at
     if (this.#rest || this.#boundaries.size === 0) {
       this.#emit(start, window.length)
       return start < window.length
@@ -382,7 +346,7 @@ export class MimeTokenizer<E extends Description> {
           this.#delimiter(match.level, match.close, line, match.next)
           return true
         }
-        if (this.#boundaries.near) this.#container?.report('near-boundary', this.#offset(line))
+        if (this.#boundaries.near) this.#container?.report('near-boundary', this.#input.offset(line))
       }
       from = line + (like ? 2 : 0)
       if (from === start) {
@@ -394,23 +358,23 @@ export class MimeTokenizer<E extends Description> {
 
   /** No delimiter begins in the window, but in its last octets one might. */
   #holdBack(final: boolean): boolean {
-    const window = this.#window
+    const window = this.#input.octets
     let end = window.length
     if (!final) {
-      if (window[end - 1] === HYPHEN && window[end - 2] === LF && end - 2 >= this.#at) end -= 2
+      if (window[end - 1] === HYPHEN && window[end - 2] === LF && end - 2 >= this.#input.at) end -= 2
       else if (window[end - 1] === LF || window[end - 1] === CR) end--
-      if (end < window.length && window[end] === LF && window[end - 1] === CR && end > this.#at) end--
+      if (end < window.length && window[end] === LF && window[end - 1] === CR && end > this.#input.at) end--
     }
-    const some = end > this.#at
-    this.#emit(this.#at, end)
+    const some = end > this.#input.at
+    this.#emit(this.#input.at, end)
     return some
   }
 
   /** Where the line end before the line at `line` begins: it belongs to the delimiter (RFC 2046 §5.1.1). */
   #lineEndBefore(line: number): number {
     let end = line
-    if (end > this.#at && this.#window[end - 1] === LF) end--
-    if (end < line && end > this.#at && this.#window[end - 1] === CR) end--
+    if (end > this.#input.at && this.#input.octets[end - 1] === LF) end--
+    if (end < line && end > this.#input.at && this.#input.octets[end - 1] === CR) end--
     return end
   }
 
@@ -422,10 +386,12 @@ export class MimeTokenizer<E extends Description> {
   /** Hands on what the window has up to `end`. */
   #emit(from: number, end: number): void {
     if (end <= from) return
-    this.#at = end
+    this.#input.at = end
     this.#lineStart = false
-    const octets = this.#window.subarray(from, end)
     const level = this.#stack.at(-1)
+    // In memory, octets are found by their place.
+    if (this.#shared.whole && this.#decoder === undefined && (this.#leaf !== undefined || level?.parts === 0)) return
+    const octets = this.#input.octets.subarray(from, end)
     if (this.#leaf !== undefined) {
       if (this.#decoder === undefined) this.#tokens.push({ type: 'content', octets })
       else this.#feed(this.#decoder, this.#leaf, octets)
@@ -435,18 +401,19 @@ export class MimeTokenizer<E extends Description> {
       const at = firstNotBlank(octets)
       if (at === -1) return
       level.contentAfterClose = true
-      level.entity.report('content-after-close', this.#offset(from + at))
+      level.entity.report('content-after-close', this.#input.offset(from + at))
     }
   }
 
   #delimiter(level: Level<E>, close: boolean, line: number, next: number): void {
     const end = this.#lineEndBefore(line)
-    this.#emit(this.#at, end)
-    const at = this.#offset(line)
-    this.#closeInside(level, this.#offset(end), at)
-    if (level.parts === 0) this.#tokens.push({ type: 'preamble', octets: this.#window.subarray(end, next), delimiter: true })
+    this.#emit(this.#input.at, end)
+    const at = this.#input.offset(line)
+    this.#closeInside(level, this.#input.offset(end), at)
+    if (level.parts === 0 && !this.#shared.whole)
+      this.#tokens.push({ type: 'preamble', octets: this.#input.octets.subarray(end, next), delimiter: true })
     level.delimiterSeen = true
-    this.#at = next
+    this.#input.at = next
     this.#lineStart = true
     if (close) {
       level.closed = true
@@ -500,7 +467,7 @@ export class MimeTokenizer<E extends Description> {
   /** What follows is one leaf, whatever it is. */
   #beginRest(code: 'parts-limit' | 'message-limit'): void {
     const level = this.#stack.findLast((candidate) => candidate.multipart)
-    const end = this.#offset(this.#at)
+    const end = this.#input.offset(this.#input.at)
     if (level === undefined) {
       // No delimiter can come any more: what is open simply goes on.
       this.#container?.report(code, end)
@@ -519,7 +486,7 @@ export class MimeTokenizer<E extends Description> {
   }
 
   #finish(): void {
-    const end = this.#offset(this.#at)
+    const end = this.#input.offset(this.#input.at)
     this.#closeInside(undefined, end, end)
     this.#state = 'done'
   }
