@@ -1,7 +1,7 @@
 import { isAscii } from 'node:buffer'
 import { CR, CRLF, LF, NUL } from '../bytes.ts'
-import { MailError } from '../errors.ts'
 import { DotStuffer } from '../wire/dots.ts'
+import { contentError } from './errors.ts'
 
 /** Octets that are searched, repaired and written at a time, whatever the caller's chunks are. */
 export const BLOCK_OCTETS = 64 * 1024
@@ -10,7 +10,8 @@ const MANY_VIEWS = 16
 
 /**
  * Makes content CRLF only: each lone CR and each lone LF becomes CRLF, so that no server can see a line, or the end of the content, where
- * another sees none (SMTP smuggling, S12). Views of the chunk pass through where nothing changes; chunks may be cut anywhere.
+ * another sees none (SMTP smuggling, S12). A chunk where nothing changes passes through as a view, one that is repaired is copied once.
+ * Chunks may be cut anywhere.
  */
 export class LineEnds {
   /** The chunk before ended in CR: whether LF follows is not known yet. */
@@ -19,38 +20,33 @@ export class LineEnds {
   /** Throws `ERR_CONTENT` for a NUL, which mail cannot carry (RFC 5321 §4.5.2, RFC 5322 §4). */
   push(chunk: Buffer): Buffer[] {
     if (chunk.length === 0) return []
-    if (chunk.includes(NUL))
-      throw new MailError('ERR_CONTENT', 'the content has a NUL octet, which mail cannot carry; encode it in base64', { phase: 'content' })
-    const views: Buffer[] = []
-    let from = 0
-    if (this.#cr) {
-      this.#cr = false
-      views.push(CRLF)
-      if (chunk[0] === LF) from = 1
-    }
-    let cr = chunk.indexOf(CR, from)
-    let lf = chunk.indexOf(LF, from)
+    if (chunk.includes(NUL)) throw contentError('the content has a NUL octet, which mail cannot carry; encode it in base64')
+    const head = this.#cr ? [CRLF] : []
+    let from = this.#cr && chunk[0] === LF ? 1 : 0
+    this.#cr = chunk[chunk.length - 1] === CR
+    const rest = this.#cr ? chunk.subarray(0, -1) : chunk
+    let repaired: Buffer | undefined
+    let length = 0
+    let cr = rest.indexOf(CR, from)
+    let lf = rest.indexOf(LF, from)
     while (cr >= 0 || lf >= 0) {
       if (cr >= 0 && lf === cr + 1) {
-        cr = chunk.indexOf(CR, lf + 1)
-        lf = chunk.indexOf(LF, lf + 1)
-      } else if (cr < 0 || (lf >= 0 && lf < cr)) {
-        views.push(chunk.subarray(from, lf), CRLF)
-        from = lf + 1
-        lf = chunk.indexOf(LF, from)
-      } else {
-        views.push(chunk.subarray(from, cr))
-        from = cr + 1
-        if (from === chunk.length) {
-          this.#cr = true
-          return views
-        }
-        views.push(CRLF)
-        cr = chunk.indexOf(CR, from)
+        cr = rest.indexOf(CR, lf + 1)
+        lf = rest.indexOf(LF, lf + 1)
+        continue
       }
+      const alone = cr < 0 || (lf >= 0 && lf < cr) ? lf : cr
+      repaired ??= Buffer.allocUnsafe(2 * rest.length)
+      length += rest.copy(repaired, length, from, alone)
+      repaired[length++] = CR
+      repaired[length++] = LF
+      from = alone + 1
+      if (alone === lf) lf = rest.indexOf(LF, from)
+      else cr = rest.indexOf(CR, from)
     }
-    views.push(chunk.subarray(from))
-    return views
+    if (repaired === undefined) return [...head, rest.subarray(from)]
+    length += rest.copy(repaired, length, from)
+    return [...head, repaired.subarray(0, length)]
   }
 
   end(): Buffer[] {
@@ -86,7 +82,7 @@ export class DataFramer {
 
   #frame(repaired: Buffer[]): Buffer[] {
     const views: Buffer[] = []
-    for (const view of fewer(repaired)) {
+    for (const view of repaired) {
       if (view.length === 0) continue
       this.#octets += view.length
       if (this.#lineEndHeld) views.push(CRLF)
