@@ -1,14 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { ROOT } from './source.ts'
 
 const ENTRIES = ['wirepost', 'wirepost/pop3', 'wirepost/smtp', 'wirepost/mime', 'wirepost/tls'] as const
-
-const folder = mkdtempSync(join(tmpdir(), 'wirepost-pack-'))
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 interface Packed {
   readonly size: number
@@ -107,14 +103,11 @@ test('every entry loads under the flags of strict embedders and with no permissi
 })
 
 test('only the main entry loads pino', () => {
-  for (const entry of ENTRIES.slice(1)) {
-    const { stdout } = inChild(
-      `import { createRequire } from 'node:module'; await import('${entry}'); console.log(Object.keys(createRequire(import.meta.url).cache ?? {}).filter((path) => path.includes('pino')).length)`,
-    )
-    expect(stdout, entry).toBe('0\n')
-  }
-})
-
-test('the checkout has what the tests of the tarball need', () => {
-  expect(existsSync(join(ROOT, 'dist', 'index.js'))).toBe(true)
+  const loading = ENTRIES.filter((entry) => {
+    const program = `import { createRequire } from 'node:module'
+      await import('${entry}')
+      console.log(Object.keys(createRequire(import.meta.url).cache).some((path) => path.includes('pino')))`
+    return inChild(program).stdout === 'true\n'
+  })
+  expect(loading).toEqual(['wirepost'])
 })
