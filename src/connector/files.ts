@@ -33,9 +33,7 @@ export interface Files {
 }
 
 export const diskFiles: Files = {
-  async makeFolder(path) {
-    await mkdir(path, { recursive: true, mode: 0o700 })
-  },
+  makeFolder,
   names: (folder) => readdir(folder),
   read: (path) => orNull(readFile(path)),
   stream: (path) => createReadStream(path),
@@ -58,6 +56,20 @@ export const diskFiles: Files = {
       await folder.close()
     }
   },
+}
+
+/** One level at a time: where a file system says that a parent which is there is not (/proc does), Node's own `recursive` never ends. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' && (await stat(path)).isDirectory()) return
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error
+    await makeFolder(dirname(path))
+    await mkdir(path, { mode: 0o700 }).catch((again: unknown) => {
+      if (codeOf(again) !== 'EEXIST') throw again
+    })
+  }
 }
 
 async function output(path: string, flags: string): Promise<OutputFile> {
@@ -125,6 +137,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only; name another state directory',
   ENOSPC: 'the disk is full; make room, then run again',
   EDQUOT: 'the disk quota is used up; make room, then run again',
+  ENOENT: 'it cannot be made there; name another state directory',
   ENOTDIR: 'a part of this path is a file; name another state directory',
   EEXIST: 'a file is in the way; name another state directory',
   EIO: 'the disk failed; see to it before the next run',

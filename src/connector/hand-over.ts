@@ -18,14 +18,12 @@ export interface HandOverFacts {
   readonly mailbox: Mailbox
   readonly logger: Logger
   readonly stop: Stop
+  /** Called for each document that was accepted, also when its message fails later. */
+  readonly accepted: () => void
 }
 
 /** What became of a message: all of its documents accepted, none there, some not accepted, or not wanted after a look at its header section. */
-export interface HandedOver {
-  readonly outcome: 'accepted' | 'empty' | 'failed' | 'left'
-  /** Accepted now. */
-  readonly documents: number
-}
+export type HandedOver = 'accepted' | 'empty' | 'failed' | 'left'
 
 /** Turns the octets of messages into documents, hands them over one after the other, and keeps book. Messages may be under way side by side. */
 export class HandOver {
@@ -44,15 +42,15 @@ export class HandOver {
     const state = new MessageState(message, octets)
     const whole = this.#facts.disposition === 'message'
     const isWanted = whole ? await this.#whole(state, source, wanted) : await this.#leaves(state, source, wanted)
-    if (!isWanted) return { outcome: 'left', documents: 0 }
-    if (state.failed) return { outcome: 'failed', documents: state.accepted }
+    if (!isWanted) return 'left'
+    if (state.failed) return 'failed'
     const { disposition, ledger } = this.#facts
     const kind = KINDS[disposition]
     const entry = ledger.find(message.key)
     const names = state.names.filter((name) => entry?.documents?.has(name) === true)
     const isEmpty = state.names.length === 0
     await ledger.commit(['done', message.key, kind, isEmpty ? kind : 0, state.fingerprint, names])
-    return { outcome: isEmpty ? 'empty' : 'accepted', documents: state.accepted }
+    return isEmpty ? 'empty' : 'accepted'
   }
 
   async #whole(state: MessageState, source: MessageSource, wanted: (header: Header) => boolean): Promise<boolean> {
@@ -147,7 +145,7 @@ export class HandOver {
     // Accepted means: all of it came. A handler that was content with less does not change that.
     await gate.drain()
     ledger.note(['accepted', key, facts.name])
-    state.accepted += 1
+    this.#facts.accepted()
     logger.info(safeFields(fields), 'document accepted')
   }
 
@@ -189,7 +187,6 @@ class MessageState {
   fingerprint = 0
   /** Documents of this disposition, accepted or not. */
   readonly names: string[] = []
-  accepted = 0
   failed = false
 
   constructor(message: Listed, octets: number) {

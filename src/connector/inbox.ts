@@ -78,7 +78,15 @@ export class Inbox {
   constructor(facts: InboxFacts) {
     const { operation, handler, ledger, mailbox, logger, stop } = facts
     this.#facts = facts
-    this.#handOver = new HandOver({ disposition: operation.disposition, handler, ledger, mailbox, logger, stop })
+    this.#handOver = new HandOver({
+      disposition: operation.disposition,
+      handler,
+      ledger,
+      mailbox,
+      logger,
+      stop,
+      accepted: () => (this.#counts.documents += 1),
+    })
     this.#filter = operation.fromAddress === undefined ? 0 : filterHash(operation.fromAddress)
   }
 
@@ -209,14 +217,13 @@ export class Inbox {
 
   /** Hands a message over and counts what became of it. */
   async #settle(message: Listed, source: MessageSource, octets: number, wanted: (header: Header) => boolean): Promise<void> {
-    const handedOver = await this.#handOver.message(message, source, octets, wanted)
-    if (handedOver.outcome !== 'left' && this.#facts.spool === undefined) this.#counts.received += 1
-    this.#count(message, handedOver)
+    const outcome = await this.#handOver.message(message, source, octets, wanted)
+    if (outcome !== 'left' && this.#facts.spool === undefined) this.#counts.received += 1
+    this.#count(message, outcome)
   }
 
-  #count(message: Listed, { outcome, documents }: HandedOver): void {
+  #count(message: Listed, outcome: HandedOver): void {
     const { deleteFromServer, deleteEmpty } = this.#facts.operation
-    this.#counts.documents += documents
     switch (outcome) {
       case 'accepted':
         if (deleteFromServer) this.#ready.push(message)

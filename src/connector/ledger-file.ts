@@ -31,7 +31,12 @@ export async function openLedger(files: Files, folder: string, mailbox: Mailbox)
     // Many records about few messages: written anew, one a message.
     if (octets === null || lines > 1000 + 2 * book.entries.size) await replaceFile(files, path, snapshotLines(mailbox, book))
     const file = await files.append(path)
-    await file.sync()
+    try {
+      await file.sync()
+    } catch (error) {
+      await file.close().catch(() => undefined)
+      throw error
+    }
     return new FileLedger(book, file, path)
   } catch (error) {
     throw stateError('use the ledger', path, error)
