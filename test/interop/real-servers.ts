@@ -9,9 +9,9 @@ import { makeAuthority } from '../support/certificates.ts'
 /** Postfix and Dovecot over one maildir: what is sent to the one is got from the other. Each runs from an own folder with an own configuration. */
 export interface RealServers {
   readonly ca: string
-  readonly user: 'u1'
-  readonly password: 'pw-1'
-  readonly address: 'u1@example.test'
+  readonly user: string
+  readonly password: string
+  readonly address: string
   readonly smtp: { readonly starttls: number; readonly tls: number }
   readonly pop3: { readonly starttls: number; readonly tls: number }
   /** Messages in the maildir of `user`. */
@@ -66,7 +66,7 @@ export async function startRealServers(): Promise<RealServers> {
   const close = async (): Promise<void> => {
     // The script that starts Postfix leaves its master behind when it is ended itself.
     spawnSync('postfix', ['-c', etc, 'stop'], { stdio: 'ignore', env: environment() })
-    await Promise.all(children.map(end))
+    await Promise.all(children.map(stop))
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }
   try {
@@ -287,7 +287,7 @@ function isOpen(port: number): Promise<boolean> {
   })
 }
 
-async function end(child: ChildProcess): Promise<void> {
+async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const exited = once(child, 'exit')
   child.kill('SIGTERM')
