@@ -243,10 +243,9 @@ export function formatAddressList(name: string, list: readonly (Mailbox | Group)
       continue
     }
     if (entry.group === '') throw headerError(name, 'a group has no name')
-    writePhrase(writer, name, entry.group)
-    writer.add(':')
-    for (const [index, member] of entry.members.entries()) writeMailbox(writer, name, member, index < entry.members.length - 1 ? ',' : '')
-    writer.add(`;${comma}`, '')
+    const { length } = entry.members
+    writePhrase(writer, name, entry.group, length === 0 ? `:;${comma}` : ':')
+    for (const [index, member] of entry.members.entries()) writeMailbox(writer, name, member, index < length - 1 ? ',' : `;${comma}`)
   }
   return writer.toString()
 }
@@ -254,15 +253,17 @@ export function formatAddressList(name: string, list: readonly (Mailbox | Group)
 function writeMailbox(writer: FieldWriter, name: string, mailbox: Mailbox, after: string): void {
   const address = checkAddress(mailbox.address)
   if (mailbox.name === '') return writer.add(address + after)
-  writePhrase(writer, name, mailbox.name)
+  writePhrase(writer, name, mailbox.name, '')
   writer.add(`<${address}>${after}`)
 }
 
-function writePhrase(writer: FieldWriter, name: string, phrase: string): void {
+function writePhrase(writer: FieldWriter, name: string, phrase: string, after: string): void {
   checkFieldText(name, phrase)
   const words = phrase.length < 500 && ATOMS.test(phrase) ? phrase : `"${phrase.replace(/["\\]/g, '\\$&')}"`
-  const pieces = [...words.matchAll(/( *)([^ ]+)/g)]
+  const pieces = [...`${words}${after}`.matchAll(/( *)([^ ]+)/g)]
   const long = pieces.some(([, blanks = '', word = '']) => blanks.length + word.length > MAX_WORD)
-  if (long || needsEncoding(phrase) || phrase.includes('\t')) return writer.addWords(phrase)
-  for (const [at, [, blanks = '', word = '']] of pieces.entries()) writer.add(word, at === 0 ? ' ' : blanks)
+  if (long || needsEncoding(phrase) || phrase.includes('\t')) {
+    writer.addWords(phrase)
+    if (after !== '') writer.add(after) // apart from the encoded-word (RFC 2047 §5 (3))
+  } else for (const [at, [, blanks = '', word = '']] of pieces.entries()) writer.add(word, at === 0 ? ' ' : blanks)
 }

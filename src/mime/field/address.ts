@@ -38,7 +38,10 @@ const DOT = 46
 const COLON = 58
 const LESS = 60
 const GREATER = 62
+const QUESTION = 63
 const AT = 64
+/** Twice what RFC 2047 §2 allows. */
+const MAX_WORD = 150
 const LEFT_BRACKET = 91
 const RIGHT_BRACKET = 93
 
@@ -191,7 +194,7 @@ class AddressReader {
   #run(apart: boolean): Word {
     const body = this.#body
     const start = this.#at
-    let at = start
+    let at = wordEnd(body, start)
     for (; at < body.length; at++) {
       const code = body.charCodeAt(at)
       if (code === LEFT_BRACKET && (at > start ? body.charCodeAt(at - 1) : this.#lastCode()) === AT) at = this.#literalEnd(at)
@@ -397,8 +400,26 @@ class AddressReader {
 /** Keeps its place in a name that was cut at a comma. */
 const PENDING_COMMA: Word = { text: ',', quoted: false, apart: false, offset: 0 }
 
+/** An `@` inside an encoded-word is part of a name. */
 function holdsAt(word: Word): boolean {
-  return !word.quoted && word.text.includes('@')
+  return !word.quoted && word.text.includes('@', word.text.startsWith('=?') ? wordEnd(word.text, 0) : 0)
+}
+
+/**
+ * Past an encoded-word that begins here, or `from`. Some senders leave commas and colons in one as they are, so it is one piece, but
+ * for blanks, quotes and brackets, which decide where an address is.
+ */
+function wordEnd(body: string, from: number): number {
+  if (!body.startsWith('=?', from)) return from
+  let marks = 0
+  for (let at = from + 2; at < from + MAX_WORD; at++) {
+    const code = body.charCodeAt(at)
+    if (code === QUESTION) {
+      if (++marks === 3) return body[at + 1] === '=' ? at + 2 : from
+      if (marks === 2) at++ // Q text may begin with `=`
+    } else if (Number.isNaN(code) || isBlank(code) || code === QUOTE || code === LESS || code === GREATER) return from
+  }
+  return from
 }
 
 /** Whether two neighbours belong to one addr-spec (RFC 5322 §4.4 allows blanks around the dots and the `@`). */

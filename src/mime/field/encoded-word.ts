@@ -97,9 +97,11 @@ function parseWord(body: string, from: number, closings: Closings): EncodedWord 
   const text = body.slice(start, close)
   // Another word begins inside: this one was never closed.
   if (text.includes('=?')) return undefined
-  const language = body.indexOf('*', from + 2)
-  const charset = body.slice(from + 2, language >= 0 && language < at ? language : at) // RFC 2231 §5
-  return { charset: charset.toLowerCase(), encoding: letter === 98 ? 'B' : 'Q', text, end: close + 2 }
+  const [charset = ''] = body
+    .slice(from + 2, at)
+    .toLowerCase()
+    .split('*', 1) // a language may follow (RFC 2231 §5)
+  return { charset, encoding: letter === 98 ? 'B' : 'Q', text, end: close + 2 }
 }
 
 /** Anything but blanks, control characters and the delimiters. */

@@ -59,11 +59,10 @@ function percentEncoded(character: string): string {
 export function formatStructured(name: string, value: string, parameters: readonly string[]): string {
   if (/[^\x20-\x7e]/.test(value) || value === '') throw headerError(name, 'the value is not printable ASCII')
   const writer = new FieldWriter(name)
-  writer.add(value)
-  for (const parameter of parameters) {
-    writer.add(';', '')
+  writer.add(value + (parameters.length > 0 ? ';' : ''))
+  for (const [at, parameter] of parameters.entries()) {
     // A name in several encoded-words brings its own folds.
-    const [first = '', ...lines] = parameter.split('\r\n')
+    const [first = '', ...lines] = `${parameter}${at < parameters.length - 1 ? ';' : ''}`.split('\r\n')
     writer.add(first)
     for (const line of lines) writer.addLine(line)
   }

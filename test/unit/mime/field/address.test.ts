@@ -1,0 +1,106 @@
+import { expect, test } from 'vitest'
+import { type Group, type Mailbox, parseAddressList } from '../../../../src/mime/field/address.ts'
+import { growth, isLinear } from '../../../support/linear.ts'
+import { ignore, octets, reports } from '../../../support/reports.ts'
+
+/** `name <address>` for each mailbox, `name: members;` for each group. */
+function shown(list: readonly (Mailbox | Group)[]): string[] {
+  return list.map((entry) =>
+    'group' in entry
+      ? `${entry.group}: ${shown(entry.members).join(', ')};`
+      : entry.name === ''
+        ? entry.address
+        : `${entry.name} <${entry.address}>`,
+  )
+}
+
+test.each<[body: string, list: string[], valid?: boolean]>([
+  ['a@b.test', ['a@b.test']],
+  [' John Doe <j@x.test> ', ['John Doe <j@x.test>']],
+  ['"Joe Q. Public" <a@b>, Who? <c@d>', ['Joe Q. Public <a@b>', 'Who? <c@d>']],
+  ['"Giant; \\"Big\\" Box" <a@b>', ['Giant; "Big" Box <a@b>']],
+  ['Joe Q. Public <a@b>', ['Joe Q. Public <a@b>']],
+  ['a@b (Name)', ['Name <a@b>']],
+  ['<a@b> (Web (Archive))', ['Web (Archive) <a@b>']],
+  ['X <a@b> (comment)', ['X <a@b>']],
+  ['Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>', ['Pete <pete@silly.test>']],
+  ['jdoe @ test  . example', ['jdoe@test.example']],
+  ['<@r1,@r2:a@b>, X <@r:c@d>', ['a@b', 'X <c@d>']],
+  ['a@[192.0.2.1], <b@[IPv6:::1]>', ['a@[192.0.2.1]', 'b@[IPv6:::1]']],
+  ['"john doe"@x, "john"@x, <"a\\"@b"@c>', ['"john doe"@x', 'john@x', '"a\\"@b"@c']],
+  // 73
+  ['Doe, John <j@x.test>', ['Doe, John <j@x.test>'], false],
+  ['Doe, John, Jr. <j@x.test>, a@b', ['Doe, John, Jr. <j@x.test>', 'a@b'], false],
+  ['root, a@b', ['root', 'a@b'], false],
+  ['Doe, John', ['Doe, John <>'], false],
+  // 74
+  [
+    '"a@b.test" <c@d.test>, e@f.test <g@h.test>, <i@j.test, k@l.test (c (nested)), <<m@n.test>>',
+    ['a@b.test <c@d.test>', 'e@f.test <g@h.test>', 'i@j.test', 'c (nested) <k@l.test>', 'm@n.test'],
+    false,
+  ],
+  ['s@t.test;u@v.test', ['s@t.test', 'u@v.test'], false],
+  ['<a@b> <c@d>', ['a@b', 'c@d'], false],
+  ['<a@b.test>c@d.test', ['a@b.test', 'c@d.test'], false],
+  ['a@b c@d X e@f', ['a@b', 'c@d', 'X <e@f>'], false],
+  ['<a@b> Doe', ['Doe <a@b>'], false],
+  ['John Doe j@x', ['John Doe <j@x>'], false],
+  ['a@b@c', ['a@b@c'], false],
+  ['user@good.test(x)evil.test', ['evil.test <user@good.test>'], false],
+  ['"victim@good.test x"@evil.test', ['"victim@good.test x"@evil.test']],
+  ['"foo <a@b>, c@d', ['foo <a@b>', 'c@d'], false],
+  ['foo (bar <a@b>, c@d', ['foo bar <a@b>', 'c@d'], false],
+  ['a@b) > , c@d', ['a@b', 'c@d'], false],
+  ['<>', [], false],
+  [',, ,', []],
+  ['', []],
+  // 75 and S6: decoded after the structure is settled, never read again, and never in an addr-spec
+  ['=?utf-8?Q?boss=40bank=2Etest_=3Cboss=40bank=2Etest=3E?= <evil@x.test>', ['boss@bank.test <boss@bank.test> <evil@x.test>']],
+  ['=?utf-8?Q?Doe=2C_J?= <o@p.test>, "=?utf-8?Q?q?=" <q@r.test>', ['Doe, J <o@p.test>', 'q <q@r.test>']],
+  ['=?utf-8?q?Bob_=3Cb=40x=3E?=', ['Bob <b@x> <>'], false],
+  ['=?utf-8?q?admin=40evil=2Etest?=@good.test', ['=?utf-8?q?admin=40evil=2Etest?=@good.test']],
+  ['=?utf-8?q?a?= =?utf-8?q?b?= <a@b>', ['ab <a@b>']],
+  ['"Serge, HR" =?utf-8?b?w6k=?= conf <a@b>', ['Serge, HR é conf <a@b>']],
+  ['=?utf-8?Q?Doe,_J:_@x?= <a@b>, =?utf-8?q?a,b?=@c', ['Doe, J: @x <a@b>', '=?utf-8?q?a,b?=@c']],
+  ['=?utf-8?q?a <b@c>?=', ['a <b@c>'], false],
+  ['=?utf-8?q?a=0D=0ABcc:_x?= <a@b>', ['a Bcc: x <a@b>']],
+  // 76
+  ['undisclosed-recipients:;', ['undisclosed-recipients: ;']],
+  ['G: a@x.test, "B, C" <b@x.test>; , d@x.test', ['G: a@x.test, B, C <b@x.test>;', 'd@x.test']],
+  ['A: a@x; B (c): b@x;', ['A: a@x;', 'B: b@x;']],
+  ['(Empty list)Hidden  :(nobody(that I know))  ;', ['Hidden: ;']],
+  ['A: a@x, b@x', ['A: a@x, b@x;'], false],
+  ['a:b:c:d@e;;;f@g', ['a: d@e;', 'f@g'], false],
+  ['"=?utf-8?b?w6k=?=": a@x;', ['é: a@x;']],
+  // RFC 6532
+  [octets('Žofie <žofie@příklad.test>'), ['Žofie <žofie@příklad.test>']],
+  ['Andr\xe9 <a@b>', ['André <a@b>']],
+])('reads %j', (body, list, valid = true) => {
+  const seen = reports()
+  expect(shown(parseAddressList(body, seen.report))).toEqual(list)
+  expect(seen.codes.filter((code) => code === 'invalid-address')).toEqual(valid ? [] : ['invalid-address'])
+})
+
+test.each<[string, (count: number) => string]>([
+  ['addresses', (count) => 'Foo Bar <a@b.c>, '.repeat(count)],
+  ['addresses without commas', (count) => 'a@b '.repeat(count)],
+  ['groups', (count) => 'a:'.repeat(count)],
+  ['parentheses', (count) => '('.repeat(10 * count)],
+  ['comments', (count) => 'a(b) '.repeat(count)],
+  ['closing parentheses', (count) => ')'.repeat(10 * count)],
+  ['commas', (count) => ','.repeat(10 * count)],
+  ['semicolons', (count) => ';'.repeat(10 * count)],
+  ['unclosed brackets', (count) => '<'.repeat(10 * count)],
+  ['unclosed addresses', (count) => '<a@b,'.repeat(count)],
+  ['routes', (count) => '<@a,'.repeat(count)],
+  ['quotes', (count) => '"a, '.repeat(count)],
+  ['backslashes', (count) => `"${'\\'.repeat(10 * count)}`],
+  ['words', (count) => 'a '.repeat(10 * count)],
+  ['names', (count) => 'a,'.repeat(10 * count)],
+  ['a domain literal', (count) => `a@[${'x'.repeat(10 * count)}`],
+  ['domain literals', (count) => 'a@['.repeat(count)],
+  ['dots', (count) => `${'. '.repeat(10 * count)}@`],
+  ['encoded-words without an end', (count) => '=?utf-8?q? '.repeat(count)],
+])('reads %s in linear time (S5, M22, M25, M26, M29)', (_what, make) => {
+  expect(growth((body) => parseAddressList(body, ignore), make, 20_000)).toSatisfy(isLinear)
+})
