@@ -7,6 +7,7 @@ import {
   decodeOctets,
   EQUALS,
   firstOfEach,
+  indexOf8bit,
   isBlank,
   isTokenCode,
   OPEN,
@@ -182,8 +183,8 @@ function unquoted(text: string, fileName: boolean): string {
 
 function add(given: Map<string, Given>, attribute: string, value: Value, offset: number, report: Report): void {
   const star = attribute.indexOf('*')
-  const lower = attribute.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
-  const name = decodeOctets(star < 0 ? lower : lower.slice(0, star), report, offset)
+  const base = star < 0 ? attribute : attribute.slice(0, star)
+  const name = indexOf8bit(base) < 0 ? base.toLowerCase() : decodeOctets(base, report, offset)
   const suffix = star < 0 ? undefined : /^\*(?:(0|[1-9]\d{0,8})(\*)?)?$/.exec(attribute.slice(star))
   if (name === '' || suffix === null) return report('parameter-syntax', offset)
   let forms = given.get(name)
