@@ -29,7 +29,8 @@ export function describeFailure(error: unknown): Failure {
   if (error instanceof MailError && error.code === 'ERR_CONTENT' && errorCode(error.cause) !== '') return describeFailure(error.cause)
   if (error instanceof MailError) {
     const hint = DISK_CODES.has(errorCode(error.cause)) ? undefined : HINTS[error.code]
-    const message = hint === undefined ? error.message : `${error.message}; ${hint}`
+    const text = error.code === 'ERR_OPTION' ? inOptions(error.message) : error.message
+    const message = hint === undefined ? text : `${text}; ${hint}`
     return { message: printable(message, 1000), status: mailStatus(error) }
   }
   if (error instanceof Error && errorCode(error) !== '' && 'path' in error && typeof error.path === 'string') {
@@ -38,6 +39,26 @@ export function describeFailure(error: unknown): Failure {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   return { message: printable(`something unexpected happened: ${text}; run it again with --trace and report it`, 1000), status: 1 }
 }
+
+/** The library's names of options as those of the command. */
+function inOptions(message: string): string {
+  return message.replace(
+    /^the option ([\w.]+)/,
+    (whole, name: string) => OPTIONS.get(name) ?? (name.startsWith('timeouts.') ? '--timeout' : whole),
+  )
+}
+
+const OPTIONS: ReadonlyMap<string, string> = new Map([
+  ['document.contentType', '--type'],
+  ['bodyContentType', '--body-type'],
+  ['fromAddress', '--from'],
+  ['disposition', '--disposition'],
+  ['together', '--together'],
+  ['stateDirectory', '--state'],
+  ['tls.ca', '--ca'],
+  ['tls.cert', '--cert'],
+  ['tls.key', '--key'],
+])
 
 function mailStatus(error: MailError): FailureStatus {
   if (error.phase === 'options') return 2

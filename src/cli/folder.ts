@@ -128,11 +128,19 @@ export class OutputFolder {
   }
 }
 
+/** With those above it. Node's own `recursive` never ends where a file system answers ENOENT to everything (/proc). */
 async function createFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true })
-  if (first === undefined) return
+  try {
+    await mkdir(path)
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return
+    const above = dirname(path)
+    if (errorCode(error) !== 'ENOENT' || above === path || (await lstat(above).catch(() => undefined)) !== undefined) throw error
+    await createFolder(above)
+    return createFolder(path)
+  }
   // A new folder is as durable as its entry in the one above.
-  for (let made = path; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made)).catch(() => undefined)
+  await syncFolder(dirname(path)).catch(() => undefined)
 }
 
 /** Windows cannot sync a folder; there the file system's own journal must do. */

@@ -43,6 +43,11 @@ test('no failure is more than one line, and none moves a cursor', () => {
   }
 })
 
+test('options of the library are named as those of the command', () => {
+  const refused = new MailError('ERR_OPTION', 'the option tls.ca must be certificates in PEM form', { phase: 'options' })
+  expect(describeFailure(refused).message).toBe('--ca must be certificates in PEM form')
+})
+
 test('a file that cannot be read is wrong use; what nobody expected is status 1', () => {
   expect(describeFailure(disk('EACCES'))).toEqual({ message: 'cannot use /some/path: permission denied', status: 2 })
   expect(describeFailure(new TypeError('x is not a function')).status).toBe(1)

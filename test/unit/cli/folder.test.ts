@@ -113,6 +113,10 @@ test('a file in place of the folder is wrong use', async () => {
   })
 })
 
+test.runIf(process.platform === 'linux')('a place where nothing can be made is refused at once', async () => {
+  await expect(OutputFolder.open('/proc/nowhere/inbox')).rejects.toMatchObject({ status: 2 })
+})
+
 test('removes what a crash of ours left, and nothing else', async () => {
   const machine = createHash('sha256').update(hostname()).digest('hex').slice(0, 8)
   const random = 'a'.repeat(32)
