@@ -61,9 +61,9 @@ export class Outbox {
     this.#active += 1
     clearTimeout(this.#idle)
     try {
-      for await (const some of batches(documents, operation.together, receipts)) {
+      for await (const some of batches(documents, run)) {
         signal?.throwIfAborted()
-        const receipt = await this.#message(run, some)
+        const receipt = await this.#message(run, some).finally(() => some.forEach(closeStream))
         await onReceipt?.(receipt)
         // After an abort the caller gets the reason; the log has what became of the message at hand.
         signal?.throwIfAborted()
@@ -232,8 +232,7 @@ function nobody(mail: Mail, outcome: 'deferred' | 'refused'): Receipt {
 /** One document a message, or all in one. Documents are asked for when their turn comes. */
 async function* batches(
   documents: Iterable<OutgoingDocument> | AsyncIterable<OutgoingDocument>,
-  together: boolean,
-  receipts: readonly SendReceipt[],
+  { operation, receipts, signal }: SendRun,
 ): AsyncGenerator<readonly OutgoingDocument[]> {
   const all: OutgoingDocument[] = []
   const iterator = Symbol.asyncIterator in documents ? documents[Symbol.asyncIterator]() : documents[Symbol.iterator]()
@@ -242,20 +241,38 @@ async function* batches(
     for (;;) {
       let next: IteratorResult<OutgoingDocument>
       try {
-        next = await iterator.next()
+        next = await orAbort(iterator.next(), signal)
       } catch (error) {
+        signal?.throwIfAborted()
         isOver = true
         throw new DocumentsError([...receipts], error)
       }
       isOver = next.done === true
       if (next.done === true) break
-      if (together) all.push(next.value)
+      if (operation.together) all.push(next.value)
       else yield [next.value]
     }
   } finally {
-    if (!isOver) await iterator.return?.()
+    // Not waited for: it may be in the middle of something that never ends.
+    if (!isOver) Promise.resolve(iterator.return?.()).catch(() => undefined)
   }
   if (all.length > 0) yield all
+}
+
+function orAbort<T>(value: T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal?.reason)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    void Promise.resolve(value)
+      .then(resolve, reject)
+      .finally(() => signal?.removeEventListener('abort', onAbort))
+  })
+}
+
+/** A Node stream holds its file open until it is destroyed, also when nobody came to read it. */
+function closeStream(document: OutgoingDocument | null | undefined): void {
+  const content = document?.content
+  if (typeof content === 'object' && content !== null && 'destroy' in content && typeof content.destroy === 'function') content.destroy()
 }
 
 /** The same content, and whether anybody has begun to read it. Octets in memory can be read as often as one likes. */

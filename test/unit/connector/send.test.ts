@@ -243,6 +243,25 @@ test('a stream cannot be sent twice, so retry refuses it', async () => {
   await expect(post.send({ onUnknown: 'retry' }, [{ content: stream(OCTETS) }])).rejects.toMatchObject({ code: 'ERR_OPTION' })
 })
 
+test.each([null, 7, {}, { content: null }, { content: {} }, { content: 'x', size: -1 }, { content: 'x', subject: 1 }])(
+  '%j is no document',
+  async (wrong) => {
+    const post = await openPost()
+    const documents: OutgoingDocument[] = JSON.parse(JSON.stringify([wrong]))
+    await expect(post.send({}, documents)).rejects.toMatchObject({ code: 'ERR_OPTION' })
+  },
+)
+
+test('closing the connector ends a send whose documents never come', async () => {
+  const post = await openPost()
+  const never: AsyncIterable<OutgoingDocument> = { [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => undefined) }) }
+  const sent = expect(
+    post.connector.send({ from: 'a@test.example', to: 'b@test.example', disposition: 'attachment' }, never),
+  ).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+  await post.connector.close()
+  await sent
+})
+
 test('no secret in the log, which has one line a message', async () => {
   const post = await openPost()
   await post.send({ subject: 's' }, [{ content: 'x' }])
