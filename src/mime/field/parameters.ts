@@ -160,23 +160,18 @@ function readQuoted(body: string, from: number, fileName: boolean, report: Repor
     const code = body.charCodeAt(at)
     if (code === BACKSLASH) at++
     else if (code === QUOTE) {
-      if (!fileName || closes(body, at + 1)) return { octets: unquoted(body.slice(from + 1, at), fileName), end: at + 1, quoted: true }
+      if (!fileName || closes(body, at + 1)) return { octets: unescape(body.slice(from + 1, at)), end: at + 1, quoted: true }
       report('parameter-syntax', at) // a quote that belongs to the name
     }
   }
   report('parameter-syntax', from)
-  return { octets: unquoted(body.slice(from + 1), fileName), end: body.length, quoted: true }
+  return { octets: unescape(body.slice(from + 1)), end: body.length, quoted: true }
 }
 
 function closes(body: string, from: number): boolean {
   const at = skipBlanks(body, from)
   const code = body.charCodeAt(at)
   return at >= body.length || code === SEMICOLON || code === COMMA || code === OPEN || isAttribute(body, at)
-}
-
-/** Some senders put a Windows path into quotes as it is: `"C:\dir\x.txt"`. */
-function unquoted(text: string, fileName: boolean): string {
-  return fileName && /^[A-Za-z]:\\[^\\"]/.test(text) ? text.replaceAll('\\"', '"') : unescape(text)
 }
 
 // ── names ───────────────────────────────────────────────────────────────────────────────────────────────────────
