@@ -82,6 +82,11 @@ export class OutputFolder {
     }
   }
 
+  /** Takes back what `write` has written. */
+  async remove({ name }: WrittenFile): Promise<void> {
+    await unlink(join(this.path, name)).catch(() => undefined)
+  }
+
   async #own<T>(name: string, work: Promise<T>): Promise<T> {
     try {
       return await work

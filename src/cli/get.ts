@@ -104,7 +104,7 @@ async function run(
   const progress = new Progress(outer, !quiet && !traced)
   const { io } = progress
   const show = given.has('json') ? jsonView(io) : tableView(io)
-  const log = consoleLog(io.err, 'get', traced ? 'debug' : quiet ? 'error' : 'warn')
+  const log = consoleLog(io, 'get', traced ? 'debug' : quiet ? 'error' : 'warn')
   const connector = await makeConnector({
     inbound: connection.options,
     stateDirectory: given.value('state') ?? join(folder.path, '.wirepost'),
@@ -123,7 +123,11 @@ async function run(
       if (quiet && error instanceof CommandError) tell(io.err, `wirepost get: ${describeFailure(error).message}\n`)
       throw error
     }
-    await show.document(file, document)
+    await show.document(file, document).catch(async (error: unknown) => {
+      // Nobody learned of it, so it is not accepted and comes again.
+      await folder.remove(file)
+      throw error
+    })
     counts.documents++
   }
   try {

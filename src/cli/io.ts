@@ -1,5 +1,7 @@
 import { openSync, writeSync } from 'node:fs'
 import { ReadStream } from 'node:tty'
+import { CommandError } from './failure.ts'
+import { errorCode, fileTrouble } from './file-trouble.ts'
 
 /** Everything that a subcommand sees of the process it runs in. */
 export interface Io {
@@ -75,9 +77,9 @@ export function processIo(abort: AbortController): Io {
 
 function streamOutput(stream: NodeJS.WriteStream, abort: AbortController | undefined): Output {
   let closed = false
-  stream.on('error', (error: NodeJS.ErrnoException) => {
+  stream.on('error', (error: Error) => {
     closed = true
-    abort?.abort(error.code === 'EPIPE' ? new OutputClosed() : error)
+    abort?.abort(outputError(error))
   })
   return {
     write: (text) =>
@@ -86,7 +88,7 @@ function streamOutput(stream: NodeJS.WriteStream, abort: AbortController | undef
         if (closed) return resolve()
         stream.write(text, (error) => {
           if (error === undefined || error === null || abort === undefined) resolve()
-          else reject((error as NodeJS.ErrnoException).code === 'EPIPE' ? new OutputClosed() : error)
+          else reject(outputError(error))
         })
       }),
     get columns() {
@@ -94,6 +96,11 @@ function streamOutput(stream: NodeJS.WriteStream, abort: AbortController | undef
       return stream.isTTY ? stream.columns || 80 : undefined
     },
   }
+}
+
+function outputError(error: unknown): Error {
+  if (errorCode(error) === 'EPIPE') return new OutputClosed()
+  return new CommandError(`cannot write to standard output: ${fileTrouble(error)}`, 1)
 }
 
 /** The terminal of the process, even when standard input or standard error are redirected; none where no person can be (cron, a service). */

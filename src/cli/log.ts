@@ -1,5 +1,5 @@
 import { printable } from '../bytes.ts'
-import { tell, type Output } from './io.ts'
+import { OutputClosed, tell, type Io } from './io.ts'
 
 /** What the connector logs to, written for people: one line each. */
 export interface ConsoleLog {
@@ -17,12 +17,13 @@ export interface ConsoleLog {
 export type LogLevel = 'error' | 'warn' | 'debug'
 
 /** One line an entry, from `level` upwards. */
-export function consoleLog(err: Output, command: string, level: LogLevel): ConsoleLog {
+export function consoleLog(io: Io, command: string, level: LogLevel): ConsoleLog {
   let errors = 0
   const write = (name: string) => (facts: object, message?: string) => {
     const text = message ?? name
     const details = level === 'debug' ? shownFacts(facts) : reason(facts)
-    tell(err, `wirepost ${command}: ${name}: ${printable(text, 500)}${details}\n`)
+    // Who reads no results any more wants no reasons either.
+    if (!(io.signal.reason instanceof OutputClosed)) tell(io.err, `wirepost ${command}: ${name}: ${printable(text, 500)}${details}\n`)
   }
   const log: ConsoleLog = {
     trace: silent,

@@ -125,7 +125,7 @@ async function run(
   const show = given.has('json') ? jsonView(io, connection) : tableView(io, connection)
   const connector = await makeConnector({
     outbound: connection.options,
-    logger: consoleLog(io.err, 'send', traced ? 'debug' : quiet ? 'error' : 'warn'),
+    logger: consoleLog(io, 'send', traced ? 'debug' : quiet ? 'error' : 'warn'),
   })
   const counts = { opened: 0, receipts: 0, delivered: 0 }
   async function* documents(): AsyncGenerator<OutgoingDocument, void, undefined> {

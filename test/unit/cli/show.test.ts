@@ -63,7 +63,7 @@ test('the log of each level, one line an entry, with its reason', () => {
   const written = { error: '', warn: '', debug: '' }
   for (const level of ['error', 'warn', 'debug'] as const) {
     const io = fakeIo()
-    const log = consoleLog(io.err, 'get', level)
+    const log = consoleLog(io, 'get', level)
     log.debug({ n: 1, nested: {} }, 'd')
     log.info({ reason: 'from another sender', uniqueId: 'a\nb' }, 'message skipped')
     log.child({}).warn({ error: 'Error: x' }, 'w')
