@@ -10,6 +10,7 @@ export interface HeaderEnd {
   readonly by: 'blank' | 'delimiter' | 'end' | 'text'
   /** Index of the first octet after it. */
   readonly bodyStart: number
+  /** Its fields. */
   readonly octets: Buffer
   readonly marks: Marks
   readonly defects: readonly Finding[]
@@ -221,7 +222,7 @@ export class HeaderScanner {
   /** No empty line came: what is no field, and all after it, is the body. */
   #endWithoutBlank(by: HeaderEnd['by'], octets: Buffer, from: number, at: number): HeaderEnd {
     if (this.#text === -1) {
-      if (by === 'delimiter' && at > from) this.#find('boundary-in-header', at - from)
+      if (by === 'delimiter' && at - from + this.#gone > 0) this.#find('boundary-in-header', at - from)
       return this.#end(by, octets, from, at)
     }
     let fields = this.#marks.length
@@ -232,7 +233,9 @@ export class HeaderScanner {
 
   #end(by: HeaderEnd['by'], octets: Buffer, from: number, bodyStart: number): HeaderEnd {
     if (by === 'text') this.#find('missing-blank-line', bodyStart - from)
-    return { by, bodyStart, octets: this.#kept ?? octets.subarray(from, bodyStart), marks: this.#marks, defects: this.#findings }
+    // The empty line belongs to no field.
+    const end = by === 'blank' ? from + this.#line : bodyStart
+    return { by, bodyStart, octets: this.#kept ?? octets.subarray(from, end), marks: this.#marks, defects: this.#findings }
   }
 
   #find(code: DefectCode, at: number): void {
