@@ -139,9 +139,10 @@ class NodeDecoding implements Decoding {
 
   /** ICU takes shift_jis for a code page of the mainframe, where 1A, 1C and 7F have changed places. */
   #straight(text: string): string {
-    if (!this.#turned) return text
-    // eslint-disable-next-line no-control-regex
-    return text.replace(/[\x1a\x1c\x7f]/g, (control) => (control === '\x1a' ? '\x7f' : control === '\x1c' ? '\x1a' : '\x1c'))
+    if (!this.#turned || !(text.includes('\x1a') || text.includes('\x1c') || text.includes('\x7f'))) return text
+    return text.replace(/\p{Cc}/gu, (control) =>
+      control === '\x1a' ? '\x7f' : control === '\x1c' ? '\x1a' : control === '\x7f' ? '\x1c' : control,
+    )
   }
 }
 

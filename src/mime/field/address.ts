@@ -392,7 +392,6 @@ class AddressReader {
 
   #decode(octets: string): string {
     const text = decodeWords(octets, this.#report, 0, this.#decodeRaw)
-    // eslint-disable-next-line no-control-regex
     return /[\r\n\0]/.test(text) ? text.replace(/\r\n|[\r\n]/g, ' ').replaceAll('\0', '\ufffd') : text
   }
 }

@@ -134,10 +134,8 @@ function base64Octets(text: string, report: Report, offset: number): string {
 
 function wordText(octets: string, charset: string, report: Report, offset: number): string {
   const text = charsetText(Buffer.from(octets, 'latin1'), charset, report, offset)
-  // eslint-disable-next-line no-control-regex
   if (!/[\r\n\0]/.test(text)) return text
   report('encoded-line-break', offset)
-  // eslint-disable-next-line no-control-regex
   return text.replace(/\r\n|[\r\n\0]/g, ' ')
 }
 

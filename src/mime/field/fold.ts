@@ -23,7 +23,6 @@ export function checkFieldName(name: string): void {
 
 /** Refuses what could end a line or cannot be written in UTF-8. */
 export function checkFieldText(name: string, text: string): void {
-  // eslint-disable-next-line no-control-regex
   if (/[\r\n\0]/.test(text)) throw headerError(name, 'the value holds a line break or NUL')
   if (hasLoneSurrogate(text)) throw headerError(name, 'the value holds half a surrogate pair')
 }

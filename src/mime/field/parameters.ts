@@ -283,9 +283,7 @@ function plainValue({ octets, offset }: Value, report: Report): string {
 
 /** A value never holds what could begin a line of its own in whatever it is put into. */
 function withoutLineBreaks(text: string, offset: number, report: Report): string {
-  // eslint-disable-next-line no-control-regex
   if (!/[\r\n\0]/.test(text)) return text
   report('encoded-line-break', offset)
-  // eslint-disable-next-line no-control-regex
   return text.replaceAll('\0', '').replace(/\r\n|[\r\n]/g, ' ')
 }

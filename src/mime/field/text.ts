@@ -11,9 +11,7 @@ export function decodeUnstructured(body: string, reportAll: Report): string {
   const at = indexOf8bit(text)
   if (at >= 0) report('raw-8bit-header', start + at)
   const decode = octetDecoder(text)
-  // eslint-disable-next-line no-control-regex
   if (!/[\r\n\0]/.test(text)) return decodeWords(text, report, start, decode)
-  // eslint-disable-next-line no-control-regex
   return decodeWords(text.replace(/[\r\n]/g, ' '), report, start, (octets) => decode(octets).replace(/\0/g, '\ufffd'))
 }
 
