@@ -1,5 +1,5 @@
 import { printable } from '../bytes.ts'
-import { OutputClosed, tell, type Io } from './io.ts'
+import { tell, type Io } from './io.ts'
 
 /** What the connector logs to, written for people: one line each. */
 export interface ConsoleLog {
@@ -22,8 +22,8 @@ export function consoleLog(io: Io, command: string, level: LogLevel): ConsoleLog
   const write = (name: string) => (facts: object, message?: string) => {
     const text = message ?? name
     const details = level === 'debug' ? shownFacts(facts) : reason(facts)
-    // Who reads no results any more wants no reasons either.
-    if (!(io.signal.reason instanceof OutputClosed)) tell(io.err, `wirepost ${command}: ${name}: ${printable(text, 500)}${details}\n`)
+    // What an interrupted run could not do is no news, and who reads no results any more wants no reasons either.
+    if (!io.signal.aborted || level === 'debug') tell(io.err, `wirepost ${command}: ${name}: ${printable(text, 500)}${details}\n`)
   }
   const log: ConsoleLog = {
     trace: silent,

@@ -65,6 +65,7 @@ async function start(): Promise<void> {
   const onSignal = (_signal: string, number: number): void => {
     if (abort.signal.aborted) process.exit(128 + number)
     abort.abort(new Interrupted())
+    if (io.err.columns !== undefined) tell(io.err, '\r\nwirepost: ending in order; once more ends at once\n')
     process.exitCode = 128 + number
   }
   process.on('SIGINT', onSignal)
