@@ -1,10 +1,10 @@
 import { printable } from '../bytes.ts'
-import { checkServer, type Stage } from '../connector/check.ts'
 import { helpText, readArguments, type Syntax } from './arguments.ts'
 import { CONNECTION_OPTIONS, readConnection, SERVER_NOTES } from './connection.ts'
 import { CommandError, describeFailure } from './failure.ts'
 import { tell, type Io } from './io.ts'
 import { jsonLine } from './json.ts'
+import { checkServer, type Stage } from './stages.ts'
 import { counted, humanOctets } from './table.ts'
 
 export const TEST_SYNTAX: Syntax = {

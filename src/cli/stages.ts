@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Channel } from 'node:diagnostics_channel'
+import { visitServer } from '../connector/visit.ts'
 import { connectChannel, pop3ReplyChannel, smtpReplyChannel, type DialogueMessage } from '../diagnostics.ts'
 import { MailError, type Phase } from '../errors.ts'
-import { Pop3Client } from '../pop3/index.ts'
-import { SmtpClient } from '../smtp/index.ts'
 import type { ServerOptions, TlsFacts } from '../tls/index.ts'
 
 /** A step of the way to a server: its name in the DNS, TCP, TLS, its greeting, CAPA or EHLO, the login, and the maildrop. */
@@ -28,7 +27,10 @@ export async function checkServer(protocol: 'pop3' | 'smtp', options: ServerOpti
   const facts = new Map<StageName, Stage['facts']>([['login', { user: options.auth?.user ?? null }]])
   let failure: { readonly at: StageName; readonly error: unknown } | undefined
   try {
-    await (protocol === 'pop3' ? visitMaildrop : visitSubmission)({ ...options, label }, facts)
+    const { tls, capabilities, maildrop } = await visitServer(protocol, { ...options, label })
+    if (tls !== null) facts.set('tls', tlsFacts(tls))
+    facts.set('capabilities', { list: capabilities })
+    if (maildrop !== undefined) facts.set('mailbox', maildrop)
   } catch (error) {
     options.signal?.throwIfAborted()
     if (!(error instanceof MailError) || error.phase === 'options') throw error
@@ -51,25 +53,6 @@ const ORDERS: Readonly<Record<NonNullable<ServerOptions['security']>, readonly S
   tls: ['name', 'connect', 'tls', 'greeting', 'capabilities', 'login', 'mailbox'],
   starttls: ['name', 'connect', 'greeting', 'capabilities', 'tls', 'login', 'mailbox'],
   none: ['name', 'connect', 'greeting', 'capabilities', 'login', 'mailbox'],
-}
-
-type Visit = (options: ServerOptions, facts: Map<StageName, Stage['facts']>) => Promise<void>
-
-const visitMaildrop: Visit = async (options, facts) => {
-  await using client = await Pop3Client.connect(options)
-  if (client.tls !== null) facts.set('tls', tlsFacts(client.tls))
-  facts.set('capabilities', { list: [...client.capabilities].map(([tag, parameters]) => [tag, ...parameters].join(' ')) })
-  if (options.auth === undefined) return
-  const { count, octets } = await client.stat()
-  facts.set('mailbox', { messages: count, octets })
-  await client.quit()
-}
-
-const visitSubmission: Visit = async (options, facts) => {
-  await using client = await SmtpClient.connect(options)
-  if (client.tls !== null) facts.set('tls', tlsFacts(client.tls))
-  facts.set('capabilities', { list: [...client.extensions].map(([keyword, parameters]) => `${keyword} ${parameters}`.trim()) })
-  await client.quit()
 }
 
 /** Which step an error belongs to. */
