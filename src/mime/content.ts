@@ -73,9 +73,9 @@ export function createEncoder(encoding: TransferEncoding): ContentEncoder | null
   return encoding === 'quoted-printable' ? new QuotedPrintableEncoder('text') : null
 }
 
-/** Octets that an encoder is given at once, so that what it makes is about 64 KiB. */
+/** Octets that an encoder is given at once, so that what it makes stays below 128 KiB. */
 export function blockSize(encoding: TransferEncoding): number {
-  return encoding === 'base64' ? 840 * 57 : encoding === 'quoted-printable' ? 32 * 1024 : 64 * 1024
+  return encoding === 'quoted-printable' ? 32 * 1024 : encoding === 'base64' ? 24 * 1024 : 64 * 1024
 }
 
 /** Octets after the encoding, or `undefined` for a stream that does not know. */

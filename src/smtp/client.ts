@@ -298,8 +298,12 @@ export class SmtpClient implements AsyncDisposable {
       },
       () => outflow.stop(),
     )
+    const source = content instanceof Uint8Array ? [content][Symbol.iterator]() : content[Symbol.asyncIterator]()
     try {
-      await this.#flow(content, facts, framer, outflow)
+      const flow = this.#flow(source, facts, framer, outflow)
+      flow.catch(nothing) // a source that hangs when we stop may fail later
+      await Promise.race([flow, outflow.stopping])
+      if (outflow.stopped) abandon(source)
       // Stopped because the connection was lost: its own error says why.
       if (early === undefined && (this.#failure !== undefined || this.#transport.destroyed)) await this.#listen()
     } catch (error) {
@@ -315,12 +319,16 @@ export class SmtpClient implements AsyncDisposable {
   }
 
   /** Everything but the end of the content. Returns early when `outflow` was stopped. */
-  async #flow(content: SubmittedContent, facts: ContentFacts, framer: DataFramer, outflow: Outflow): Promise<void> {
-    const source = content instanceof Uint8Array ? [content][Symbol.iterator]() : content[Symbol.asyncIterator]()
+  async #flow(
+    source: Iterator<Uint8Array> | AsyncIterator<Uint8Array>,
+    facts: ContentFacts,
+    framer: DataFramer,
+    outflow: Outflow,
+  ): Promise<void> {
     let given = 0
     let whole = false
     try {
-      for (let chunk = await outflow.pull(source); chunk !== undefined; chunk = await outflow.pull(source)) {
+      for (let chunk = await outflow.pull(source); chunk !== undefined && !outflow.stopped; chunk = await outflow.pull(source)) {
         if (!(chunk instanceof Uint8Array)) throw contentError('the content must be octets: chunks of Uint8Array or Buffer')
         given += chunk.length
         for (const block of blocks(asBuffer(chunk))) {
@@ -331,7 +339,7 @@ export class SmtpClient implements AsyncDisposable {
       }
       whole = true
     } finally {
-      if (!whole || outflow.stopped) abandon(source)
+      if (!whole) abandon(source)
     }
     if (!outflow.stopped && facts.declared !== undefined && given !== facts.declared) {
       throw contentError(`the content was to have ${facts.declared} octets and has ${given}`)

@@ -10,8 +10,13 @@ export class Outflow {
   #held: Buffer[] = []
   #heldOctets = 0
   #stopped = false
-  #wake: (() => void) | undefined
+  #stop: () => void = () => {}
   #settled: Promise<void> = Promise.resolve()
+  /**
+   * Settles at `stop`. To be raced with the content as a whole, not with each chunk: a promise that lives as long as the content would hold
+   * every chunk until the end.
+   */
+  readonly stopping: Promise<void> = new Promise((resolve) => (this.#stop = resolve))
 
   /** @param onFailure of a write that nobody waits for */
   constructor(write: (views: readonly Buffer[]) => Promise<void>, onFailure: (error: unknown) => void) {
@@ -19,26 +24,20 @@ export class Outflow {
     this.#onFailure = onFailure
   }
 
-  /** The source's next chunk, or `undefined` when there is none or `stop` was called meanwhile. */
+  /** The source's next chunk, or `undefined` when there is none. While it makes us wait, what was gathered leaves. */
   pull(source: Iterator<Uint8Array> | AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
-    if (this.#stopped) return Promise.resolve(undefined)
     const waiting = setImmediate(() => {
       this.#settled = this.flush().catch(this.#onFailure)
     })
-    // Not a race with a promise that lives as long as the content: that would hold every chunk until the end.
-    return new Promise<Uint8Array | undefined>((resolve, reject) => {
-      this.#wake = () => resolve(undefined)
-      Promise.resolve(source.next()).then((result) => resolve(result.done === true ? undefined : result.value), reject)
-    }).finally(() => {
-      this.#wake = undefined
-      clearImmediate(waiting)
-    })
+    return Promise.resolve(source.next())
+      .then((result) => (result.done === true ? undefined : result.value))
+      .finally(() => clearImmediate(waiting))
   }
 
   /** Nothing more is wanted from the source. */
   stop(): void {
     this.#stopped = true
-    this.#wake?.()
+    this.#stop()
   }
 
   get stopped(): boolean {

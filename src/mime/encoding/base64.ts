@@ -311,29 +311,43 @@ function classes(): Uint8Array {
 
 /** Octets of one line of 76 columns. */
 const LINE_OCTETS = 57
+const WIRE_LINE_OCTETS = 78
 const LINE_DIGITS = 76
 /** Whole lines that make about 64 KiB. */
 const ENCODER_BLOCK = 840 * LINE_OCTETS
 
 /** Base64 in lines of 76 columns. */
 export class Base64Encoder implements ContentEncoder {
-  #held: Buffer = EMPTY
+  /** The beginning of a line. A full line is kept too: only what follows it makes its line end. */
+  readonly #held = Buffer.alloc(LINE_OCTETS)
+  #length = 0
 
   encode(chunk: Buffer): Buffer {
-    const octets = joined(this.#held, chunk)
-    // The last line is kept, even when it is full: only what follows it makes its line end.
-    const whole = Math.floor(Math.max(0, octets.length - 1) / LINE_OCTETS) * LINE_OCTETS
-    const out = whole === 0 ? EMPTY : Buffer.allocUnsafe((whole / LINE_OCTETS) * (LINE_DIGITS + 2))
-    let to = 0
-    for (let at = 0; at < whole; at += ENCODER_BLOCK) to = writeLines(octets, at, Math.min(whole, at + ENCODER_BLOCK), out, to)
-    this.#held = Buffer.from(octets.subarray(whole))
+    const lines = Math.floor(Math.max(0, this.#length + chunk.length - 1) / LINE_OCTETS)
+    let from = 0
+    let out = EMPTY
+    if (lines > 0) {
+      // Nearly equal sizes for nearly equal chunks would leave memory in pieces that fit nobody.
+      const size = lines * WIRE_LINE_OCTETS
+      out = lines < 100 ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(Math.ceil(size / 4096) * 4096).subarray(0, size)
+      let to = 0
+      if (this.#length > 0) {
+        from = chunk.copy(this.#held, this.#length)
+        to = writeLines(this.#held, 0, LINE_OCTETS, out, to)
+      }
+      const end = from + ((size - to) / WIRE_LINE_OCTETS) * LINE_OCTETS
+      for (; from < end; from = Math.min(end, from + ENCODER_BLOCK))
+        to = writeLines(chunk, from, Math.min(end, from + ENCODER_BLOCK), out, to)
+      this.#length = 0
+    }
+    this.#length += chunk.copy(this.#held, this.#length, from)
     return out
   }
 
   end(): Buffer {
-    const out = this.#held.length === 0 ? EMPTY : Buffer.from(this.#held.toString('base64'), 'latin1')
-    this.#held = EMPTY
-    return out
+    const digits = this.#held.toString('base64', 0, this.#length)
+    this.#length = 0
+    return digits === '' ? EMPTY : Buffer.from(digits, 'latin1')
   }
 }
 
