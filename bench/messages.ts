@@ -61,16 +61,8 @@ export function attachmentMessage(bytes: number): AttachmentMessage {
 
 const NAMES = ['Jürgen Müller', 'Anna Novák', 'John Smith', '山田太郎', 'Иван Петров', 'María García', 'O’Brien, Pat', 'sales'] as const
 const DOMAINS = ['example.test', 'mail.example.com', 'partner.example.org', 'xn--mller-kva.example'] as const
-const SUBJECTS = [
-  'Invoice 4711',
-  'Rechnung März',
-  'Re: your order of 22 November',
-  '納品書',
-  'Счёт № 5',
-  'Fwd: delivery note (copy)',
-] as const
-const WORDS =
-  'order invoice pallet quantity delivery price Größe straße été naïve total net gross please find attached the list of items'.split(' ')
+const SUBJECTS = ['Invoice 4711', 'Rechnung März', 'Re: your order of 22 November', '納品書', 'Счёт № 5', 'Fwd: delivery note (copy)'] as const
+const WORDS = 'order invoice pallet quantity delivery price Größe straße été naïve total net gross please find attached the list of items'.split(' ')
 
 /** Messages as a mailbox has them: plain, alternative, with a small attachment, forwarded; in several charsets and encodings. */
 export function smallMessages(count: number): Buffer[] {

@@ -15,9 +15,7 @@ const peer = (name: string): string => join(process.cwd(), 'bench', 'peers', nam
 let missed = 0
 function row(what: string, ours: string, theirs: string, figure: string, floor: string, reached: boolean): void {
   if (!reached) missed++
-  console.log(
-    `${what.padEnd(46)} ${ours.padEnd(24)} ${theirs.padEnd(34)} ${figure.padEnd(10)} ${floor.padEnd(9)} ${reached ? 'reached' : 'MISSED'}`,
-  )
+  console.log(`${what.padEnd(46)} ${ours.padEnd(24)} ${theirs.padEnd(34)} ${figure.padEnd(10)} ${floor.padEnd(9)} ${reached ? 'reached' : 'MISSED'}`)
 }
 
 function range(values: readonly number[], digits: number): string {

@@ -64,8 +64,7 @@ function isFilter(argument) {
 
 function interopObstacle() {
   if (process.platform !== 'linux') return 'the servers run on Linux only'
-  if (!existsSync(join(ROOT, 'test', 'interop')) || readdirSync(join(ROOT, 'test', 'interop')).length === 0)
-    return 'there are no such tests'
+  if (!existsSync(join(ROOT, 'test', 'interop')) || readdirSync(join(ROOT, 'test', 'interop')).length === 0) return 'there are no such tests'
   const missing = ['dovecot', 'postfix'].filter((name) => !isInstalled(name))
   if (missing.length > 0) return `${missing.join(' and ')} not installed; .ci/run installs what is needed`
   if (process.getuid() !== 0) return 'postfix needs root'

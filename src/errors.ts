@@ -110,12 +110,8 @@ export class GrammarError extends Error {
 /** A grammar's complaint as the error of the phase in which it was found. The connection cannot go on after it. */
 export function protocolError(phase: Phase, error: unknown): unknown {
   if (!(error instanceof GrammarError)) return error
-  return new MailError(
-    error.limit ? 'ERR_LIMIT' : 'ERR_PROTOCOL',
-    `the server's answer in the ${phase} phase is not understood: ${error.message}`,
-    {
-      phase,
-      cause: error,
-    },
-  )
+  return new MailError(error.limit ? 'ERR_LIMIT' : 'ERR_PROTOCOL', `the server's answer in the ${phase} phase is not understood: ${error.message}`, {
+    phase,
+    cause: error,
+  })
 }

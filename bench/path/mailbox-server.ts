@@ -8,9 +8,7 @@ const block = Buffer.concat(Array.from({ length: 800 }, () => line))
 let taken = 0
 
 function* generated(bytes: number): Generator<Buffer> {
-  yield Buffer.from(
-    'From: a@example.test\r\nTo: b@example.test\r\nSubject: large\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n',
-  )
+  yield Buffer.from('From: a@example.test\r\nTo: b@example.test\r\nSubject: large\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n')
   yield Buffer.from('Content-Disposition: attachment; filename=a.bin\r\nContent-Transfer-Encoding: base64\r\n\r\n')
   for (let count = 0; count < bytes; count += block.length) {
     taken += block.length

@@ -70,8 +70,7 @@ async function stall(connector: MailConnector): Promise<number> {
 
 const from = performance.now()
 const connector = new MailConnector({ inbound: side(order.pop3), outbound: side(order.smtp), state: 'memory' })
-const octets =
-  mode === 'send' ? await send(connector) : mode === 'get' ? await get(connector) : mode === 'stall' ? await stall(connector) : 0
+const octets = mode === 'send' ? await send(connector) : mode === 'get' ? await get(connector) : mode === 'stall' ? await stall(connector) : 0
 const seconds = (performance.now() - from) / 1000
 await connector.close()
 process.send?.({ seconds, octets, digest: '', peakMiB: peakMiB() })

@@ -36,9 +36,7 @@ async function measured(mode: string, mib: number): Promise<Measured> {
 let missed = 0
 function print(what: string, value: string, bound: number | undefined, reached: boolean): void {
   if (!reached) missed++
-  console.log(
-    `${what.padEnd(52)} ${value.padStart(22)}${bound === undefined ? '' : `   at most ${bound} MiB: ${reached ? 'reached' : 'MISSED'}`}`,
-  )
+  console.log(`${what.padEnd(52)} ${value.padStart(22)}${bound === undefined ? '' : `   at most ${bound} MiB: ${reached ? 'reached' : 'MISSED'}`}`)
 }
 
 const idle = await measured('idle', 0)
@@ -71,12 +69,7 @@ const takenAfter = await answer<{ taken: number }>(server, { taken: true })
 const after = await answer<{ stalledMiB: number }>(child, {})
 child.kill()
 const wrote = (takenAfter.taken - takenBefore.taken) / MIB
-print(
-  'a consumer stops: octets the server wrote in 3 s',
-  `${wrote.toFixed(1)} of ${(takenAfter.taken / MIB).toFixed(1)} MiB`,
-  0,
-  wrote === 0,
-)
+print('a consumer stops: octets the server wrote in 3 s', `${wrote.toFixed(1)} of ${(takenAfter.taken / MIB).toFixed(1)} MiB`, 0, wrote === 0)
 print(
   'a consumer stops: growth of the process in 3 s',
   `${(after.stalledMiB - before.stalledMiB).toFixed(1)} MiB`,

@@ -23,9 +23,7 @@ for (const message of messages) {
   const entity = parseMessage(message)
   open(entity)
   const { header } = entity
-  hash.update(
-    `${header.value('subject')}|${header.value('message-id')}|${header.addresses('from').length}|${header.addresses('to').length}|`,
-  )
+  hash.update(`${header.value('subject')}|${header.value('message-id')}|${header.addresses('from').length}|${header.addresses('to').length}|`)
 }
 const seconds = (performance.now() - from) / 1000
 hash.update(`${attachments}`)

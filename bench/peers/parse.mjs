@@ -34,9 +34,7 @@ attachments = 0
 const from = performance.now()
 for (const message of messages) {
   const headers = await parse(message)
-  hash.update(
-    `${headers.get('subject')}|${headers.get('message-id')}|${headers.get('from').value.length}|${headers.get('to').value.length}|`,
-  )
+  hash.update(`${headers.get('subject')}|${headers.get('message-id')}|${headers.get('from').value.length}|${headers.get('to').value.length}|`)
 }
 const seconds = (performance.now() - from) / 1000
 hash.update(`${attachments}`)

@@ -10,13 +10,7 @@ const hash = createHash('sha256')
 let octets = 0
 const from = performance.now()
 const [, stream] = await pop3.command('RETR', 1)
-const parser = new MailParser({
-  skipHtmlToText: true,
-  skipTextToHtml: true,
-  skipTextLinks: true,
-  skipImageLinks: true,
-  checksumAlgo: false,
-})
+const parser = new MailParser({ skipHtmlToText: true, skipTextToHtml: true, skipTextLinks: true, skipImageLinks: true, checksumAlgo: false })
 await new Promise((resolve, reject) => {
   parser.on('data', (data) => {
     if (data.type !== 'attachment') return

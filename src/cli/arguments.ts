@@ -59,8 +59,7 @@ export function readArguments(syntax: Syntax, args: readonly string[]): Argument
     if (option === undefined) throw unknownOption(token.rawName, [...options.keys()], see)
     const name = `--${token.name}`
     const earlier = values.get(token.name)
-    if (earlier !== undefined && option.joinedBy === undefined && token.name !== 'help')
-      throw new CommandError(`${name} is given twice; ${see}`)
+    if (earlier !== undefined && option.joinedBy === undefined && token.name !== 'help') throw new CommandError(`${name} is given twice; ${see}`)
     if (option.value === undefined) {
       if (token.value !== undefined) throw new CommandError(`${name} takes no value; ${see}`)
       values.set(token.name, true)

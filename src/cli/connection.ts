@@ -46,8 +46,7 @@ export interface Connection {
 
 /** Everything about the connection that the command line, files and people say. Reads no socket. Throws `CommandError`. */
 export async function readConnection(args: Arguments, io: Io, server: string | undefined, wanted?: Protocol): Promise<Connection> {
-  if (server === undefined)
-    throw new CommandError(`the server is missing; write it first, for example ${wanted ?? 'pop3'}s://mail.example.com`)
+  if (server === undefined) throw new CommandError(`the server is missing; write it first, for example ${wanted ?? 'pop3'}s://mail.example.com`)
   const url = parseServerUrl(server, wanted)
   const user = chooseUser(args, url.user, url.protocol)
   const timeoutMs = milliseconds(args)
@@ -75,9 +74,7 @@ export async function readConnection(args: Arguments, io: Io, server: string | u
       tls,
       auth: user === undefined || password === undefined ? undefined : { user, password: () => password },
       timeouts:
-        timeoutMs === undefined
-          ? undefined
-          : { connect: timeoutMs, handshake: timeoutMs, greeting: timeoutMs, command: timeoutMs, idle: timeoutMs },
+        timeoutMs === undefined ? undefined : { connect: timeoutMs, handshake: timeoutMs, greeting: timeoutMs, command: timeoutMs, idle: timeoutMs },
     },
     close: args.has('trace') ? traceDialogue(io) : () => undefined,
   }
@@ -90,8 +87,7 @@ function chooseUser(args: Arguments, fromUrl: string | undefined, protocol: Prot
   const user = given ?? fromUrl
   if (user === '') throw new CommandError('--user is empty; give the name to log in with')
   // A line end would end the command and begin another (S1, P16).
-  if (user !== undefined && /[\0\r\n]/.test(user))
-    throw new CommandError('the user name holds a line end or a NUL, which no mailbox has; check it')
+  if (user !== undefined && /[\0\r\n]/.test(user)) throw new CommandError('the user name holds a line end or a NUL, which no mailbox has; check it')
   if (user === undefined && protocol === 'pop3')
     throw new CommandError('no user, and a POP3 mailbox needs one; write pop3s://USER@HOST («@» in it as %40) or give --user NAME')
   if (user === undefined && (args.has('password-file') || args.has('password-env')))

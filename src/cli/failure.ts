@@ -42,10 +42,7 @@ export function describeFailure(error: unknown): Failure {
 
 /** The library's names of options as those of the command. */
 function inOptions(message: string): string {
-  return message.replace(
-    /^the option ([\w.]+)/,
-    (whole, name: string) => OPTIONS.get(name) ?? (name.startsWith('timeouts.') ? '--timeout' : whole),
-  )
+  return message.replace(/^the option ([\w.]+)/, (whole, name: string) => OPTIONS.get(name) ?? (name.startsWith('timeouts.') ? '--timeout' : whole))
 }
 
 const OPTIONS: ReadonlyMap<string, string> = new Map([

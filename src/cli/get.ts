@@ -152,9 +152,7 @@ function jsonView(io: Io): View {
   return {
     document: ({ name, size, sha256 }, { contentType, message, section, tracked }) =>
       io.out.write(
-        jsonLine({
-          document: { file: name, size, sha256, contentType, uniqueId: message.uniqueId, section, tracked: trackedInOrder(tracked) },
-        }),
+        jsonLine({ document: { file: name, size, sha256, contentType, uniqueId: message.uniqueId, section, tracked: trackedInOrder(tracked) } }),
       ),
     report: ({ listed, received, documents, skipped, deleted, unconfirmed, failed, quarantined }) =>
       io.out.write(jsonLine({ report: { listed, received, documents, skipped, deleted, unconfirmed, failed, quarantined } })),

@@ -43,11 +43,7 @@ export function consoleLog(io: Io, command: string, level: LogLevel): ConsoleLog
   return log
 }
 
-const SHOWN: Readonly<Record<LogLevel, readonly string[]>> = {
-  error: ['error'],
-  warn: ['warn', 'error'],
-  debug: ['debug', 'info', 'warn', 'error'],
-}
+const SHOWN: Readonly<Record<LogLevel, readonly string[]>> = { error: ['error'], warn: ['warn', 'error'], debug: ['debug', 'info', 'warn', 'error'] }
 
 function silent(): void {}
 

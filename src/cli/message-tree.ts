@@ -5,9 +5,7 @@ import { counted, humanOctets } from './table.ts'
 
 /** A message for people: who and what, then its parts as a tree, each with its defects. `limit`: characters in a line of the terminal. */
 export function messageTree(facts: MessageFacts, limit: number | undefined): string {
-  const lines = [
-    `${printable(facts.file)}  ${humanOctets(facts.size)}${facts.ambiguous ? '  ambiguous: other readers may see another message' : ''}`,
-  ]
+  const lines = [`${printable(facts.file)}  ${humanOctets(facts.size)}${facts.ambiguous ? '  ambiguous: other readers may see another message' : ''}`]
   const about: [string, string | null][] = [
     ['Subject', facts.subject],
     ['From', addressList(facts.from)],

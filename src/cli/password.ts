@@ -14,8 +14,7 @@ const MAX_BYTES = 64 * 1024
 export async function readPassword(args: Arguments, io: Io, user: string, host: string): Promise<string> {
   const file = args.value('password-file')
   const variable = args.value('password-env')
-  if (file !== undefined && variable !== undefined)
-    throw new CommandError('--password-env and --password-file exclude each other; give one')
+  if (file !== undefined && variable !== undefined) throw new CommandError('--password-env and --password-file exclude each other; give one')
   if (file !== undefined) return check(await fromFile(file), 'the file of --password-file')
   if (variable !== undefined) {
     const value = io.env[variable]
@@ -27,9 +26,7 @@ export async function readPassword(args: Arguments, io: Io, user: string, host: 
   if (value !== undefined && value !== '') return check(value, 'WIREPOST_PASSWORD')
   const terminal = io.terminal()
   if (terminal === undefined)
-    throw new CommandError(
-      'no password and no terminal to ask for it; set WIREPOST_PASSWORD or use --password-env NAME or --password-file FILE',
-    )
+    throw new CommandError('no password and no terminal to ask for it; set WIREPOST_PASSWORD or use --password-env NAME or --password-file FILE')
   return check(await ask(terminal, `Password of ${user} at ${host}: `, io.signal), 'the password')
 }
 

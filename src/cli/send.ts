@@ -84,8 +84,7 @@ function sendOperation(given: Arguments): SendOperation {
   if (to === '') throw new CommandError("To address is missing; give it as --to 'ADDRESS; ADDRESS'")
   const disposition = given.choice('disposition', DISPOSITIONS) ?? 'attachment'
   for (const option of ['body', 'body-type'] as const) {
-    if (disposition !== 'attachment' && given.has(option))
-      throw new CommandError(`--${option} goes with --disposition attachment; leave it out`)
+    if (disposition !== 'attachment' && given.has(option)) throw new CommandError(`--${option} goes with --disposition attachment; leave it out`)
   }
   return {
     from,
@@ -123,10 +122,7 @@ async function run(
   const progress = new Progress(outer, !quiet && !traced)
   const { io } = progress
   const show = given.has('json') ? jsonView(io, connection) : tableView(io, connection)
-  const connector = await makeConnector({
-    outbound: connection.options,
-    logger: consoleLog(io, 'send', traced ? 'debug' : quiet ? 'error' : 'warn'),
-  })
+  const connector = await makeConnector({ outbound: connection.options, logger: consoleLog(io, 'send', traced ? 'debug' : quiet ? 'error' : 'warn') })
   const counts = { opened: 0, receipts: 0, delivered: 0 }
   async function* documents(): AsyncGenerator<OutgoingDocument, void, undefined> {
     for (const file of files) {

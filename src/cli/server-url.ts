@@ -134,8 +134,7 @@ function hostName(host: string): string {
 function userName(text: string): string | undefined {
   if (text === '') return undefined
   const user = decode(text)
-  if (user === undefined)
-    throw new CommandError('the user in the server URL cannot be read: write «%» as %25 and «@» as %40, or give it as --user')
+  if (user === undefined) throw new CommandError('the user in the server URL cannot be read: write «%» as %25 and «@» as %40, or give it as --user')
   return user
 }
 

@@ -11,10 +11,7 @@ export const TEST_SYNTAX: Syntax = {
   name: 'test',
   usage: 'SERVER [options]',
   summary: 'test a connection, stage by stage; gets and sends nothing',
-  options: {
-    json: { help: 'one JSON object a line: {"stage":{"name","ok",…}} for each' },
-    ...CONNECTION_OPTIONS,
-  },
+  options: { json: { help: 'one JSON object a line: {"stage":{"name","ok",…}} for each' }, ...CONNECTION_OPTIONS },
   examples: ['wirepost test pop3s://alice%40example.com@pop.example.com', 'wirepost test smtp://smtp.example.com --user alice --trace'],
   notes: SERVER_NOTES,
 }
@@ -43,9 +40,7 @@ export async function testCommand(args: readonly string[], io: Io, check: typeof
 }
 
 function jsonStage({ name, facts, error }: Stage): string {
-  return jsonLine({
-    stage: { name, ok: error === undefined, ...facts, ...(error === undefined ? {} : { error: describeFailure(error).message }) },
-  })
+  return jsonLine({ stage: { name, ok: error === undefined, ...facts, ...(error === undefined ? {} : { error: describeFailure(error).message }) } })
 }
 
 function lineOf({ name, facts, error }: Stage): string {

@@ -1,12 +1,5 @@
 import { printable } from '../bytes.ts'
-import {
-  connectChannel,
-  pop3CommandChannel,
-  pop3ReplyChannel,
-  smtpCommandChannel,
-  smtpReplyChannel,
-  type DialogueMessage,
-} from '../diagnostics.ts'
+import { connectChannel, pop3CommandChannel, pop3ReplyChannel, smtpCommandChannel, smtpReplyChannel, type DialogueMessage } from '../diagnostics.ts'
 import { tell, type Io } from './io.ts'
 
 /** Shows the dialogue on standard error until the result is called: `C:` for our lines, `S:` for the server's, `*` for the connection. */

@@ -19,14 +19,7 @@ import { MemoryLedger, type Ledger } from './ledger.ts'
 import { lockMailbox } from './lock.ts'
 import { defaultLogger, errorFields, safeFields, traceDialogue, type Logger } from './log.ts'
 import type { Mailbox } from './mailbox.ts'
-import {
-  checkGetOperation,
-  checkSendOperation,
-  type CheckedGet,
-  type GetOperation,
-  type OutgoingDocument,
-  type SendOperation,
-} from './operation.ts'
+import { checkGetOperation, checkSendOperation, type CheckedGet, type GetOperation, type OutgoingDocument, type SendOperation } from './operation.ts'
 import { Outbox, type OutgoingConnection, type SendReceipt } from './outbox.ts'
 import { Spool } from './spool.ts'
 import { Stop } from './stop.ts'
@@ -135,8 +128,7 @@ export class MailConnector implements AsyncDisposable {
     if (this.#stateDirectory === undefined && this.#memory === undefined) {
       throw optionError('stateDirectory', "given for get, so that nothing comes twice after a restart; or say state: 'memory'")
     }
-    if (checked.handOver === 'spool' && this.#stateDirectory === undefined)
-      throw optionError('handOver', "'direct' without a stateDirectory")
+    if (checked.handOver === 'spool' && this.#stateDirectory === undefined) throw optionError('handOver', "'direct' without a stateDirectory")
     const inbound = this.#inbound
     return this.#track(options.signal, (signal) => this.#get(inbound, checked, handler, signal))
   }
@@ -162,9 +154,7 @@ export class MailConnector implements AsyncDisposable {
     this.#outbox ??= this.#createOutbox(this.#outbound)
     const outbox = this.#outbox
     const { label } = this.#outbound.options
-    return this.#track(options.signal, (signal) =>
-      this.#traced(label, this.#log, () => outbox.send(checked, documents, signal, options.onReceipt)),
-    )
+    return this.#track(options.signal, (signal) => this.#traced(label, this.#log, () => outbox.send(checked, documents, signal, options.onReceipt)))
   }
 
   /** Ends what is under way as an aborted signal does, then the connections. Never rejects; later calls of `get` and `send` do, with `ERR_CLOSED`. */
@@ -178,12 +168,7 @@ export class MailConnector implements AsyncDisposable {
     await this.close()
   }
 
-  async #get(
-    inbound: CheckedInbound,
-    operation: CheckedGet,
-    handler: (document: MailDocument) => unknown,
-    signal: AbortSignal,
-  ): Promise<GetReport> {
+  async #get(inbound: CheckedInbound, operation: CheckedGet, handler: (document: MailDocument) => unknown, signal: AbortSignal): Promise<GetReport> {
     const { files, today } = this.#ground
     const { host, port, auth, timeouts } = inbound.checked
     const mailbox: Mailbox = { host, port, user: auth?.user ?? '' }
@@ -198,20 +183,8 @@ export class MailConnector implements AsyncDisposable {
             ? await Spool.open(files, this.#stateDirectory, mailbox, ledger)
             : undefined
         using stop = new Stop(signal, timeouts.quit)
-        const connect = (connection: AbortSignal): Promise<Maildrop> =>
-          this.#connect(inbound.options, connection, logger, this.#ground.pop3)
-        const inbox = new Inbox({
-          operation,
-          handler,
-          ledger,
-          spool,
-          mailbox,
-          logger,
-          concurrency: this.#concurrency,
-          connect,
-          stop,
-          today,
-        })
+        const connect = (connection: AbortSignal): Promise<Maildrop> => this.#connect(inbound.options, connection, logger, this.#ground.pop3)
+        const inbox = new Inbox({ operation, handler, ledger, spool, mailbox, logger, concurrency: this.#concurrency, connect, stop, today })
         const report = await this.#traced(inbound.options.label, logger, () => inbox.run())
         logger.info(report, 'get ended')
         signal.throwIfAborted()

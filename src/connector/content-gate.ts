@@ -21,10 +21,7 @@ export class ContentGate implements AsyncIterable<Buffer> {
   [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
     if (this.#taken) throw contentError('the content of a document can be read once')
     this.#taken = true
-    return {
-      next: () => this.#next(),
-      return: () => Promise.resolve({ done: true, value: undefined }),
-    }
+    return { next: () => this.#next(), return: () => Promise.resolve({ done: true, value: undefined }) }
   }
 
   /** Ends reading by the handler; `reason` is what it finds when it tries. */

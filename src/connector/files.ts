@@ -74,11 +74,7 @@ async function makeFolder(path: string): Promise<void> {
 
 async function output(path: string, flags: string): Promise<OutputFile> {
   const handle = await open(path, flags, 0o600)
-  return {
-    write: (octets) => handle.appendFile(octets),
-    sync: () => handle.sync(),
-    close: () => handle.close(),
-  }
+  return { write: (octets) => handle.appendFile(octets), sync: () => handle.sync(), close: () => handle.close() }
 }
 
 async function orNull<T>(promise: Promise<T>): Promise<T | null> {
@@ -121,14 +117,10 @@ export const TEMPORARY = '.tmp'
 export function stateError(action: string, path: string, error: unknown): MailError {
   if (error instanceof MailError) return error
   const code = codeOf(error) ?? 'unknown error'
-  return new MailError(
-    'ERR_STATE',
-    `cannot ${action} ${path} (${code}): ${ADVICE[code] ?? 'see to the disk, or name another state directory'}`,
-    {
-      phase: 'state',
-      cause: error,
-    },
-  )
+  return new MailError('ERR_STATE', `cannot ${action} ${path} (${code}): ${ADVICE[code] ?? 'see to the disk, or name another state directory'}`, {
+    phase: 'state',
+    cause: error,
+  })
 }
 
 const ADVICE: Readonly<Record<string, string>> = {

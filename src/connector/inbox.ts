@@ -14,10 +14,7 @@ import type { Spool } from './spool.ts'
 import type { Stop } from './stop.ts'
 
 /** What the inbox wants of a POP3 connection. */
-export type Maildrop = Pick<
-  Pop3Client,
-  'tls' | 'stat' | 'list' | 'uniqueIds' | 'retrieve' | 'top' | 'delete' | 'quit' | typeof Symbol.asyncDispose
->
+export type Maildrop = Pick<Pop3Client, 'tls' | 'stat' | 'list' | 'uniqueIds' | 'retrieve' | 'top' | 'delete' | 'quit' | typeof Symbol.asyncDispose>
 
 /**
  * What one run of `get` did. Counts of messages, but for `documents`. What was accepted in an earlier run counts in `listed` only.
@@ -312,10 +309,7 @@ export class Inbox {
           throw error
         }
         // Only what DELE was told +OK for is deleted (P11); the next run asks again.
-        this.#facts.logger.warn(
-          { ...safeFields({ uniqueId: message.uniqueId }), ...errorFields(error) },
-          'DELE was refused; the message stays',
-        )
+        this.#facts.logger.warn({ ...safeFields({ uniqueId: message.uniqueId }), ...errorFields(error) }, 'DELE was refused; the message stays')
       }
     }
   }
@@ -358,9 +352,7 @@ export class Inbox {
   async #spooled(spool: Spool, message: Listed, octets: number): Promise<void> {
     if ((await spool.size(message.key)) !== octets) {
       await this.#facts.ledger.commit(['stored', message.key, 0])
-      throw new MailError('ERR_CONTENT', 'a message is missing from the spool or has another size; it is retrieved again', {
-        phase: 'document',
-      })
+      throw new MailError('ERR_CONTENT', 'a message is missing from the spool or has another size; it is retrieved again', { phase: 'document' })
     }
     await this.#settle(message, ownedSource(spool.open(message.key)), octets, (header) => this.#isWanted(message, header, false))
     if (this.#facts.ledger.find(message.key)?.stored === 0) await spool.remove(message.key)

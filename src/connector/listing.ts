@@ -36,11 +36,7 @@ export interface Reconciled {
  * Of messages with the same unique-id (RFC 1939 §7, P5) some may have been deleted by a QUIT whose reply was lost: as many as were marked, or
  * none. When the count fits neither, nothing is remembered about any of them: a repeat, not a loss.
  */
-export function reconcile(
-  listing: readonly { readonly number: number; readonly uniqueId: string }[],
-  ledger: Ledger,
-  day: number,
-): Reconciled {
+export function reconcile(listing: readonly { readonly number: number; readonly uniqueId: string }[], ledger: Ledger, day: number): Reconciled {
   const poll = ledger.polls + 1
   const records: LedgerRecord[] = [['poll', poll, day]]
   const doubtful: string[] = []

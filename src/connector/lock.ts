@@ -167,12 +167,8 @@ function systemText(read: () => string): string {
 }
 
 function lockedError(mailbox: Mailbox, holder: string): MailError {
-  return new MailError(
-    'ERR_STATE_LOCKED',
-    `the mailbox ${printable(mailboxLabel(mailbox))} is polled by ${holder}: wait until that run has ended`,
-    {
-      phase: 'state',
-      transient: true,
-    },
-  )
+  return new MailError('ERR_STATE_LOCKED', `the mailbox ${printable(mailboxLabel(mailbox))} is polled by ${holder}: wait until that run has ended`, {
+    phase: 'state',
+    transient: true,
+  })
 }

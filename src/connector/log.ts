@@ -1,13 +1,6 @@
 import { destination, pino } from 'pino'
 import { printable } from '../bytes.ts'
-import {
-  connectChannel,
-  pop3CommandChannel,
-  pop3ReplyChannel,
-  smtpCommandChannel,
-  smtpReplyChannel,
-  type DialogueMessage,
-} from '../diagnostics.ts'
+import { connectChannel, pop3CommandChannel, pop3ReplyChannel, smtpCommandChannel, smtpReplyChannel, type DialogueMessage } from '../diagnostics.ts'
 import { MailError } from '../errors.ts'
 
 /** What the connector writes its log to; a pino logger is one. */
@@ -30,8 +23,7 @@ export function defaultLogger(): Logger {
  * before they came here (S24). A logger that says that it does not write traces is spared the work.
  */
 export function traceDialogue(logger: Logger, label: string): () => void {
-  if ('isLevelEnabled' in logger && typeof logger.isLevelEnabled === 'function' && logger.isLevelEnabled('trace') === false)
-    return () => undefined
+  if ('isLevelEnabled' in logger && typeof logger.isLevelEnabled === 'function' && logger.isLevelEnabled('trace') === false) return () => undefined
   const listeners = CHANNELS.map(([channel, direction]) => {
     const listener = (message: unknown): void => {
       if (isDialogue(message) && message.label === label) logger.trace({ direction, line: printable(message.line, 2000) }, 'dialogue')

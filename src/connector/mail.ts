@@ -101,11 +101,7 @@ function inventedName(type: string): string {
   return `${Date.now()}${fileExtension(type)}`
 }
 
-function bodyAndAttachments(
-  operation: CheckedSend,
-  documents: readonly OutgoingDocument[],
-  attachments: readonly Attachment[],
-): Partial<Draft> {
+function bodyAndAttachments(operation: CheckedSend, documents: readonly OutgoingDocument[], attachments: readonly Attachment[]): Partial<Draft> {
   const body = operation.disposition === 'attachment' ? given(documents, 'body', '') : ''
   if (body === '') return { attachments }
   if (operation.bodyContentType === 'text/plain') return { text: body, attachments }

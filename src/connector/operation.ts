@@ -76,10 +76,7 @@ export function checkGetOperation(operation: GetOperation): CheckedGet {
     disposition: checkOneOf('disposition', operation.disposition, ['attachment', 'inline', 'all', 'message']),
     deleteFromServer: checkBoolean('deleteFromServer', operation.deleteFromServer),
     handOver: checkOneOf('handOver', operation.handOver ?? 'direct', ['direct', 'spool']),
-    limit: {
-      messages: checkCount('limit.messages', operation.limit?.messages),
-      octets: checkCount('limit.octets', operation.limit?.octets),
-    },
+    limit: { messages: checkCount('limit.messages', operation.limit?.messages), octets: checkCount('limit.octets', operation.limit?.octets) },
     deleteEmpty: checkBoolean('deleteEmpty', operation.deleteEmpty),
   }
 }
@@ -103,8 +100,7 @@ export function checkSendOperation(operation: SendOperation): CheckedSend {
   checkObject('operation', operation)
   const disposition = checkOneOf('disposition', operation.disposition, ['attachment', 'inline', 'message'])
   const together = checkBoolean('together', operation.together)
-  if (together && disposition === 'message')
-    throw optionError('together', "left out with disposition 'message': a document is a message then")
+  if (together && disposition === 'message') throw optionError('together', "left out with disposition 'message': a document is a message then")
   return {
     from: checkText('from', operation.from ?? ''),
     to: checkText('to', operation.to ?? ''),

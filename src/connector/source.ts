@@ -80,9 +80,7 @@ export async function* joined(chunks: readonly Buffer[], rest: AsyncIterable<Buf
 }
 
 /** The header section of a message, and then all of its octets from the first. */
-export async function peekHeader(
-  octets: AsyncIterable<Uint8Array>,
-): Promise<{ readonly header: Header; readonly content: AsyncIterable<Buffer> }> {
+export async function peekHeader(octets: AsyncIterable<Uint8Array>): Promise<{ readonly header: Header; readonly content: AsyncIterable<Buffer> }> {
   const rest = octets[Symbol.asyncIterator]()
   const held: Buffer[] = []
   const end = new HeaderEnd()

@@ -104,8 +104,7 @@ class ComposedMessage implements Composed {
 
 function* encodeOctets(octets: Buffer, encoding: Outgoing['encoding'], output: Output): Generator<Buffer, void, undefined> {
   const encoder = createEncoder(encoding)
-  for (const view of blocks(octets, blockSize(encoding)))
-    yield* encoder === null ? output.addView(view) : output.addOwned(encoder.encode(view))
+  for (const view of blocks(octets, blockSize(encoding))) yield* encoder === null ? output.addView(view) : output.addOwned(encoder.encode(view))
   if (encoder !== null) yield* output.addOwned(encoder.end())
 }
 
@@ -126,8 +125,7 @@ async function* encodeStream(content: Extract<Outgoing, { stream: unknown }>, ou
   } catch (error) {
     throw error instanceof MailError ? error : contentError('a stream that is content of the message failed', error)
   }
-  if (declared !== undefined && read < declared)
-    throw contentError(`a stream ended after ${read} of the ${declared} octets that it says it has`)
+  if (declared !== undefined && read < declared) throw contentError(`a stream ended after ${read} of the ${declared} octets that it says it has`)
   if (encoder !== null) yield* output.addOwned(encoder.end())
 }
 

@@ -92,10 +92,5 @@ export function encodedSize(outgoing: Outgoing): number | undefined {
 }
 
 function isAsyncIterable(content: unknown): content is AsyncIterable<Uint8Array> {
-  return (
-    typeof content === 'object' &&
-    content !== null &&
-    Symbol.asyncIterator in content &&
-    typeof content[Symbol.asyncIterator] === 'function'
-  )
+  return typeof content === 'object' && content !== null && Symbol.asyncIterator in content && typeof content[Symbol.asyncIterator] === 'function'
 }

@@ -235,8 +235,7 @@ export class Description implements Described {
     void this.contentId
     const { fileName } = this
     const name = this.parameters.get('name')
-    if (name !== undefined && fileName !== name)
-      this.report('parameter-conflict', this.header.first('content-disposition')?.offset ?? this.start)
+    if (name !== undefined && fileName !== name) this.report('parameter-conflict', this.header.first('content-disposition')?.offset ?? this.start)
   }
 
   /** Finds the defects of all fields. */

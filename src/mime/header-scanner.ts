@@ -150,12 +150,7 @@ export class HeaderScanner {
     const start = this.#marks[this.#typeAt] ?? 0
     const colon = this.#marks[this.#typeAt + 1] ?? 0
     const end = this.#marks[this.#typeAt + 2]
-    const section = new HeaderSection(
-      octets.subarray(from + start, end === undefined ? line : from + end),
-      0,
-      [0, colon - start],
-      () => undefined,
-    )
+    const section = new HeaderSection(octets.subarray(from + start, end === undefined ? line : from + end), 0, [0, colon - start], () => undefined)
     const found = section.peek(CONTENT_TYPE, (body, report) => {
       const { type, parameters } = parseMediaType(body, report)
       return type.startsWith('multipart/') ? boundaryOf(parameters) : null
@@ -181,11 +176,7 @@ export class HeaderScanner {
     while (octets[colon] === SPACE || octets[colon] === TAB) colon++
     if (octets[colon] === COLON && end > line && colon < next) {
       if (colon > end) this.#find('field-name-blank', at)
-      if (
-        this.#typeAt === -1 &&
-        end - line === CONTENT_TYPE.length &&
-        octets.toString('latin1', line, end).toLowerCase() === CONTENT_TYPE
-      ) {
+      if (this.#typeAt === -1 && end - line === CONTENT_TYPE.length && octets.toString('latin1', line, end).toLowerCase() === CONTENT_TYPE) {
         this.#typeAt = this.#marks.length
       }
       this.#marks.push(at, colon - from)

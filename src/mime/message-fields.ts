@@ -1,14 +1,6 @@
 import { MailError } from '../errors.ts'
 import type { Draft } from './draft.ts'
-import {
-  checkAddress,
-  formatAddressList,
-  parseAddressInput,
-  parseMailboxInput,
-  type Addresses,
-  type Group,
-  type Mailbox,
-} from './field/address.ts'
+import { checkAddress, formatAddressList, parseAddressInput, parseMailboxInput, type Addresses, type Group, type Mailbox } from './field/address.ts'
 import { formatDate } from './field/date.ts'
 import { headerError } from './field/fold.ts'
 import { checkMessageId, createMessageId, formatMessageIds } from './field/message-id.ts'

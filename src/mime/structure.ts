@@ -36,8 +36,7 @@ const NO_PARAMETERS: ReadonlyMap<string, string> = new Map()
 export function buildStructure(draft: Draft, transport: Transport): BodyPart {
   const { text, html } = draft
   const attachments = [...(draft.attachments ?? [])].map((attachment) => readAttachment(attachment))
-  const shown =
-    html === undefined ? [] : attachments.filter(({ contentId, disposition }) => contentId !== undefined && disposition === 'inline')
+  const shown = html === undefined ? [] : attachments.filter(({ contentId, disposition }) => contentId !== undefined && disposition === 'inline')
   const others = attachments.filter((attachment) => !shown.includes(attachment))
   const write = (attachment: Attachment): BodyPart => writeAttachment(attachment, transport)
 

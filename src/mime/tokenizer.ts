@@ -93,11 +93,7 @@ export class MimeTokenizer<E extends Description> {
     this.#input = new InputWindow(!shared.whole)
   }
 
-  static create<E extends Description>(
-    options: CheckedParseOptions,
-    create: (facts: EntityFacts<E>) => E,
-    whole: boolean,
-  ): MimeTokenizer<E> {
+  static create<E extends Description>(options: CheckedParseOptions, create: (facts: EntityFacts<E>) => E, whole: boolean): MimeTokenizer<E> {
     const log = new DefectLog(options)
     return new MimeTokenizer<E>({ options, log, create, whole, enclosed: 'open', parts: 0, headerOctets: 0 }, undefined)
   }

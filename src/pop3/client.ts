@@ -68,8 +68,7 @@ export class Pop3Client implements AsyncDisposable {
       return await Pop3Client.#start(await connect(checked), checked, true)
     } catch (error) {
       // Some servers hang up at a command that they do not know (H56).
-      if (!(error instanceof MailError && error.phase === 'capa' && (error.code === 'ERR_CLOSED' || error.code === 'ERR_TIMEOUT')))
-        throw error
+      if (!(error instanceof MailError && error.phase === 'capa' && (error.code === 'ERR_CLOSED' || error.code === 'ERR_TIMEOUT'))) throw error
       return Pop3Client.#start(await connect(checked), checked, false)
     }
   }
@@ -330,9 +329,7 @@ export class Pop3Client implements AsyncDisposable {
         if (octets <= MAX_DRAIN_OCTETS || !exchange.open) continue
         const { phase } = exchange.command
         this.#fail(
-          new MailError('ERR_CLOSED', `an answer was left in the ${phase} phase with much of it to come, so the connection was closed`, {
-            phase,
-          }),
+          new MailError('ERR_CLOSED', `an answer was left in the ${phase} phase with much of it to come, so the connection was closed`, { phase }),
         )
       }
     } catch {
@@ -429,9 +426,7 @@ export class Pop3Client implements AsyncDisposable {
 function checkLogin(auth: Credentials | undefined, mayLeave: boolean): void {
   if (auth === undefined) return
   if (!('password' in auth) || (auth.mechanism !== undefined && auth.mechanism.toUpperCase() !== 'USER')) {
-    throw new MailError('ERR_AUTH_MECHANISM', 'POP3 logs in with a user and a password (USER and PASS); leave auth.mechanism out', {
-      phase: 'auth',
-    })
+    throw new MailError('ERR_AUTH_MECHANISM', 'POP3 logs in with a user and a password (USER and PASS); leave auth.mechanism out', { phase: 'auth' })
   }
   if (!mayLeave) {
     throw new MailError(

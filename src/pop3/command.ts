@@ -32,8 +32,7 @@ export const pass = (password: string): Command =>
 export const stat = (): Command => command('STAT', 'stat', TRANSACTION)
 export const list = (): Command => command('LIST', 'list', TRANSACTION, { answer: 'listing' })
 export const uidl = (): Command => command('UIDL', 'uidl', TRANSACTION, { answer: 'unique-ids' })
-export const retr = (number: number): Command =>
-  command('RETR', 'retr', TRANSACTION, { argument: messageNumber(number, 'retr'), answer: 'content' })
+export const retr = (number: number): Command => command('RETR', 'retr', TRANSACTION, { argument: messageNumber(number, 'retr'), answer: 'content' })
 export const top = (number: number, lines: number): Command => {
   if (!Number.isSafeInteger(lines) || lines < 0) throw refused('lines', 'a whole number, 0 or more', 'top')
   return command('TOP', 'top', TRANSACTION, { argument: `${messageNumber(number, 'top')} ${lines}`, answer: 'content' })

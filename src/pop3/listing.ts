@@ -40,9 +40,7 @@ export class ListReader<Entry> {
 }
 
 /** Keeps the first entry of each message-number. The same again is left out; another value under the same number means that nothing in the listing can be trusted (H53, P3). */
-export function uniqueNumbers<Entry extends { readonly number: number }>(
-  value: (entry: Entry) => number | string,
-): (entry: Entry) => boolean {
+export function uniqueNumbers<Entry extends { readonly number: number }>(value: (entry: Entry) => number | string): (entry: Entry) => boolean {
   const seen = new Map<number, number | string>()
   return (entry) => {
     const before = seen.get(entry.number)

@@ -30,10 +30,7 @@ export class MessageContent implements Retrieval {
 
   #begin(owned: boolean): AsyncGenerator<Buffer, void, undefined> {
     if (this.#begun) {
-      throw new MailError('ERR_SESSION_STATE', `the content of message ${this.number} can be read only once`, {
-        phase: 'retr',
-        reusable: true,
-      })
+      throw new MailError('ERR_SESSION_STATE', `the content of message ${this.number} can be read only once`, { phase: 'retr', reusable: true })
     }
     this.#begun = true
     return this.#open(owned)

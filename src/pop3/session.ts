@@ -87,14 +87,10 @@ export class Pop3Session implements Session<Pop3Event> {
   request(command: Command): Buffer {
     const before = this.#expected.at(-1)
     if (!command.states.includes(this.#state) || before?.verb === 'QUIT' || before?.verb === 'STLS') {
-      throw new MailError(
-        'ERR_SESSION_STATE',
-        `${command.verb} is not possible ${PLACES[before?.verb === 'QUIT' ? 'UPDATE' : this.#state]}`,
-        {
-          phase: command.phase,
-          reusable: true,
-        },
-      )
+      throw new MailError('ERR_SESSION_STATE', `${command.verb} is not possible ${PLACES[before?.verb === 'QUIT' ? 'UPDATE' : this.#state]}`, {
+        phase: command.phase,
+        reusable: true,
+      })
     }
     if (before === undefined) this.#checkQuiet(command.phase)
     this.#expected.push(command)
@@ -107,13 +103,9 @@ export class Pop3Session implements Session<Pop3Event> {
    */
   secure(): void {
     if (this.unread > 0) {
-      throw new MailError(
-        'ERR_TLS_INJECTION',
-        'the server sent more than its answer to STLS before the handshake; somebody may be in between',
-        {
-          phase: 'stls',
-        },
-      )
+      throw new MailError('ERR_TLS_INJECTION', 'the server sent more than its answer to STLS before the handshake; somebody may be in between', {
+        phase: 'stls',
+      })
     }
   }
 
@@ -134,10 +126,7 @@ export class Pop3Session implements Session<Pop3Event> {
       throw new MailError(
         'ERR_CLOSED',
         `the server closed the connection ${this.#body === undefined ? 'before its answer' : 'in the middle of its answer'} in the ${phase} phase`,
-        {
-          phase,
-          transient: true,
-        },
+        { phase, transient: true },
       )
     }
     return event
@@ -214,8 +203,7 @@ export class Pop3Session implements Session<Pop3Event> {
     if (!reply.ok) return
     if (command.verb === 'PASS') this.#state = 'TRANSACTION'
     else if (command.verb === 'QUIT') this.#state = 'UPDATE'
-    else if (command.verb === 'STAT')
-      this.#messageCount = Math.max(this.#messageCount ?? 0, parseStat(reply.text)?.count ?? MAX_LISTING_LINES)
+    else if (command.verb === 'STAT') this.#messageCount = Math.max(this.#messageCount ?? 0, parseStat(reply.text)?.count ?? MAX_LISTING_LINES)
     else if (command.verb === 'RSET') this.#messageCount = undefined // messages may have come back
   }
 
@@ -297,8 +285,4 @@ function hide(text: string, secret: string | undefined): string {
   return secret === undefined || secret === '' ? text : text.replaceAll(secret, '***')
 }
 
-const PLACES: Readonly<Record<SessionState, string>> = {
-  AUTHORIZATION: 'before the login',
-  TRANSACTION: 'after the login',
-  UPDATE: 'after QUIT',
-}
+const PLACES: Readonly<Record<SessionState, string>> = { AUTHORIZATION: 'before the login', TRANSACTION: 'after the login', UPDATE: 'after QUIT' }

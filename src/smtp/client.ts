@@ -147,8 +147,7 @@ export class SmtpClient implements AsyncDisposable {
     if (reply.status === 250) return this.#session.learn(reply)
     if (!mayFallBack && (reply.status === 500 || reply.status === 502)) {
       // HELO has no extensions, so what the options demand could not be had (T3).
-      if (this.#options.security === 'starttls' && this.tls === null)
-        throw tlsRequired('the server does not know EHLO and so has no STARTTLS', reply)
+      if (this.#options.security === 'starttls' && this.tls === null) throw tlsRequired('the server does not know EHLO and so has no STARTTLS', reply)
       throw new SmtpReplyError('ehlo', reply)
     }
     if (reply.status !== 500 && reply.status !== 502) throw new SmtpReplyError('ehlo', reply)
@@ -181,9 +180,7 @@ export class SmtpClient implements AsyncDisposable {
       const challenge = reply.lines[0] ?? ''
       if (round > MAX_ROUNDS || challenge.length > MAX_CHALLENGE_OCTETS) {
         await this.#ask(commands.authCancel())
-        throw new MailError('ERR_LIMIT', `authentication of more than ${MAX_ROUNDS} rounds or ${MAX_CHALLENGE_OCTETS} octets`, {
-          phase: 'auth',
-        })
+        throw new MailError('ERR_LIMIT', `authentication of more than ${MAX_ROUNDS} rounds or ${MAX_CHALLENGE_OCTETS} octets`, { phase: 'auth' })
       }
       const response = await mechanism.respond(Buffer.from(challenge, 'base64'))
       reply = await this.#ask(commands.authResponse(response, secrets))
@@ -270,10 +267,8 @@ export class SmtpClient implements AsyncDisposable {
   async #carryOut(transaction: Transaction, content: SubmittedContent, facts: ContentFacts): Promise<Receipt> {
     const { verdict } = transaction
     if (verdict === 'content') return this.#content(transaction, content, facts)
-    if (verdict === 'broken')
-      throw new MailError('ERR_PROTOCOL', 'the server answered DATA with neither 354 nor a refusal', { phase: 'data' })
-    if (verdict === 'end')
-      this.#end(closedError('the connection was ended without content, which the server waits for or will not take', 'data'))
+    if (verdict === 'broken') throw new MailError('ERR_PROTOCOL', 'the server answered DATA with neither 354 nor a refusal', { phase: 'data' })
+    if (verdict === 'end') this.#end(closedError('the connection was ended without content, which the server waits for or will not take', 'data'))
     return transaction.receipt()
   }
 
@@ -319,12 +314,7 @@ export class SmtpClient implements AsyncDisposable {
   }
 
   /** Everything but the end of the content. Returns early when `outflow` was stopped. */
-  async #flow(
-    source: Iterator<Uint8Array> | AsyncIterator<Uint8Array>,
-    facts: ContentFacts,
-    framer: DataFramer,
-    outflow: Outflow,
-  ): Promise<void> {
+  async #flow(source: Iterator<Uint8Array> | AsyncIterator<Uint8Array>, facts: ContentFacts, framer: DataFramer, outflow: Outflow): Promise<void> {
     let given = 0
     let whole = false
     try {
@@ -402,9 +392,7 @@ export class SmtpClient implements AsyncDisposable {
       this.#reading = nextEvent(this.#session, this.#transport, wait)
       this.#reading.then(
         ({ reply }) =>
-          reply.lines.forEach((line, at) =>
-            this.#publish(smtpReplyChannel, `${reply.status}${at < reply.lines.length - 1 ? '-' : ' '}${line}`),
-          ),
+          reply.lines.forEach((line, at) => this.#publish(smtpReplyChannel, `${reply.status}${at < reply.lines.length - 1 ? '-' : ' '}${line}`)),
         (error: unknown) => this.#end(error),
       )
     }

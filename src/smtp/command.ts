@@ -49,11 +49,7 @@ export function starttls(): Command {
 export function auth(mechanism: string, initialResponse: Buffer | null, secrets: readonly string[]): Command {
   if (initialResponse === null) return command('auth', `AUTH ${mechanism}`, { secrets })
   const text = initialResponse.length === 0 ? '=' : initialResponse.toString('base64')
-  return command('auth', `AUTH ${mechanism} ${text}`, {
-    limit: MAX_AUTH_OCTETS,
-    shown: `AUTH ${mechanism} ***`,
-    secrets: [...secrets, text],
-  })
+  return command('auth', `AUTH ${mechanism} ${text}`, { limit: MAX_AUTH_OCTETS, shown: `AUTH ${mechanism} ***`, secrets: [...secrets, text] })
 }
 
 export function authResponse(response: Buffer, secrets: readonly string[]): Command {

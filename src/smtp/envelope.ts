@@ -91,8 +91,7 @@ function reportParameters({ ret, envid, notify }: DeliveryReports): { mailParame
   }
   if (notify === 'never') rcptParameters.push('NOTIFY=NEVER')
   else if (notify !== undefined) {
-    if (!Array.isArray(notify) || notify.length === 0)
-      throw optionError('dsn.notify', "'never', or a list of 'success', 'failure' and 'delay'")
+    if (!Array.isArray(notify) || notify.length === 0) throw optionError('dsn.notify', "'never', or a list of 'success', 'failure' and 'delay'")
     const events = notify.map((event) => oneOf('dsn.notify', event, ['success', 'failure', 'delay']).toUpperCase())
     rcptParameters.push(`NOTIFY=${[...new Set(events)].join(',')}`)
   }
@@ -149,10 +148,7 @@ export function envelopeCommands(
   }
   const limit = parseSizeLimit(extensions.get('SIZE'))
   if (content.size !== undefined && limit !== undefined && content.size > limit) {
-    throw new MailError('ERR_LIMIT', `the message has ${content.size} octets, and the server takes ${limit}`, {
-      phase: 'mail',
-      reusable: true,
-    })
+    throw new MailError('ERR_LIMIT', `the message has ${content.size} octets, and the server takes ${limit}`, { phase: 'mail', reusable: true })
   }
   const parameters = [...envelope.mailParameters]
   if (content.size !== undefined && extensions.has('SIZE')) parameters.push(`SIZE=${content.size}`)

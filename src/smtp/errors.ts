@@ -13,11 +13,7 @@ export class SmtpReplyError extends MailError {
   /** The forward-path that it concerns, when it concerns one. */
   readonly recipient: string | undefined
 
-  constructor(
-    phase: Phase,
-    reply: Reply,
-    facts: { readonly code?: ErrorCode; readonly recipient?: string; readonly reusable?: boolean } = {},
-  ) {
+  constructor(phase: Phase, reply: Reply, facts: { readonly code?: ErrorCode; readonly recipient?: string; readonly reusable?: boolean } = {}) {
     const text = reply.lines.find((line) => line !== '')
     super(
       facts.code ?? 'ERR_SMTP_REPLY',

@@ -54,10 +54,7 @@ function parse(text: unknown, phase: Phase): Mailbox {
     return parseMailbox(text)
   } catch (error) {
     if (!(error instanceof AddressProblem)) throw error
-    throw new MailError('ERR_ADDRESS', `the address ${printable(String(text), 100)} cannot be used: ${error.message}`, {
-      phase,
-      reusable: true,
-    })
+    throw new MailError('ERR_ADDRESS', `the address ${printable(String(text), 100)} cannot be used: ${error.message}`, { phase, reusable: true })
   }
 }
 
@@ -67,9 +64,7 @@ function parseMailbox(text: string): Mailbox {
   if (text.length > 2 * MAX_PATH_OCTETS) throw new AddressProblem(`it is longer than ${MAX_PATH_OCTETS} octets`)
   const { local, end } = text.startsWith('"') ? parseQuotedString(text) : parseDotString(text)
   if (text[end] !== '@')
-    throw new AddressProblem(
-      end >= text.length ? 'it has no @' : `${JSON.stringify(printable(text.slice(end, end + 2)))} cannot stand there`,
-    )
+    throw new AddressProblem(end >= text.length ? 'it has no @' : `${JSON.stringify(printable(text.slice(end, end + 2)))} cannot stand there`)
   if (Buffer.byteLength(local) > MAX_LOCAL_OCTETS) throw new AddressProblem(`its local part is longer than ${MAX_LOCAL_OCTETS} octets`)
   const domain = normalizeDomain(text.slice(end + 1))
   if (domain === undefined) throw new AddressProblem('what follows the @ is no domain')
@@ -103,8 +98,7 @@ function parseQuotedString(text: string): LocalPart {
   let escaped = false
   for (const character of text.slice(1)) {
     end += character.length
-    if (!escaped && character === '"')
-      return { local: isDotString(value) ? value : `"${value.replaceAll(/["\\]/g, String.raw`\$&`)}"`, end }
+    if (!escaped && character === '"') return { local: isDotString(value) ? value : `"${value.replaceAll(/["\\]/g, String.raw`\$&`)}"`, end }
     if (!isSafe(character)) throw new AddressProblem('its local part has a control character')
     escaped = !escaped && character === '\\'
     if (!escaped) value += character

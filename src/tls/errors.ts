@@ -59,18 +59,10 @@ function tlsCause(raw: string, text: string, host: string): [code: ErrorCode, me
   }
   if (/CERTIFICATE_REQUIRED/i.test(text)) return ['ERR_TLS_HANDSHAKE', `${host} demands a client certificate; give cert and key`, false]
   if (/UNSAFE_LEGACY_RENEGOTIATION/i.test(text)) {
-    return [
-      'ERR_TLS_HANDSHAKE',
-      `${host} speaks TLS without secure renegotiation (RFC 5746), which is refused; the server must be updated`,
-      false,
-    ]
+    return ['ERR_TLS_HANDSHAKE', `${host} speaks TLS without secure renegotiation (RFC 5746), which is refused; the server must be updated`, false]
   }
   if (/HANDSHAKE_FAILURE|NO_SHARED_CIPHER/i.test(text)) {
-    return [
-      'ERR_TLS_HANDSHAKE',
-      `${host} refused the handshake: no cipher or signature in common, or it demands a client certificate`,
-      false,
-    ]
+    return ['ERR_TLS_HANDSHAKE', `${host} refused the handshake: no cipher or signature in common, or it demands a client certificate`, false]
   }
   if (/ECONNRESET|EPIPE|disconnected before secure/i.test(text)) {
     return ['ERR_TLS_HANDSHAKE', `${host} closed the connection during the TLS handshake`, true]

@@ -137,10 +137,7 @@ const TIMEOUTS: Timeouts = {
   transaction: 21_600_000,
 }
 
-export const POP3_DEFAULTS: ProtocolDefaults = {
-  ports: { tls: 995, starttls: 110, none: 110 },
-  timeouts: { ...TIMEOUTS, command: 60_000 },
-}
+export const POP3_DEFAULTS: ProtocolDefaults = { ports: { tls: 995, starttls: 110, none: 110 }, timeouts: { ...TIMEOUTS, command: 60_000 } }
 export const SMTP_DEFAULTS: ProtocolDefaults = { ports: { tls: 465, starttls: 587, none: 25 }, timeouts: TIMEOUTS }
 
 /** The options as given → checked and complete. Throws `ERR_OPTION`, which names the option and what it may be. */
@@ -170,12 +167,10 @@ export function checkServerOptions(options: ServerOptions, defaults: ProtocolDef
 function checkTimeouts(given: Partial<Timeouts> | undefined, defaults: Timeouts): Timeouts {
   const timeouts: Record<string, number> & Timeouts = { ...defaults }
   for (const [name, value] of Object.entries(given ?? {})) {
-    if (!Object.hasOwn(defaults, name))
-      throw optionError(`timeouts.${name}`, `left out: the timers are ${Object.keys(defaults).join(', ')}`)
+    if (!Object.hasOwn(defaults, name)) throw optionError(`timeouts.${name}`, `left out: the timers are ${Object.keys(defaults).join(', ')}`)
     if (value === undefined) continue
     // setTimeout holds 31 bits; more would fire at once.
-    if (typeof value !== 'number' || !(value > 0) || value > 0x7fff_ffff)
-      throw optionError(`timeouts.${name}`, 'milliseconds, from 1 to 2147483647')
+    if (typeof value !== 'number' || !(value > 0) || value > 0x7fff_ffff) throw optionError(`timeouts.${name}`, 'milliseconds, from 1 to 2147483647')
     timeouts[name] = value
   }
   return timeouts

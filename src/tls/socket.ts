@@ -98,9 +98,7 @@ class SocketTransport implements Transport {
       const injected = new MailError(
         'ERR_TLS_INJECTION',
         `${this.host} sent octets in clear text behind its answer to the upgrade; somebody may be in the way`,
-        {
-          phase: 'tls',
-        },
+        { phase: 'tls' },
       )
       this.destroy(injected)
       throw injected
@@ -265,10 +263,7 @@ class SocketTransport implements Transport {
   }
 
   #tooSlow(phase: Phase): MailError {
-    return new MailError('ERR_TIMEOUT', `${this.host} moves less than ${this.#options.minimumRate} octets a second`, {
-      phase,
-      transient: true,
-    })
+    return new MailError('ERR_TIMEOUT', `${this.host} moves less than ${this.#options.minimumRate} octets a second`, { phase, transient: true })
   }
 
   #attach(socket: net.Socket): void {
@@ -358,9 +353,7 @@ class SocketTransport implements Transport {
     const { host, port, label } = this.#options
     const warnings = [
       ...(facts.authorized ? [] : [`the certificate of ${host} is accepted although it is not trusted: ${facts.reason}`]),
-      ...(isLegacy(options.minVersion)
-        ? [`TLS versions below 1.2 are allowed for ${host}, and with them weak signatures and ciphers`]
-        : []),
+      ...(isLegacy(options.minVersion) ? [`TLS versions below 1.2 are allowed for ${host}, and with them weak signatures and ciphers`] : []),
     ]
     connectChannel.publish({ host, port, label, line: `${facts.version} ${facts.cipher}`, tls: facts, warnings })
   }

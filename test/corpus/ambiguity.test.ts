@@ -45,13 +45,7 @@ function* nodesOf(entity: Entity, depth = 0): Generator<Seen> {
 }
 
 function shapeOf({ depth, type, parts, message, filename }: Node): object {
-  return {
-    depth,
-    type,
-    ...(parts === undefined ? {} : { parts }),
-    ...(message === undefined ? {} : { message }),
-    filename: filename ?? null,
-  }
+  return { depth, type, ...(parts === undefined ? {} : { parts }), ...(message === undefined ? {} : { message }), filename: filename ?? null }
 }
 
 function shape({ depth, entity }: Seen): object {

@@ -135,21 +135,18 @@ test('killed in RETR: everything comes again that was not accepted (D1)', async 
   expect(report).toEqual({ ...clean, listed: 3, received: 3, documents: 9, deleted: 3 })
 })
 
-test.each([1, 2, 3, 4, 5, 6, 7, 8, 9])(
-  'killed in the handler of document %i: that one comes again, marked, and no other (D4)',
-  async (k) => {
-    const first = await get((_, count) => (count === k ? 'kill' : 'accept'))
-    expect(digests(first.handed)).toEqual(everything().slice(0, k))
-    expect(server.maildrop().messages).toHaveLength(3)
-    const { handed, report } = await get()
-    expect(digests(handed)).toEqual(everything().slice(k - 1))
-    expect(handed[0]).toMatchObject({ id: first.handed.at(-1)?.id, attempt: 2, redelivered: true })
-    expect(handed.slice(1).every(({ attempt, redelivered }) => attempt === 1 && !redelivered)).toBe(true)
-    const whole = Math.floor((k - 1) / PARTS)
-    expect(report).toEqual({ ...clean, listed: 3, received: 3 - whole, documents: 10 - k, deleted: 3 })
-    expect(server.maildrop().messages).toHaveLength(0)
-  },
-)
+test.each([1, 2, 3, 4, 5, 6, 7, 8, 9])('killed in the handler of document %i: that one comes again, marked, and no other (D4)', async (k) => {
+  const first = await get((_, count) => (count === k ? 'kill' : 'accept'))
+  expect(digests(first.handed)).toEqual(everything().slice(0, k))
+  expect(server.maildrop().messages).toHaveLength(3)
+  const { handed, report } = await get()
+  expect(digests(handed)).toEqual(everything().slice(k - 1))
+  expect(handed[0]).toMatchObject({ id: first.handed.at(-1)?.id, attempt: 2, redelivered: true })
+  expect(handed.slice(1).every(({ attempt, redelivered }) => attempt === 1 && !redelivered)).toBe(true)
+  const whole = Math.floor((k - 1) / PARTS)
+  expect(report).toEqual({ ...clean, listed: 3, received: 3 - whole, documents: 10 - k, deleted: 3 })
+  expect(server.maildrop().messages).toHaveLength(0)
+})
 
 test('killed three times in the same handler: the attempt is counted each time', async () => {
   for (let attempt = 1; attempt <= 3; attempt++) {

@@ -21,23 +21,11 @@ afterAll(async () => {
 })
 
 function smtp(security: 'tls' | 'starttls', tls: TlsOptions = {}, password = servers.password): SmtpOptions {
-  return {
-    host: 'localhost',
-    port: servers.smtp[security],
-    security,
-    tls: { ca: servers.ca, ...tls },
-    auth: { user: servers.user, password },
-  }
+  return { host: 'localhost', port: servers.smtp[security], security, tls: { ca: servers.ca, ...tls }, auth: { user: servers.user, password } }
 }
 
 function pop3(security: 'tls' | 'starttls', tls: TlsOptions = {}, password = servers.password): ServerOptions {
-  return {
-    host: 'localhost',
-    port: servers.pop3[security],
-    security,
-    tls: { ca: servers.ca, ...tls },
-    auth: { user: servers.user, password },
-  }
+  return { host: 'localhost', port: servers.pop3[security], security, tls: { ca: servers.ca, ...tls }, auth: { user: servers.user, password } }
 }
 
 const lines = (text: string): string => text.replaceAll(/\r\n|\r|\n/g, '\r\n')
@@ -70,14 +58,11 @@ test.each(['tls', 'starttls'] as const)('documents go out by Postfix with STARTT
   await servers.delivered(3)
 
   const got = new Map<string, { readonly digest: string; readonly tracked: unknown }>()
-  const report = await connector.get(
-    { disposition: 'attachment', fromAddress: 'SENDER@example.test', deleteFromServer: true },
-    async (document) => {
-      const chunks: Buffer[] = []
-      for await (const chunk of document.content) chunks.push(chunk)
-      got.set(document.tracked.fileName ?? '', { digest: sha256(Buffer.concat(chunks)), tracked: document.tracked })
-    },
-  )
+  const report = await connector.get({ disposition: 'attachment', fromAddress: 'SENDER@example.test', deleteFromServer: true }, async (document) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of document.content) chunks.push(chunk)
+    got.set(document.tracked.fileName ?? '', { digest: sha256(Buffer.concat(chunks)), tracked: document.tracked })
+  })
   expect(report).toMatchObject({ listed: 3, received: 3, documents: 3, skipped: 0, deleted: 3, unconfirmed: 0, failed: 0 })
   for (const [at, { name, octets }] of documents.entries()) {
     expect(got.get(name)?.digest).toBe(sha256(octets))
@@ -159,10 +144,7 @@ test('what would end the content early for another reader arrives as content (S1
   const traps = ['\n.\n', '\r.\r', '\n.\r\n', '\r\n.\n', '\r.\r\n', '\r\n.\r', '.\r\n', '\r\n..\r\n', '\r\n.']
   const client = await SmtpClient.connect(smtp('tls'))
   for (const trap of traps) {
-    const receipt = await client.submit(
-      { from: 'a@example.test', to: [servers.address] },
-      Buffer.from(`Subject: x\r\n\r\nbefore${trap}after\r\n`),
-    )
+    const receipt = await client.submit({ from: 'a@example.test', to: [servers.address] }, Buffer.from(`Subject: x\r\n\r\nbefore${trap}after\r\n`))
     expect(receipt.outcome).toBe('accepted')
   }
   await client.quit()

@@ -30,11 +30,7 @@ export async function startRealServers(): Promise<RealServers> {
   const folder = mkdtempSync(join(tmpdir(), 'wirepost-interop-'))
   chmodSync(folder, 0o755)
   const authority = makeAuthority({ keyType: 'rsa' })
-  const server = authority.issue({
-    commonName: 'mail.example.test',
-    names: ['mail.example.test', 'localhost', '127.0.0.1'],
-    keyType: 'rsa',
-  })
+  const server = authority.issue({ commonName: 'mail.example.test', names: ['mail.example.test', 'localhost', '127.0.0.1'], keyType: 'rsa' })
   const certificate = write(folder, 'server.pem', server.cert)
   const key = write(folder, 'server.key', server.key) // throw-away: the daemons drop privileges before they read it
   const mail = ids('mail')
@@ -99,16 +95,7 @@ interface Place {
 }
 
 // Level 0 in both, because TLS 1.0 and 1.1 sign with SHA-1.
-function dovecotConfiguration({
-  folder,
-  certificate,
-  key,
-  maildirs,
-  mail,
-  stls,
-  pop3s,
-  socket,
-}: Place & { stls: number; pop3s: number }): string {
+function dovecotConfiguration({ folder, certificate, key, maildirs, mail, stls, pop3s, socket }: Place & { stls: number; pop3s: number }): string {
   return `
 base_dir = ${folder}/run
 state_dir = ${folder}/state

@@ -26,9 +26,7 @@ function folderOf(path: string): string {
 }
 
 function violations(rule: (path: string, one: Import) => boolean): string[] {
-  return source.flatMap(({ path, imports }) =>
-    imports.filter((one) => !rule(path, one)).map(({ specifier }) => `${path} imports ${specifier}`),
-  )
+  return source.flatMap(({ path, imports }) => imports.filter((one) => !rule(path, one)).map(({ specifier }) => `${path} imports ${specifier}`))
 }
 
 test('imports point one way', () => {
@@ -65,17 +63,13 @@ test('only tls/ reaches the network, and nothing else starts what it should not'
 })
 
 test('from npm comes pino alone, into connector/log.ts alone', () => {
-  expect(
-    violations((path, { target }) => /^(?:node:|src\/)/.test(target) || (target === 'pino' && path === 'src/connector/log.ts')),
-  ).toEqual([])
+  expect(violations((path, { target }) => /^(?:node:|src\/)/.test(target) || (target === 'pino' && path === 'src/connector/log.ts'))).toEqual([])
 })
 
 test('smtp-server is loaded under test/ only, nodemailer nowhere outside bench/peers/', () => {
   const everything = ['src', 'test', 'bench', 'scripts'].flatMap(sourceFiles).filter(({ path }) => !path.startsWith('bench/peers/'))
   const using = (name: string): string[] =>
-    everything
-      .filter(({ imports }) => imports.some(({ target }) => target === name || target.startsWith(`${name}/`)))
-      .map(({ path }) => path)
+    everything.filter(({ imports }) => imports.some(({ target }) => target === name || target.startsWith(`${name}/`))).map(({ path }) => path)
   expect(using('nodemailer')).toEqual([])
   expect(using('smtp-server').filter((path) => !path.startsWith('test/'))).toEqual([])
   expect(using('smtp-server')).not.toEqual([]) // or this test sees nothing
@@ -111,9 +105,7 @@ test('the library reads no environment, ends no process and runs no text', () =>
 })
 
 test('source stays readable: fewer than 12,000 lines without the command, the probes and generated tables', () => {
-  const counted = source.filter(
-    ({ path, text }) => !/^src\/(?:cli|probe)\//.test(path) && !/\bGenerated (?:by|from)\b/.test(text.slice(0, 400)),
-  )
+  const counted = source.filter(({ path, text }) => !/^src\/(?:cli|probe)\//.test(path) && !/\bGenerated (?:by|from)\b/.test(text.slice(0, 400)))
   const lines = counted.reduce((sum, { text }) => sum + text.split('\n').length - 1, 0)
   expect(lines).toBeLessThan(12_000)
 })

@@ -14,9 +14,7 @@ test('the programs in the README compile against the built package', () => {
   expect(programs.length).toBeGreaterThan(1)
   for (const [index, program] of programs.entries()) writeFileSync(join(folder, `program-${index + 1}.ts`), program)
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.json', include: ['*.ts'] }))
-  const { stdout, status } = spawnSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', folder], {
-    encoding: 'utf8',
-  })
+  const { stdout, status } = spawnSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', folder], { encoding: 'utf8' })
   expect(stdout).toBe('')
   expect(status).toBe(0)
 })

@@ -56,9 +56,6 @@ function resolve(path: string, specifier: string): string {
 export function codeLines(text: string): { readonly number: number; readonly code: string }[] {
   return text
     .split('\n')
-    .map((line, index) => ({
-      number: index + 1,
-      code: line.replaceAll(/'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`/g, "''").replace(/(?:^|\s)\/\/.*$/, ''),
-    }))
+    .map((line, index) => ({ number: index + 1, code: line.replaceAll(/'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`/g, "''").replace(/(?:^|\s)\/\/.*$/, '') }))
     .filter(({ code }) => code.trim() !== '' && !/^\s*(?:\*|\/\*)/.test(code))
 }

@@ -20,9 +20,7 @@ beforeAll(() => {
   const args = ['pack', '--dry-run', '--json', '--ignore-scripts', '--offline']
   const options = { cwd: ROOT, encoding: 'utf8', shell: process.platform === 'win32' && cli === undefined, maxBuffer: 16_777_216 } as const
   const stdout =
-    cli !== undefined && basename(cli) === 'npm-cli.js'
-      ? execFileSync(process.execPath, [cli, ...args], options)
-      : execFileSync('npm', args, options)
+    cli !== undefined && basename(cli) === 'npm-cli.js' ? execFileSync(process.execPath, [cli, ...args], options) : execFileSync('npm', args, options)
   const [first]: Packed[] = JSON.parse(stdout)
   if (first === undefined) throw new Error('npm pack said nothing')
   packed = first

@@ -201,8 +201,7 @@ test('a Courier-like server: capabilities in any case, sizes that differ from th
       expect(client.capabilities.has('SASL')).toBe(false) // that was before the login
       expect(await all(client.uniqueIds())).toHaveLength(2)
       const seen: string[] = []
-      for await (const retrieval of client.retrieveAll([1, 2]))
-        seen.push(await text(retrieval.views()).catch((error: unknown) => String(error)))
+      for await (const retrieval of client.retrieveAll([1, 2])) seen.push(await text(retrieval.views()).catch((error: unknown) => String(error)))
       expect(seen).toEqual(['Subject: x\r\n\r\ncontent\r\n', 'Pop3ReplyError: the server refused in the retr phase: Message deleted'])
       await client.reset()
       expect(await client.quit()).toEqual({ confirmed: true })

@@ -20,11 +20,7 @@ async function refuses(transcript: string, options: Partial<SmtpOptions>, expect
 
 test('T1: STARTTLS is not offered, or masked: nothing more is sent', async () => {
   for (const keyword of ['PIPELINING', 'XXXXXXXA', 'AUTH PLAIN']) {
-    await refuses(
-      `S: 220 x\nC: EHLO c.test\nS: 250-x\nS: 250 ${keyword}`,
-      { security: 'starttls', auth: AUTH },
-      { code: 'ERR_TLS_REQUIRED' },
-    )
+    await refuses(`S: 220 x\nC: EHLO c.test\nS: 250-x\nS: 250 ${keyword}`, { security: 'starttls', auth: AUTH }, { code: 'ERR_TLS_REQUIRED' })
   }
 })
 
@@ -133,11 +129,10 @@ test.each([
 
 test('S19, H41: no credentials without TLS, unless that is asked for in so many words', async () => {
   await refuses2({ auth: AUTH }, 'ERR_AUTH_CLEAR_TEXT')
-  await converse(
-    'S: 220 x\nC: EHLO c.test\nS: 250-x\nS: 250 AUTH PLAIN\nC: AUTH PLAIN AHUxAHB3LTE=\nS: 235 x\nC: QUIT\nS: 221 x',
-    async () => {},
-    { auth: AUTH, allowClearTextAuth: true },
-  )
+  await converse('S: 220 x\nC: EHLO c.test\nS: 250-x\nS: 250 AUTH PLAIN\nC: AUTH PLAIN AHUxAHB3LTE=\nS: 235 x\nC: QUIT\nS: 221 x', async () => {}, {
+    auth: AUTH,
+    allowClearTextAuth: true,
+  })
 })
 
 async function refuses2(options: Partial<SmtpOptions>, code: string): Promise<void> {

@@ -185,12 +185,7 @@ test("partial 'refuse' keeps DATA back until all are accepted; those kept from t
         { address: 'c@x.test', outcome: 'refused', reply: { status: 550, enhancedStatus: '5.1.1', lines: ['5.1.1 no'] } },
       ])
       const receipt = await client.submit({ from: 'a@x.test', to: ['b@x.test'], options: { partial: 'refuse' } }, Buffer.alloc(0))
-      expect(receipt).toEqual({
-        outcome: 'accepted',
-        octets: 0,
-        reply: OK,
-        recipients: [{ address: 'b@x.test', outcome: 'accepted', reply: OK }],
-      })
+      expect(receipt).toEqual({ outcome: 'accepted', octets: 0, reply: OK, recipients: [{ address: 'b@x.test', outcome: 'accepted', reply: OK }] })
     },
   )
 })
@@ -210,13 +205,7 @@ test.each([
   ['354 although MAIL was refused (H27)', '550 5.7.1 not you,250 ok,354 go', 'refused', 550, false],
   ['everything refused', '450 4.3.2 busy,503 no MAIL,503 no MAIL', 'deferred', 450, true],
   ['DATA refused after the recipients were accepted', '250 ok,250 ok,451 4.3.0 disk full', 'deferred', 451, true],
-  [
-    'DATA refused because nobody was accepted: the recipient says why (quirk 18)',
-    '250 ok,550 5.1.1 no,503 RCPT first',
-    'refused',
-    550,
-    true,
-  ],
+  ['DATA refused because nobody was accepted: the recipient says why (quirk 18)', '250 ok,550 5.1.1 no,503 RCPT first', 'refused', 550, true],
   ['421 to a recipient: nothing more will come (H18)', '250 ok,421 shutting down', 'deferred', 421, false],
 ])('%s', async (_name, replies, outcome, status, goesOn) => {
   const said = replies.split(',').map((reply) => `S: ${reply}`)
@@ -318,12 +307,7 @@ test('a connection that is closed in mid-envelope: not sent, and worth another a
   ] as const) {
     await replaySmtp(`${PIPELINED}\n${said}\n*: close`, async (connect) => {
       const client = await connect()
-      expect(await rejection(client.submit(ENVELOPE, CONTENT))).toMatchObject({
-        code: 'ERR_CLOSED',
-        phase,
-        transient: true,
-        reusable: false,
-      })
+      expect(await rejection(client.submit(ENVELOPE, CONTENT))).toMatchObject({ code: 'ERR_CLOSED', phase, transient: true, reusable: false })
     })
   }
 })

@@ -91,10 +91,7 @@ function show(sent: DemoDocument, receipt: SendReceipt | undefined, arrivals: re
   const rows: [string, string][] = [
     ['outcome of send', receipt?.outcome ?? 'no receipt'],
     ['sent', `${sent.octets.toLocaleString('en')} octets, SHA-256 ${sent.sha256}`],
-    [
-      'got',
-      arrival === undefined ? 'nothing with this digest' : `${arrival.octets.toLocaleString('en')} octets, SHA-256 ${arrival.sha256}`,
-    ],
+    ['got', arrival === undefined ? 'nothing with this digest' : `${arrival.octets.toLocaleString('en')} octets, SHA-256 ${arrival.sha256}`],
   ]
   if (arrival !== undefined) {
     rows.push(

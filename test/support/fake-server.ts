@@ -20,9 +20,7 @@ export type Step =
   | { readonly run: (connection: Connection) => Promise<void> }
 
 export interface FakeServerOptions {
-  /** For every connection, or by the number of the connection from 0. */ readonly script:
-    | readonly Step[]
-    | ((connection: number) => readonly Step[])
+  /** For every connection, or by the number of the connection from 0. */ readonly script: readonly Step[] | ((connection: number) => readonly Step[])
   readonly tls?: ServerTls
   /** TLS from the start. @default false */ readonly implicitTls?: boolean
 }
@@ -70,12 +68,7 @@ export async function startFakeServer(options: FakeServerOptions): Promise<FakeS
   }
 }
 
-async function follow(
-  connection: Connection,
-  steps: readonly Step[],
-  tls: ServerTls | undefined,
-  log: string[],
-): Promise<string | undefined> {
+async function follow(connection: Connection, steps: readonly Step[], tls: ServerTls | undefined, log: string[]): Promise<string | undefined> {
   for (const [number, step] of steps.entries()) {
     const failure = await take(connection, step, tls, log)
     if (failure === 'ended') return undefined

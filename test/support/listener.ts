@@ -33,11 +33,7 @@ export async function listen(serve: (connection: Connection) => Promise<void>, t
   }
 }
 
-async function conversation(
-  connection: Connection,
-  serve: (connection: Connection) => Promise<void>,
-  tls: ServerTls | undefined,
-): Promise<void> {
+async function conversation(connection: Connection, serve: (connection: Connection) => Promise<void>, tls: ServerTls | undefined): Promise<void> {
   try {
     if (tls !== undefined) await connection.upgrade(tls)
     await serve(connection)

@@ -163,8 +163,7 @@ export class Pop3Conversation {
     }
     if (verb !== 'PASS' || this.#userName === '') return this.#line('-ERR log in first')
     const user = this.#options.users.get(this.#userName)
-    if (user === undefined || line.slice(5) !== Buffer.from(user.password).toString('latin1'))
-      return this.#line('-ERR [AUTH] wrong user or password')
+    if (user === undefined || line.slice(5) !== Buffer.from(user.password).toString('latin1')) return this.#line('-ERR [AUTH] wrong user or password')
     if (!user.maildrop.lock()) return this.#line('-ERR [IN-USE] another session has the maildrop')
     this.#user = user
     this.#messages = [...user.maildrop.messages]
@@ -247,9 +246,7 @@ export class Pop3Conversation {
   }
 
   #present(): [number: number, message: StoredMessage][] {
-    return this.#messages
-      .map((message, index): [number, StoredMessage] => [index + 1, message])
-      .filter(([, message]) => !this.#deleted.has(message))
+    return this.#messages.map((message, index): [number, StoredMessage] => [index + 1, message]).filter(([, message]) => !this.#deleted.has(message))
   }
 
   #message(number: string | undefined): StoredMessage | undefined {

@@ -4,12 +4,7 @@ import { parseMessage, readMessage, type Entity, type ParseOptions } from '../..
 /** What a message turned out to be, in a form that two ways of reading it can be compared by. */
 export interface Reading {
   readonly leaves: readonly { readonly section: string; readonly type: string; readonly content: string }[]
-  readonly entities: readonly {
-    readonly section: string
-    readonly type: string
-    readonly place: string
-    readonly defects: readonly string[]
-  }[]
+  readonly entities: readonly { readonly section: string; readonly type: string; readonly place: string; readonly defects: readonly string[] }[]
 }
 
 /** The same octets in one buffer that is written over again and again, as a transport does it. */

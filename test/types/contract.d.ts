@@ -280,11 +280,7 @@ export interface MailDocument {
   /** Hand-overs of this document so far, from 1. */ readonly attempt: number
   readonly redelivered: boolean
   readonly section: string
-  /** One object for all documents of a message. */ readonly message: {
-    readonly uniqueId: string
-    readonly header: Header
-    readonly octets: number
-  }
+  /** One object for all documents of a message. */ readonly message: { readonly uniqueId: string; readonly header: Header; readonly octets: number }
 }
 export interface GetOperation {
   readonly fromAddress?: string

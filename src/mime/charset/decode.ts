@@ -86,10 +86,7 @@ function withoutMark(text: string): string {
 }
 
 function isAsciiBased(charset: Charset | undefined): boolean {
-  return (
-    charset === undefined ||
-    !(charset.startsWith('utf-16') || charset.startsWith('utf-32') || charset === 'utf-7' || charset === 'iso-2022-jp')
-  )
+  return charset === undefined || !(charset.startsWith('utf-16') || charset.startsWith('utf-32') || charset === 'utf-7' || charset === 'iso-2022-jp')
 }
 
 function decodingOf(charset: Charset | undefined): Decoding {
@@ -140,9 +137,7 @@ class NodeDecoding implements Decoding {
   /** ICU takes shift_jis for a code page of the mainframe, where 1A, 1C and 7F have changed places. */
   #straight(text: string): string {
     if (!this.#turned || !(text.includes('\x1a') || text.includes('\x1c') || text.includes('\x7f'))) return text
-    return text.replace(/\p{Cc}/gu, (control) =>
-      control === '\x1a' ? '\x7f' : control === '\x1c' ? '\x1a' : control === '\x7f' ? '\x1c' : control,
-    )
+    return text.replace(/\p{Cc}/gu, (control) => (control === '\x1a' ? '\x7f' : control === '\x1c' ? '\x1a' : control === '\x7f' ? '\x1c' : control))
   }
 }
 

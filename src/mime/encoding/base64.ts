@@ -2,7 +2,7 @@ import { CR, EMPTY, LF } from '../../bytes.ts'
 import type { DefectCode, Report } from '../defect.ts'
 import type { ContentDecoder } from './decoder.ts'
 import type { ContentEncoder } from './encoder.ts'
-import { joined, trimmed } from './output.ts'
+import { trimmed } from './output.ts'
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 const EQUALS = 0x3d
@@ -336,8 +336,7 @@ export class Base64Encoder implements ContentEncoder {
         to = writeLines(this.#held, 0, LINE_OCTETS, out, to)
       }
       const end = from + ((size - to) / WIRE_LINE_OCTETS) * LINE_OCTETS
-      for (; from < end; from = Math.min(end, from + ENCODER_BLOCK))
-        to = writeLines(chunk, from, Math.min(end, from + ENCODER_BLOCK), out, to)
+      for (; from < end; from = Math.min(end, from + ENCODER_BLOCK)) to = writeLines(chunk, from, Math.min(end, from + ENCODER_BLOCK), out, to)
       this.#length = 0
     }
     this.#length += chunk.copy(this.#held, this.#length, from)

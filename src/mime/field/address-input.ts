@@ -47,9 +47,7 @@ export function writeLocalPart(value: string): string {
 }
 
 function isDotAtom(text: string): boolean {
-  return (
-    text !== '' && !/[^A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.]/.test(text) && !text.startsWith('.') && !text.endsWith('.') && !text.includes('..')
-  )
+  return text !== '' && !/[^A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.]/.test(text) && !text.startsWith('.') && !text.endsWith('.') && !text.includes('..')
 }
 
 class InputReader {

@@ -26,9 +26,7 @@ const MAX_TOKENS = 40
 const MAX_DIGITS = 5
 
 /** A number with its digits, a word, or a sign or colon. */
-type Token =
-  | { readonly kind: 'number'; readonly value: number; readonly digits: number }
-  | { readonly kind: 'word' | 'mark'; readonly text: string }
+type Token = { readonly kind: 'number'; readonly value: number; readonly digits: number } | { readonly kind: 'word' | 'mark'; readonly text: string }
 
 /**
  * A date as RFC 5322 §3.3 and §4.3 have it, or as `asctime` writes it, comments anywhere; null when it cannot be read, never another time.
@@ -208,19 +206,7 @@ function isMonth(word: string): boolean {
   return word.length === 3 || word === 'sept' || FULL_MONTHS.has(word)
 }
 
-const FULL_MONTHS = new Set([
-  'january',
-  'february',
-  'march',
-  'april',
-  'june',
-  'july',
-  'august',
-  'september',
-  'october',
-  'november',
-  'december',
-])
+const FULL_MONTHS = new Set(['january', 'february', 'march', 'april', 'june', 'july', 'august', 'september', 'october', 'november', 'december'])
 
 /** A date as RFC 5322 §3.3 wants it, in UTC: `Sun, 22 Nov 2026 10:00:00 +0000`. Throws `ERR_HEADER` for one that is none, or outside 1900 to 9999. */
 export function formatDate(date: Date): string {

@@ -15,8 +15,7 @@ export function parseDisposition(body: string, report: Report, limit = 1000): Di
   const { token, end } = readQuotedToken(body, 0)
   const next = skipCfws(body, end)
   // `filename=x` without a disposition before it.
-  if (token !== '' && body.charCodeAt(next) !== EQUALS)
-    return { disposition: token, parameters: parseParameters(body, next, report, limit) }
+  if (token !== '' && body.charCodeAt(next) !== EQUALS) return { disposition: token, parameters: parseParameters(body, next, report, limit) }
   report('invalid-disposition', 0)
   return { disposition: null, parameters: parseParameters(body, 0, report, limit) }
 }

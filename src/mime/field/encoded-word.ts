@@ -40,13 +40,7 @@ export function decodeWords(body: string, report: Report, offset = 0, decodeRaw 
 }
 
 /** Words with nothing but blanks between them (RFC 2047 §6.2), as text. */
-function readRun(
-  body: string,
-  from: number,
-  closings: Closings,
-  report: Report,
-  offset: number,
-): { text: string; end: number } | undefined {
+function readRun(body: string, from: number, closings: Closings, report: Report, offset: number): { text: string; end: number } | undefined {
   let word = parseWord(body, from, closings)
   if (word === undefined) return undefined
   let text = ''

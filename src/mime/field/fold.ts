@@ -17,8 +17,7 @@ export function headerError(name: string, what: string): MailError {
 /** Field names are printable ASCII without blank or colon (RFC 5322 §3.6.8). */
 export function checkFieldName(name: string): void {
   if (name.length > 200) throw headerError(name, 'a field name of more than 200 characters')
-  if (!/^[\x21-\x39\x3b-\x7e]+$/.test(name))
-    throw headerError(name, 'a field name holds printable ASCII without blanks and colons, and is not empty')
+  if (!/^[\x21-\x39\x3b-\x7e]+$/.test(name)) throw headerError(name, 'a field name holds printable ASCII without blanks and colons, and is not empty')
 }
 
 /** Refuses what could end a line or cannot be written in UTF-8. */
@@ -91,7 +90,6 @@ export class FieldWriter {
     this.#pieces.push(text)
     this.#column += text.length
     this.#empty = false
-    if (this.#column > MAX_LINE)
-      throw headerError(this.#name, `a word of more than ${MAX_LINE - 2} characters cannot be written on one line`)
+    if (this.#column > MAX_LINE) throw headerError(this.#name, `a word of more than ${MAX_LINE - 2} characters cannot be written on one line`)
   }
 }

@@ -58,10 +58,8 @@ function segments(text: string): Segment[] {
   for (const { 0: match, 1: blanks = '', index } of middle.matchAll(/([\t ]*)[^\t ]+/g)) {
     const first = found.length === 0
     const last = found.at(-1)
-    const word =
-      (first ? text.slice(0, start) : '') + match.slice(blanks.length) + (index + match.length === middle.length ? text.slice(end) : '')
-    if (!isLong(word, blanks) && !needsEncoding(word) && !hasBlank(word))
-      found.push({ value: word, blanks: first ? ' ' : blanks, encoded: false })
+    const word = (first ? text.slice(0, start) : '') + match.slice(blanks.length) + (index + match.length === middle.length ? text.slice(end) : '')
+    if (!isLong(word, blanks) && !needsEncoding(word) && !hasBlank(word)) found.push({ value: word, blanks: first ? ' ' : blanks, encoded: false })
     else if (last?.encoded === true) last.value += blanks + word
     else if (blanks.length > MAX_BLANKS) found.push({ value: blanks.slice(1) + word, blanks: blanks.slice(0, 1), encoded: true })
     else found.push({ value: word, blanks: first ? ' ' : blanks, encoded: true })

@@ -49,8 +49,7 @@ export function selectMechanism(login: Login, offered: readonly string[], phase:
       { phase },
     )
   }
-  const why =
-    names.size === 0 ? 'the server does not offer authentication on this connection' : `the server does not offer ${usable.join(' or ')}`
+  const why = names.size === 0 ? 'the server does not offer authentication on this connection' : `the server does not offer ${usable.join(' or ')}`
   throw new MailError('ERR_AUTH_MECHANISM', `${why}; check the port and the security of the connection`, { phase })
 }
 

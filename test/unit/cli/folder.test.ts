@@ -107,10 +107,7 @@ test('a folder that is gone fails the document with status 1 and in one line', a
 test('a file in place of the folder is wrong use', async () => {
   await writeFile(join(root, 'file'), '')
   await expect(OutputFolder.open(join(root, 'file'))).rejects.toMatchObject({ status: 2, message: expect.stringContaining('--out DIR') })
-  await expect(OutputFolder.open(join(root, 'file', 'x'))).rejects.toMatchObject({
-    status: 2,
-    message: expect.stringContaining('is not a folder'),
-  })
+  await expect(OutputFolder.open(join(root, 'file', 'x'))).rejects.toMatchObject({ status: 2, message: expect.stringContaining('is not a folder') })
 })
 
 test.runIf(process.platform === 'linux')('a place where nothing can be made is refused at once', async () => {

@@ -25,15 +25,7 @@ function document(safeFileName: string, content: AsyncIterable<Buffer>, more: Pa
     content,
     contentType: 'application/edifact',
     safeFileName,
-    tracked: {
-      user: 'u',
-      toAddress: 'b@x',
-      subject: 'Hello \u001B[31m\u202Ered',
-      messageId: 'm@x',
-      host: 'h',
-      fromAddress: 'a@x',
-      fileName: '../a',
-    },
+    tracked: { user: 'u', toAddress: 'b@x', subject: 'Hello \u001B[31m\u202Ered', messageId: 'm@x', host: 'h', fromAddress: 'a@x', fileName: '../a' },
     attempt: 1,
     redelivered: false,
     section: '2',
@@ -176,11 +168,7 @@ test.each([
   ['--delete-empty alone', [SERVER, '--out', 'x', '--delete-empty'], '--delete-empty widens --delete; give both'],
   ['an unknown disposition', [SERVER, '--out', 'x', '--disposition', 'attachments'], 'did you mean attachment?'],
   ['a certificate without a key', [SERVER, '--out', 'x', '--cert', import.meta.filename], 'holds no certificate in PEM form'],
-  [
-    'no authority file',
-    [SERVER, '--out', 'x', '--ca', '/nonexistent/ca.pem'],
-    'cannot read /nonexistent/ca.pem of --ca: it does not exist',
-  ],
+  ['no authority file', [SERVER, '--out', 'x', '--ca', '/nonexistent/ca.pem'], 'cannot read /nonexistent/ca.pem of --ca: it does not exist'],
   ['a timeout of 0', [SERVER, '--out', 'x', '--timeout', '0'], '--timeout is a whole number, at least 1'],
 ])('%s is wrong use, and nothing is connected', async (_name, args, message) => {
   const connector = connectorWith([])
@@ -194,11 +182,7 @@ test.each([
 test('the password is concealed in every form in which it travels', async () => {
   const io = fakeIo({ env: PASSWORD })
   await getCommand([SERVER, '--out', out], io, connectorWith([]).make)
-  expect(io.secrets).toEqual([
-    'canary-123',
-    Buffer.from('canary-123').toString('base64'),
-    Buffer.from('\0u\0canary-123').toString('base64'),
-  ])
+  expect(io.secrets).toEqual(['canary-123', Buffer.from('canary-123').toString('base64'), Buffer.from('\0u\0canary-123').toString('base64')])
 })
 
 test('on a terminal a progress line is drawn and taken away again; --quiet draws none', async () => {

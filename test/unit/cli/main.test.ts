@@ -28,10 +28,7 @@ function start(args: readonly string[], { password = PASSWORD, input = '' }: { p
   child.stdout.setEncoding('utf8').on('data', (text: string) => (texts.out += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (texts.err += text))
   child.stdin.on('error', () => undefined).end(input)
-  return {
-    ended: new Promise((resolve) => child.on('close', (status) => resolve({ status, ...texts }))),
-    kill: (signal) => child.kill(signal),
-  }
+  return { ended: new Promise((resolve) => child.on('close', (status) => resolve({ status, ...texts }))), kill: (signal) => child.kill(signal) }
 }
 
 function run(args: readonly string[], more?: { password?: string; input?: string }): Promise<Ended> {
@@ -112,9 +109,7 @@ test('what is sent is got, octet for octet, once, and gone when it is to be dele
   expect(got).toMatchObject({ status: 0, err: '' })
   const inline = sha256('from stdin')
   expect(jsonLines(got.out)).toMatchObject([
-    {
-      document: { file: 'order.edi', size: text.length, sha256: sha256(text), contentType: 'application/edifact', tracked: { user: 'u1' } },
-    },
+    { document: { file: 'order.edi', size: text.length, sha256: sha256(text), contentType: 'application/edifact', tracked: { user: 'u1' } } },
     { document: { file: 'pic.png', size: 200_000, sha256: sha256(picture), contentType: 'image/png' } },
     { document: { size: 10, sha256: inline, contentType: 'text/plain' } },
     { report: { listed: 3, received: 3, documents: 3, skipped: 0, deleted: 0, unconfirmed: 0, failed: 0, quarantined: 0 } },
@@ -152,13 +147,7 @@ function expectOneLine({ err }: Ended): void {
 }
 
 test.each<[string, (at: Reached) => readonly string[], number, string, string?]>([
-  [
-    'a wrong password (POP3)',
-    ({ pop3s, ca }) => ['get', pop3s, '--out', 'OUT', '--ca', ca],
-    3,
-    'check the user and the password',
-    'canary-wrong',
-  ],
+  ['a wrong password (POP3)', ({ pop3s, ca }) => ['get', pop3s, '--out', 'OUT', '--ca', ca], 3, 'check the user and the password', 'canary-wrong'],
   [
     'a wrong password (SMTP)',
     ({ smtps, ca }) => ['send', smtps, '--ca', ca, '--from', 'a@x.example', '--to', 'b@x.example', '-'],
@@ -175,12 +164,7 @@ test.each<[string, (at: Reached) => readonly string[], number, string, string?]>
     3,
     'no TLS version in common',
   ],
-  [
-    'TLS where there is none',
-    ({ pop3, ca }) => ['get', pop3.replace('pop3:', 'pop3s:'), '--out', 'OUT', '--ca', ca],
-    3,
-    'does not speak TLS',
-  ],
+  ['TLS where there is none', ({ pop3, ca }) => ['get', pop3.replace('pop3:', 'pop3s:'), '--out', 'OUT', '--ca', ca], 3, 'does not speak TLS'],
   ['a password in clear text', ({ pop3 }) => ['get', `${pop3}?security=none`, '--out', 'OUT'], 3, '--allow-clear-text-auth'],
   ['a bad option', ({ pop3s }) => ['get', pop3s, '--out', 'OUT', '--delet'], 2, 'did you mean --delete?'],
   ['a bad subcommand', () => ['gte'], 2, 'did you mean get?'],
@@ -200,18 +184,8 @@ test.each<[string, (at: Reached) => readonly string[], number, string, string?]>
     'it does not exist',
   ],
   ['a file as the state directory', ({ pop3s, ca }) => ['get', pop3s, '--out', 'OUT', '--ca', ca, '--state', ca], 2, '--state DIR'],
-  [
-    'a file above the state directory',
-    ({ pop3s, ca }) => ['get', pop3s, '--out', 'OUT', '--ca', ca, '--state', join(ca, 'x')],
-    2,
-    '--state DIR',
-  ],
-  [
-    'a password in the URL',
-    ({ pop3s }) => ['get', pop3s.replace('u1@', `u1:${PASSWORD}@`), '--out', 'OUT'],
-    2,
-    'a password in the server URL',
-  ],
+  ['a file above the state directory', ({ pop3s, ca }) => ['get', pop3s, '--out', 'OUT', '--ca', ca, '--state', join(ca, 'x')], 2, '--state DIR'],
+  ['a password in the URL', ({ pop3s }) => ['get', pop3s.replace('u1@', `u1:${PASSWORD}@`), '--out', 'OUT'], 2, 'a password in the server URL'],
   ['a password as an option', ({ pop3s }) => ['get', pop3s, '--out', 'OUT', '--password', PASSWORD], 2, 'a password on the command line'],
 ])('%s: one line that says what to do, and its exit status', async (_name, argsOf, status, message, password) => {
   const at = await reach()
@@ -235,9 +209,7 @@ test.runIf(process.platform !== 'win32' && process.getuid?.() !== 0)('a state di
 test('a server that sends the password back, in any form, does not get it shown, also with --trace (S24)', async () => {
   const plain = Buffer.from(`\0u1\0${PASSWORD}`).toString('base64')
   const { pop3, smtps, ca } = await reach({
-    pop3: {
-      onCommand: (verb, args) => (verb === 'PASS' ? { send: `-ERR \u001B[31mnot ${args.join(' ')} ${plain}\u202E\r\n` } : undefined),
-    },
+    pop3: { onCommand: (verb, args) => (verb === 'PASS' ? { send: `-ERR \u001B[31mnot ${args.join(' ')} ${plain}\u202E\r\n` } : undefined) },
   })
   const ended = await Promise.all([
     run(['get', pop3, '--ca', ca, '--out', join(folder, 'inbox'), '--trace']),
@@ -248,10 +220,7 @@ test('a server that sends the password back, in any form, does not get it shown,
     expect(status).toBe(3)
     expect(out + err).not.toMatch(/canary|[\u202E]/)
     for (const secret of [PASSWORD, 'canary-wrong', 'u1']) {
-      const forms = [
-        Buffer.from(`\0u1\0${secret}`).toString('base64'),
-        ...(secret === 'u1' ? [] : [Buffer.from(secret).toString('base64')]),
-      ]
+      const forms = [Buffer.from(`\0u1\0${secret}`).toString('base64'), ...(secret === 'u1' ? [] : [Buffer.from(secret).toString('base64')])]
       for (const form of forms) expect(out + err).not.toContain(form)
     }
   }
@@ -277,8 +246,7 @@ test('SIGINT ends in order with 130: what was accepted stays, the rest is still 
       },
     },
   })
-  for (const name of ['a.txt', 'b.txt'])
-    mail.maildrop().add(`From: a@x.example\r\nContent-Disposition: attachment; filename=${name}\r\n\r\n${name}`)
+  for (const name of ['a.txt', 'b.txt']) mail.maildrop().add(`From: a@x.example\r\nContent-Disposition: attachment; filename=${name}\r\n\r\n${name}`)
   const out = join(folder, 'inbox')
   const command = start(['get', pop3s, '--ca', ca, '--out', out, '--json', '--delete'])
   await stalled
@@ -315,8 +283,7 @@ test('a second SIGINT waits for nobody', async () => {
 
 test('whoever stops reading the results is not complained to, and what was not told comes again', async () => {
   const { pop3s, ca, server: mail } = await reach()
-  for (const name of ['a.txt', 'b.txt'])
-    mail.maildrop().add(`From: a@x.example\r\nContent-Disposition: attachment; filename=${name}\r\n\r\n${name}`)
+  for (const name of ['a.txt', 'b.txt']) mail.maildrop().add(`From: a@x.example\r\nContent-Disposition: attachment; filename=${name}\r\n\r\n${name}`)
   const out = join(folder, 'inbox')
   const args = ['get', pop3s, '--ca', ca, '--out', out, '--json']
   const child = spawn(process.execPath, [COMMAND, ...args], {
@@ -329,18 +296,12 @@ test('whoever stops reading the results is not complained to, and what was not t
   const status = await new Promise((resolve) => child.on('close', resolve))
   expect({ status, err }).toEqual({ status: 1, err: '' })
   const again = await run(args)
-  expect(jsonLines(again.out)).toMatchObject([
-    { document: { file: 'a.txt' } },
-    { document: { file: 'b.txt' } },
-    { report: { documents: 2 } },
-  ])
+  expect(jsonLines(again.out)).toMatchObject([{ document: { file: 'a.txt' } }, { document: { file: 'b.txt' } }, { report: { documents: 2 } }])
 })
 
 test('a recipient that is refused is status 1, and its receipt says why', async () => {
   const { smtps, ca } = await reach({
-    smtp: {
-      more: { onRcptTo: ({ address }, _session, callback) => callback(address.startsWith('no') ? new Error('no such user') : undefined) },
-    },
+    smtp: { more: { onRcptTo: ({ address }, _session, callback) => callback(address.startsWith('no') ? new Error('no such user') : undefined) } },
   })
   const args = ['send', smtps, '--ca', ca, '--from', 'a@x.example', '--to', 'u1@x.example; no@x.example', '--json', '-']
   const ended = await run(args, { input: 'x' })

@@ -57,19 +57,7 @@ test('writes what is known of a message as one line of JSON', async () => {
   const io = fakeIo()
   expect(await parseCommand([file, '--json'], io)).toBe(0)
   const [facts] = linesOf(io.written.out)
-  expect(Object.keys(facts ?? {})).toEqual([
-    'file',
-    'size',
-    'subject',
-    'from',
-    'to',
-    'cc',
-    'replyTo',
-    'messageId',
-    'date',
-    'ambiguous',
-    'entity',
-  ])
+  expect(Object.keys(facts ?? {})).toEqual(['file', 'size', 'subject', 'from', 'to', 'cc', 'replyTo', 'messageId', 'date', 'ambiguous', 'entity'])
   expect(facts).toMatchObject({
     file,
     size: Buffer.byteLength(MESSAGE),

@@ -51,8 +51,7 @@ function connectorWith(receipts: readonly (Partial<Receipt> | Error)[] = []): {
         const list: Receipt[] = []
         for await (const { content, size, fileName, body, contentType } of documents) {
           let text = ''
-          if (typeof content === 'object' && Symbol.asyncIterator in content)
-            for await (const chunk of content) text += Buffer.from(chunk).toString()
+          if (typeof content === 'object' && Symbol.asyncIterator in content) for await (const chunk of content) text += Buffer.from(chunk).toString()
           const receipt = receipts[seen.sent.length] ?? {}
           if (receipt instanceof Error) throw receipt
           seen.sent.push({ content: text, size, fileName, body, contentType })
@@ -122,9 +121,7 @@ test('a receipt is a JSON line with exactly these keys, in this order', async ()
     { address: 'd@x', outcome: 'deferred', reply: { status: 451, enhancedStatus: '4.3.0', lines: ['4.3.0 later'] } },
     { address: 'e@x', outcome: 'unknown', reply: null },
   ]
-  expect(
-    await sendCommand([...ENVELOPE, '--json', join(folder, 'a.edi')], io, connectorWith([{ outcome: 'partial', recipients }]).make),
-  ).toBe(1)
+  expect(await sendCommand([...ENVELOPE, '--json', join(folder, 'a.edi')], io, connectorWith([{ outcome: 'partial', recipients }]).make)).toBe(1)
   expect(io.written.out).toBe(
     `{"receipt":{"messageId":"m1@x","file":${JSON.stringify(join(folder, 'a.edi'))},"outcome":"partial",` +
       '"accepted":[{"address":"b@x","status":250,"enhancedStatus":"2.1.5","text":"2.1.5 ok"}],' +
@@ -155,9 +152,7 @@ test('no connection at all rejects as it is; after the first receipt it is statu
   const refused = new MailError('ERR_CONNECT', 'cannot connect', { phase: 'connect' })
   const files = [join(folder, 'a.edi'), join(folder, 'b.pdf')]
   await expect(sendCommand([...ENVELOPE, ...files], fakeIo({ env: ENV }), connectorWith([refused]).make)).rejects.toBe(refused)
-  await expect(sendCommand([...ENVELOPE, ...files], fakeIo({ env: ENV }), connectorWith([{}, refused]).make)).rejects.toMatchObject({
-    status: 1,
-  })
+  await expect(sendCommand([...ENVELOPE, ...files], fakeIo({ env: ENV }), connectorWith([{}, refused]).make)).rejects.toMatchObject({ status: 1 })
 })
 
 test('without a user nobody logs in and no password is asked for', async () => {

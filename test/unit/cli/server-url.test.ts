@@ -39,11 +39,7 @@ test.each([
   ['an option twice', 'pop3s://h?minVersion=TLSv1&minVersion=TLSv1.2', 'minVersion stands twice'],
   ['an unknown version', 'pop3s://h?minVersion=SSLv3', 'minVersion in the server URL is one of TLSv1, TLSv1.1, TLSv1.2, TLSv1.3'],
   ['versions upside down', 'pop3s://h?minVersion=TLSv1.3&maxVersion=TLSv1.2', 'minVersion (TLSv1.3) is above maxVersion (TLSv1.2)'],
-  [
-    'a maximum below the default minimum',
-    'pop3s://h?maxVersion=TLSv1.1',
-    'minVersion (TLSv1.2, the default) is above maxVersion (TLSv1.1)',
-  ],
+  ['a maximum below the default minimum', 'pop3s://h?maxVersion=TLSv1.1', 'minVersion (TLSv1.2, the default) is above maxVersion (TLSv1.1)'],
   ['clear text with TLS', 'pop3s://h?security=none', '?security=none goes with pop3://'],
   ['an unknown security', 'pop3://h?security=maybe', '?security= is «none» for clear text'],
   ['versions of clear text', 'pop3://h?security=none&minVersion=TLSv1.2', 'minVersion and maxVersion have no meaning'],

@@ -287,12 +287,7 @@ test('messages that were renumbered are known by their unique-id', async () => {
 })
 
 test('a limit sets the rest aside for the next run, and what is larger than all of it for good', async () => {
-  const mailbox = await openMailbox([
-    mail({ body: 'x'.repeat(5000) }),
-    mail({ subject: 'b' }),
-    mail({ subject: 'c' }),
-    mail({ subject: 'd' }),
-  ])
+  const mailbox = await openMailbox([mail({ body: 'x'.repeat(5000) }), mail({ subject: 'b' }), mail({ subject: 'c' }), mail({ subject: 'd' })])
   const two = await mailbox.get({ disposition: 'inline', limit: { messages: 2, octets: 4000 } })
   expect(two.documents.map(({ document }) => document.tracked.subject)).toEqual(['b', 'c'])
   expect(two.report).toEqual({ ...NOTHING, listed: 4, received: 2, documents: 2, skipped: 2 })
@@ -384,9 +379,7 @@ test('an abort waits for no handler for ever, and one before the start connects 
   expect(mailbox.server.commands).toEqual([])
   const controller = new AbortController()
   const entered = gate()
-  const got = connector.get({ disposition: 'inline' }, () => (entered.open(), new Promise(() => undefined)), {
-    signal: controller.signal,
-  })
+  const got = connector.get({ disposition: 'inline' }, () => (entered.open(), new Promise(() => undefined)), { signal: controller.signal })
   await entered.opened
   controller.abort('late')
   await expect(got).rejects.toBe('late')

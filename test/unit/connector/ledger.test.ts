@@ -110,10 +110,7 @@ test.each(['write', 'sync'] as const)('after a failed %s nothing is accepted any
   )
   await ledger.commit(['attempt', 'a', '1', 1, 0])
   fails = true
-  await expect(ledger.commit(['accepted', 'a', '1'])).rejects.toMatchObject({
-    code: 'ERR_STATE',
-    message: expect.stringContaining('disk is full'),
-  })
+  await expect(ledger.commit(['accepted', 'a', '1'])).rejects.toMatchObject({ code: 'ERR_STATE', message: expect.stringContaining('disk is full') })
   fails = false
   await expect(ledger.commit(['accepted', 'a', '2'])).rejects.toMatchObject({ code: 'ERR_STATE' })
   await expect(ledger.close()).rejects.toMatchObject({ code: 'ERR_STATE' })

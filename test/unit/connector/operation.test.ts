@@ -19,9 +19,7 @@ test.each([
   ['limit.messages', { disposition: 'all', limit: { messages: 0 } }],
   ['limit.octets', { disposition: 'all', limit: { octets: 1.5 } }],
 ])('get: %s is checked at the door', (name, operation) => {
-  expect(() => checkGetOperation(untyped(operation))).toThrow(
-    expect.objectContaining({ code: 'ERR_OPTION', message: expect.stringContaining(name) }),
-  )
+  expect(() => checkGetOperation(untyped(operation))).toThrow(expect.objectContaining({ code: 'ERR_OPTION', message: expect.stringContaining(name) }))
 })
 
 test('a blank From Address means mail of all senders', () => {
@@ -38,9 +36,7 @@ test.each([
   ['cc', { disposition: 'inline', cc: ['x@y'] }],
 ])('send: %s is checked at the door', (name, operation) => {
   const whole = { from: 'a@x.example', to: 'b@x.example', ...operation }
-  expect(() => checkSendOperation(untyped(whole))).toThrow(
-    expect.objectContaining({ code: 'ERR_OPTION', message: expect.stringContaining(name) }),
-  )
+  expect(() => checkSendOperation(untyped(whole))).toThrow(expect.objectContaining({ code: 'ERR_OPTION', message: expect.stringContaining(name) }))
 })
 
 test.each([
@@ -66,18 +62,14 @@ test.each([
   ['concurrency', { concurrency: 0 }],
   ['logger', { logger: {} }],
 ])('connector: %s is checked at the door', (name, options) => {
-  expect(() => new MailConnector(untyped(options))).toThrow(
-    expect.objectContaining({ code: 'ERR_OPTION', message: expect.stringContaining(name) }),
-  )
+  expect(() => new MailConnector(untyped(options))).toThrow(expect.objectContaining({ code: 'ERR_OPTION', message: expect.stringContaining(name) }))
 })
 
 test('what an operation needs is asked for before anything is connected', async () => {
   const all = { disposition: 'all' } as const
   await expect(new MailConnector({}).get(all, handler)).rejects.toThrow('inbound')
   await expect(new MailConnector({ inbound: { host: 'x' } }).get(all, handler)).rejects.toThrow('stateDirectory')
-  await expect(new MailConnector({ inbound: { host: 'x' }, state: 'memory' }).get({ ...all, handOver: 'spool' }, handler)).rejects.toThrow(
-    'handOver',
-  )
+  await expect(new MailConnector({ inbound: { host: 'x' }, state: 'memory' }).get({ ...all, handOver: 'spool' }, handler)).rejects.toThrow('handOver')
   await expect(new MailConnector({ inbound: { host: 'x' }, state: 'memory' }).get(all, untyped('no function'))).rejects.toThrow('handler')
   await expect(new MailConnector({}).send({ from: 'a', to: 'b', disposition: 'inline' }, [])).rejects.toThrow('outbound')
 })

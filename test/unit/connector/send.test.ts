@@ -52,10 +52,9 @@ const OCTETS = Buffer.from(Array.from({ length: 3000 }, (_, at) => (at * 7) & 25
 
 test('an attachment with a body: octets exact, properties on the receipt', async () => {
   const post = await openPost()
-  const [receipt] = await post.send(
-    { subject: 'Invoice €', to: 'Bo <b@test.example>; b@test.example, a@test.example', bcc: 'a@test.example' },
-    [{ content: OCTETS, fileName: 'r\u00e9chnung.pdf', body: 'hello' }],
-  )
+  const [receipt] = await post.send({ subject: 'Invoice €', to: 'Bo <b@test.example>; b@test.example, a@test.example', bcc: 'a@test.example' }, [
+    { content: OCTETS, fileName: 'r\u00e9chnung.pdf', body: 'hello' },
+  ])
   expect(receipt).toMatchObject({
     outcome: 'accepted',
     tracked: {
@@ -130,9 +129,9 @@ test.each([
 ])('a missing %s is refused before anything is sent', async (_name, operation, code, message) => {
   const post = await openPost()
   await expect(post.send(operation, [{ content: 'x' }])).rejects.toMatchObject({ code, message })
-  await expect(post.send(operation, [{ content: 'x', fromAddress: 'a@test.example', toAddress: 'b@test.example' }])).resolves.toMatchObject(
-    [{ outcome: 'accepted' }],
-  )
+  await expect(post.send(operation, [{ content: 'x', fromAddress: 'a@test.example', toAddress: 'b@test.example' }])).resolves.toMatchObject([
+    { outcome: 'accepted' },
+  ])
 })
 
 test('the same key and sender give the same Message-ID', async () => {
@@ -186,10 +185,7 @@ test('content that fails is never finished; the next document goes over a new co
 test('mixed recipients are told apart', async () => {
   const post = await openPost()
   const [receipt] = await post.send({ to: 'b@test.example; nobody@test.example' }, [{ content: 'x' }])
-  expect(receipt).toMatchObject({
-    outcome: 'partial',
-    recipients: [{ outcome: 'accepted' }, { outcome: 'refused', reply: { status: 550 } }],
-  })
+  expect(receipt).toMatchObject({ outcome: 'partial', recipients: [{ outcome: 'accepted' }, { outcome: 'refused', reply: { status: 550 } }] })
 })
 
 test('no connection: rejects for the first document', async () => {
@@ -197,9 +193,9 @@ test('no connection: rejects for the first document', async () => {
     outbound: { host: '127.0.0.1', port: 1, security: 'none', timeouts: { connect: 500 } },
     logger: new MemoryLog(),
   })
-  await expect(
-    connector.send({ from: 'a@x.example', to: 'b@x.example', disposition: 'attachment' }, [{ content: 'x' }]),
-  ).rejects.toMatchObject({ code: 'ERR_CONNECT' })
+  await expect(connector.send({ from: 'a@x.example', to: 'b@x.example', disposition: 'attachment' }, [{ content: 'x' }])).rejects.toMatchObject({
+    code: 'ERR_CONNECT',
+  })
   await connector.close()
 })
 
@@ -255,9 +251,9 @@ test.each([null, 7, {}, { content: null }, { content: {} }, { content: 'x', size
 test('closing the connector ends a send whose documents never come', async () => {
   const post = await openPost()
   const never: AsyncIterable<OutgoingDocument> = { [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => undefined) }) }
-  const sent = expect(
-    post.connector.send({ from: 'a@test.example', to: 'b@test.example', disposition: 'attachment' }, never),
-  ).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+  const sent = expect(post.connector.send({ from: 'a@test.example', to: 'b@test.example', disposition: 'attachment' }, never)).rejects.toMatchObject({
+    code: 'ERR_CLOSED',
+  })
   await post.connector.close()
   await sent
 })

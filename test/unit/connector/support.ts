@@ -163,16 +163,7 @@ export function mail({
   return [...head, 'MIME-Version: 1.0', 'Content-Type: multipart/mixed; boundary=b', '', ...parts.flat()].join('\r\n')
 }
 
-export const NOTHING: GetReport = {
-  listed: 0,
-  received: 0,
-  documents: 0,
-  skipped: 0,
-  deleted: 0,
-  unconfirmed: 0,
-  failed: 0,
-  quarantined: 0,
-}
+export const NOTHING: GetReport = { listed: 0, received: 0, documents: 0, skipped: 0, deleted: 0, unconfirmed: 0, failed: 0, quarantined: 0 }
 
 /** A disk on which one step fails from some moment on. */
 export function failing(step: 'write' | 'sync', fails: () => boolean): Files {

@@ -38,12 +38,9 @@ test.each<[string, Tree, { text: string | null; html: string | null; inline: str
   ['forwarded', ['mixed', TEXT, MESSAGE], { text: '1', html: null, inline: [], attachments: ['2'] }],
 ])('selects the body of: %s', (_name, tree, expected) => {
   const { text, html, inline, attachments } = selectBody(parseMessage(Buffer.from(compose(tree))))
-  expect({
-    text: text?.section ?? null,
-    html: html?.section ?? null,
-    inline: inline.map(section),
-    attachments: attachments.map(section),
-  }).toEqual(expected)
+  expect({ text: text?.section ?? null, html: html?.section ?? null, inline: inline.map(section), attachments: attachments.map(section) }).toEqual(
+    expected,
+  )
 })
 
 test.each<[string, Tree, Record<string, string>]>([

@@ -415,13 +415,7 @@ test('M50: what was composed is what is parsed', async () => {
   const attachment = fc.record({ content: fc.uint8Array({ maxLength: 300 }), fileName: name })
   await fc.assert(
     fc.asyncProperty(
-      fc.record({
-        subject: line,
-        author: name,
-        text: fc.option(text),
-        html: fc.option(text),
-        attachments: fc.array(attachment, { maxLength: 3 }),
-      }),
+      fc.record({ subject: line, author: name, text: fc.option(text), html: fc.option(text), attachments: fc.array(attachment, { maxLength: 3 }) }),
       fc.constantFrom('7bit' as const, '8bit' as const),
       async (given, transport) => {
         const draft: Draft = {
@@ -437,8 +431,7 @@ test('M50: what was composed is what is parsed', async () => {
         const entity = parseMessage(Buffer.from(wire, 'latin1'))
         expect(entity.header.fields.map((field) => field.name)).toEqual(
           ['Date', 'From', 'To', 'Subject', 'Message-ID', 'MIME-Version', 'Content-Type', 'Content-Transfer-Encoding'].filter(
-            (field) =>
-              (field !== 'Subject' || given.subject !== '') && (field !== 'Content-Transfer-Encoding' || entity.encoding !== '7bit'),
+            (field) => (field !== 'Subject' || given.subject !== '') && (field !== 'Content-Transfer-Encoding' || entity.encoding !== '7bit'),
           ),
         )
         expect(entity.header.value('subject') ?? '').toBe(given.subject)

@@ -83,10 +83,7 @@ test('raw octets are views, content is owned', () => {
 
 test.each([
   ['nested', NESTED],
-  [
-    'encoded message',
-    message('Content-Type: message/rfc822', 'Content-Transfer-Encoding: base64', '', Buffer.from(NESTED).toString('base64')),
-  ],
+  ['encoded message', message('Content-Type: message/rfc822', 'Content-Transfer-Encoding: base64', '', Buffer.from(NESTED).toString('base64'))],
   ['nothing', Buffer.alloc(0)],
   ['a carriage return', Buffer.from('\r')],
   ['two hyphens', Buffer.from('--')],
@@ -178,12 +175,7 @@ test.each<[string, ParseOptions['limits'], string[], string]>([
     [':multipart/mixed', '1:text/plain "one"', '2:application/octet-stream "X-B: 2\\r\\n\\r\\ntwo\\r\\n--b\\r\\n\\r\\nthree\\r\\n--b--"'],
     'parts-limit',
   ],
-  [
-    'parts, none',
-    { parts: 0 },
-    [':multipart/mixed', `1:application/octet-stream ${JSON.stringify(LIMITED.subarray(50).toString())}`],
-    'parts-limit',
-  ],
+  ['parts, none', { parts: 0 }, [':multipart/mixed', `1:application/octet-stream ${JSON.stringify(LIMITED.subarray(50).toString())}`], 'parts-limit'],
   [
     'message',
     { messageBytes: 65 },
@@ -200,9 +192,7 @@ test.each<[string, ParseOptions['limits'], string[], string]>([
   expect(codes(root).filter((one) => one.endsWith('-limit'))).toEqual(code === '' ? [] : [code])
   for (const size of [1, 3, 10, 100]) expect(await streamed(LIMITED, () => size, { limits })).toEqual(parsed(LIMITED, { limits }))
   if (code !== '')
-    expect(() => parseMessage(LIMITED, { limits, onLimit: 'error' })).toThrow(
-      expect.objectContaining({ code: 'ERR_LIMIT', phase: 'parse' }),
-    )
+    expect(() => parseMessage(LIMITED, { limits, onLimit: 'error' })).toThrow(expect.objectContaining({ code: 'ERR_LIMIT', phase: 'parse' }))
 })
 
 test('a multipart at the limit of depth is opened, one below it is a leaf', () => {
@@ -249,9 +239,7 @@ test.each<[string, object]>([
   ['strict', { strict: 1 }],
   ['onLimit', { onLimit: 'ignore' }],
 ])('refuses a wrong option: %s', (_name, options) => {
-  expect(() => parseMessage(Buffer.alloc(0), Object.assign({}, options))).toThrow(
-    expect.objectContaining({ code: 'ERR_OPTION', phase: 'options' }),
-  )
+  expect(() => parseMessage(Buffer.alloc(0), Object.assign({}, options))).toThrow(expect.objectContaining({ code: 'ERR_OPTION', phase: 'options' }))
 })
 
 test('defects do not depend on what is asked for first', () => {

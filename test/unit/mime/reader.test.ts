@@ -66,8 +66,7 @@ async function contentOf(part: Part): Promise<Buffer> {
 
 async function partsOf(message: Message, enclosed?: 'open' | 'leaf'): Promise<string[]> {
   const seen: string[] = []
-  for await (const part of message.parts({ enclosed }))
-    seen.push(`${part.section}:${part.type}:${part.path.map(({ type }) => type).join('>')}`)
+  for await (const part of message.parts({ enclosed })) seen.push(`${part.section}:${part.type}:${part.path.map(({ type }) => type).join('>')}`)
   return seen
 }
 

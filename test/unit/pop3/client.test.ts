@@ -150,11 +150,7 @@ test('calls have their turn in order; the next one leaves in the tick in which t
 })
 
 test('retrieveAll sends the next RETR in the same tick, and its loop may delete', async () => {
-  const [client, transport] = await loggedIn({
-    'RETR 1': '+OK\r\none\r\n.\r\n',
-    'RETR 5': '+OK\r\nfive\r\n.\r\n',
-    'RETR 9': '-ERR gone\r\n',
-  })
+  const [client, transport] = await loggedIn({ 'RETR 1': '+OK\r\none\r\n.\r\n', 'RETR 5': '+OK\r\nfive\r\n.\r\n', 'RETR 9': '-ERR gone\r\n' })
   const seen: string[] = []
   for await (const retrieval of client.retrieveAll([1, 5, 9])) {
     try {
@@ -402,9 +398,7 @@ test('S19: credentials do not leave in clear text unless that is allowed', async
     await expect(Pop3Client.over(transport, { ...OPTIONS, security })).rejects.toMatchObject({ code: 'ERR_AUTH_CLEAR_TEXT', phase: 'auth' })
     expect(transport.asked).toEqual([])
   }
-  await expect(Pop3Client.connect({ ...OPTIONS, host: 'not.asked.invalid', security: 'none' })).rejects.toMatchObject({
-    code: 'ERR_AUTH_CLEAR_TEXT',
-  })
+  await expect(Pop3Client.connect({ ...OPTIONS, host: 'not.asked.invalid', security: 'none' })).rejects.toMatchObject({ code: 'ERR_AUTH_CLEAR_TEXT' })
 })
 
 test.each([

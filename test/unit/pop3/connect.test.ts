@@ -19,30 +19,27 @@ function clear({ host, port }: FakeServer, more: Partial<ServerOptions> = {}): S
   return { host, port, security: 'none', allowClearTextAuth: true, auth: { user: 'ann', password: 'pw' }, ...more }
 }
 
-test.each(['tls', 'starttls'] as const)(
-  'with security %s the whole session is inside TLS, and content of 1 MB is exact',
-  async (security) => {
-    const server = await startMailServer()
-    closers.push(server.close)
-    const message = Buffer.from('.line\r\n'.repeat(150_000))
-    server.maildrop().add(message)
-    const { host, port, tlsPort } = server.pop3
-    await using client = await Pop3Client.connect({
-      host,
-      port: security === 'tls' ? tlsPort : port,
-      security,
-      tls: { ca: server.ca },
-      auth: { user: 'u1', password: 'pw-1' },
-    })
-    expect(client.tls).toMatchObject({ version: 'TLSv1.3', authorized: true })
-    expect(await client.stat()).toEqual({ count: 1, octets: message.length })
-    const chunks: Buffer[] = []
-    for await (const chunk of client.retrieve(1)) chunks.push(chunk)
-    expect(Buffer.concat(chunks).equals(message)).toBe(true)
-    await client.delete(1)
-    expect(await client.quit()).toEqual({ confirmed: true })
-  },
-)
+test.each(['tls', 'starttls'] as const)('with security %s the whole session is inside TLS, and content of 1 MB is exact', async (security) => {
+  const server = await startMailServer()
+  closers.push(server.close)
+  const message = Buffer.from('.line\r\n'.repeat(150_000))
+  server.maildrop().add(message)
+  const { host, port, tlsPort } = server.pop3
+  await using client = await Pop3Client.connect({
+    host,
+    port: security === 'tls' ? tlsPort : port,
+    security,
+    tls: { ca: server.ca },
+    auth: { user: 'u1', password: 'pw-1' },
+  })
+  expect(client.tls).toMatchObject({ version: 'TLSv1.3', authorized: true })
+  expect(await client.stat()).toEqual({ count: 1, octets: message.length })
+  const chunks: Buffer[] = []
+  for await (const chunk of client.retrieve(1)) chunks.push(chunk)
+  expect(Buffer.concat(chunks).equals(message)).toBe(true)
+  await client.delete(1)
+  expect(await client.quit()).toEqual({ confirmed: true })
+})
 
 test('H56: a server that hangs up at CAPA is asked once more without it', async () => {
   const server = await fakeServer((connection) =>

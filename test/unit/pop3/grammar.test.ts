@@ -1,14 +1,6 @@
 import { expect, test } from 'vitest'
 import { GrammarError } from '../../../src/errors.ts'
-import {
-  isFinalDot,
-  parseCapability,
-  parseGreeting,
-  parseListing,
-  parseStat,
-  parseStatus,
-  parseUniqueIdListing,
-} from '../../../src/pop3/grammar.ts'
+import { isFinalDot, parseCapability, parseGreeting, parseListing, parseStat, parseStatus, parseUniqueIdListing } from '../../../src/pop3/grammar.ts'
 
 const line = (text: string): Buffer => Buffer.from(text, 'latin1')
 

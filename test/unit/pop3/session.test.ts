@@ -150,12 +150,7 @@ test.each<[string, readonly Command[], string, unknown[]]>([
       ],
     ],
   ],
-  [
-    'a garbage answer among good ones',
-    [command.noop(), command.rset(), command.noop()],
-    '+OK\r\nwhat\r\n+OK\r\n',
-    ['NOOP + ', 'ERR_PROTOCOL'],
-  ],
+  ['a garbage answer among good ones', [command.noop(), command.rset(), command.noop()], '+OK\r\nwhat\r\n+OK\r\n', ['NOOP + ', 'ERR_PROTOCOL']],
 ])('reads %s, however it is chunked', (_name, asked, wire, expected) => {
   for (const chunks of everySplit(wire)) expect(outcome(inTransaction(), asked, chunks)).toEqual(expected)
 })

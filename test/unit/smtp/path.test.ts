@@ -113,6 +113,5 @@ test('address literals of our own end', () => {
     '[192.0.2.1]',
     '[127.0.0.1]',
   ])
-  for (const address of ['192.0.2.1', '::1', 'fe80::1%eth0', ''])
-    expect(normalizeDomain(addressLiteral(address))).toBe(addressLiteral(address))
+  for (const address of ['192.0.2.1', '::1', 'fe80::1%eth0', '']) expect(normalizeDomain(addressLiteral(address))).toBe(addressLiteral(address))
 })

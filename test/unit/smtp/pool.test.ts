@@ -72,9 +72,7 @@ test.each([
   ['left with 421 while it was idle (H19)', [{ send: '421 4.4.2 idle\r\n' }, { end: 'drop' }]],
   ['left with 421 at MAIL', [{ expect: 'MAIL' }, { send: '421 4.4.2 idle\r\n' }, { end: 'drop' }]],
 ] as const)('a connection that was %s is replaced once, and nothing is sent twice (S31, quirk 14)', async (_name, leaves) => {
-  const { server, pool } = await serving((connection) => [...HELLO, ...MESSAGE, ...(connection === 0 ? leaves : QUIT)], {
-    maxConnections: 1,
-  })
+  const { server, pool } = await serving((connection) => [...HELLO, ...MESSAGE, ...(connection === 0 ? leaves : QUIT)], { maxConnections: 1 })
   let asked = 0
   const content = (): AsyncIterable<Uint8Array> => {
     asked++

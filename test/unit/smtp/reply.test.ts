@@ -40,10 +40,7 @@ test.each([
   ['more than 64 KiB', `250-${'x'.repeat(8000)}\r\n`.repeat(9), true],
 ])('refuses %s, however it is chunked (S16)', (_name, wire, limit) => {
   const octets = Buffer.from(wire)
-  for (const chunks of [
-    [octets],
-    Array.from({ length: Math.ceil(octets.length / 1000) }, (_, at) => octets.subarray(at * 1000, at * 1000 + 1000)),
-  ]) {
+  for (const chunks of [[octets], Array.from({ length: Math.ceil(octets.length / 1000) }, (_, at) => octets.subarray(at * 1000, at * 1000 + 1000))]) {
     const parser = new ReplyParser()
     const read = (): void => {
       for (const chunk of chunks) {

@@ -35,9 +35,7 @@ test.each(['tls', 'starttls'] as const)('over %s, with a login: octets arrive as
   expect(receipt.octets).toBe(message.length)
   const none = await client.submit({ from: 'a@x.test', to: ['nobody@example.test'] }, message)
   expect(none.outcome).toBe('refused')
-  expect((await client.submit({ from: '', to: ['u1'].map((user) => `${user}@example.test`) }, Buffer.from('a\nb'))).outcome).toBe(
-    'accepted',
-  )
+  expect((await client.submit({ from: '', to: ['u1'].map((user) => `${user}@example.test`) }, Buffer.from('a\nb'))).outcome).toBe('accepted')
   await client.quit()
   const [first, second] = await Promise.all(server.maildrop().messages.map(({ source }) => readSource(source)))
   expect(sha256(first)).toBe(sha256(message))

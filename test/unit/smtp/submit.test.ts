@@ -202,11 +202,7 @@ test('S33: aborted after the final dot: the outcome is unknown', async () => {
   const receipt = client.submit({ ...ENVELOPE, options: { signal: controller.signal } }, Buffer.from('x'))
   await until(() => sent(transport).length === 2)
   controller.abort()
-  expect(await receipt).toMatchObject({
-    outcome: 'unknown',
-    reply: null,
-    recipients: [{ address: 'b@x.test', outcome: 'unknown', reply: null }],
-  })
+  expect(await receipt).toMatchObject({ outcome: 'unknown', reply: null, recipients: [{ address: 'b@x.test', outcome: 'unknown', reply: null }] })
 })
 
 test('the signal of the connection ends it and all calls on it, with its reason, and leaves no listener behind', async () => {
@@ -309,8 +305,7 @@ test('S28: ten thousand recipients leave in bounded groups, and each reply finds
     const text = octets.toString('latin1')
     most = Math.max(most, text.length)
     transport.feed(text.startsWith('MAIL') ? '250 ok\r\n' : '')
-    for (const [, number] of text.matchAll(/RCPT TO:<r(\d+)@/g))
-      transport.feed(Number(number) < 9_900 ? '250 ok\r\n' : `452 4.5.3 ${number}\r\n`)
+    for (const [, number] of text.matchAll(/RCPT TO:<r(\d+)@/g)) transport.feed(Number(number) < 9_900 ? '250 ok\r\n' : `452 4.5.3 ${number}\r\n`)
     if (!text.includes('RCPT')) answer?.(octets)
     else if (text.endsWith('DATA\r\n')) answer?.(Buffer.from('DATA\r\n'))
   }

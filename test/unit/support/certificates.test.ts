@@ -8,11 +8,7 @@ import { serverTls, type ServerTls } from '../../support/server-tls.ts'
 
 const authority = makeAuthority()
 
-async function handshake(
-  server: KeyedCertificate,
-  options: ConnectionOptions,
-  settings: Omit<ServerTls, 'cert' | 'key'> = {},
-): Promise<string> {
+async function handshake(server: KeyedCertificate, options: ConnectionOptions, settings: Omit<ServerTls, 'cert' | 'key'> = {}): Promise<string> {
   const listener = createServer(serverTls({ ...server, ...settings }), (socket) => socket.end())
   listener.on('tlsClientError', () => undefined)
   listener.listen(0, '127.0.0.1')

@@ -99,9 +99,7 @@ test('what SMTP takes over STARTTLS, POP3 gives over TLS, dots and all', async (
   const receiver = await login(pop3.tlsPort, ca)
   const message = 'Subject: s\r\n\r\n.one\r\n. two\r\n.\r\nend\r\n'
   expect(await receiver.say('STAT')).toBe(`+OK 1 ${message.length}\r\n`)
-  expect(await receiver.say('RETR 1', '\r\n.\r\n')).toBe(
-    `+OK ${message.length} octets\r\nSubject: s\r\n\r\n..one\r\n.. two\r\n..\r\nend\r\n.\r\n`,
-  )
+  expect(await receiver.say('RETR 1', '\r\n.\r\n')).toBe(`+OK ${message.length} octets\r\nSubject: s\r\n\r\n..one\r\n.. two\r\n..\r\nend\r\n.\r\n`)
   expect(await receiver.say('TOP 1 0', '\r\n.\r\n')).toBe(`+OK ${message.length} octets\r\nSubject: s\r\n\r\n.\r\n`)
   expect(await receiver.say('TOP 1 1', '\r\n.\r\n')).toBe(`+OK ${message.length} octets\r\nSubject: s\r\n\r\n..one\r\n.\r\n`)
   expect(await receiver.say('UIDL 1')).toBe('+OK 1 m000001\r\n')

@@ -203,9 +203,7 @@ test.each([
 
   const plain = net.createServer((socket) => {
     socket.write(HELLO)
-    socket.once('data', () =>
-      socket.write('+OK\r\n', () => new tls.TLSSocket(socket, { isServer: true, ...certificate }).on('error', () => {})),
-    )
+    socket.once('data', () => socket.write('+OK\r\n', () => new tls.TLSSocket(socket, { isServer: true, ...certificate }).on('error', () => {})))
   })
   const transport = await open({ host, port: await listen(plain), security: 'starttls' })
   await transport.read('greeting', 5000)
@@ -279,11 +277,7 @@ test('names the mistake when host, port or protocol are wrong', async () => {
 })
 
 test('an answer before the close is read, and then the end, again and again', async () => {
-  const transport = await open({
-    host: 'localhost',
-    port: await listen(net.createServer((socket) => socket.end('-ERR busy\r\n'))),
-    security: 'none',
-  })
+  const transport = await open({ host: 'localhost', port: await listen(net.createServer((socket) => socket.end('-ERR busy\r\n'))), security: 'none' })
   expect((await transport.read('greeting', 5000))?.toString()).toBe('-ERR busy\r\n')
   expect(await transport.read('greeting', 5000)).toBe(null)
   expect(await transport.read('greeting', 5000)).toBe(null)

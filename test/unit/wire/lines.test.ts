@@ -25,8 +25,7 @@ test.each([
 })
 
 test('the limit counts the line end, and octets of a line that has not ended', () => {
-  for (const chunks of everySplit('123456\r\n12345678\r\n'))
-    expect(() => lines(chunks, 8)).toThrow(expect.objectContaining({ limit: true }))
+  for (const chunks of everySplit('123456\r\n12345678\r\n')) expect(() => lines(chunks, 8)).toThrow(expect.objectContaining({ limit: true }))
   for (const chunks of everySplit('123456\r\n')) expect(lines(chunks, 8)).toEqual(['123456'])
   for (const chunks of everySplit('123456789')) expect(() => lines(chunks, 8)).toThrow(/more than 8 octets/)
 })

@@ -55,34 +55,14 @@ test.each([
   ] as const) {
     const octets = Buffer.from(wire)
     for (const size of long ? [65_536, octets.length] : [1, 97, 500, 999, 1000, 1001, octets.length]) {
-      const chunks = Array.from({ length: Math.ceil(octets.length / size) }, (_, index) =>
-        octets.subarray(index * size, (index + 1) * size),
-      )
+      const chunks = Array.from({ length: Math.ceil(octets.length / size) }, (_, index) => octets.subarray(index * size, (index + 1) * size))
       expect(decodeChunks(new QuotedPrintableDecoder(), chunks).text === text).toBe(true)
     }
   }
 })
 
 test('says the same of any octets in any chunks', () => {
-  const token = fc.constantFrom(
-    '=',
-    '==',
-    '=4',
-    '=41',
-    '=0D',
-    '=20',
-    ' ',
-    '\t',
-    '\r',
-    '\n',
-    '\r\n',
-    'a',
-    'From ',
-    '.',
-    '\xff',
-    '\0',
-    ' '.repeat(600),
-  )
+  const token = fc.constantFrom('=', '==', '=4', '=41', '=0D', '=20', ' ', '\t', '\r', '\n', '\r\n', 'a', 'From ', '.', '\xff', '\0', ' '.repeat(600))
   fc.assert(
     fc.property(fc.array(token, { maxLength: 40 }), fc.array(fc.nat(), { maxLength: 8 }), (tokens, places) => {
       const octets = Buffer.from(tokens.join(''), 'latin1')
@@ -149,10 +129,7 @@ test('what the encoder makes is legal and comes back', () => {
           expect(line).toMatch(/^(?!From |\.)[\t -~]*$/)
           expect(line).not.toMatch(/[ \t]$/)
         }
-        expect(decodeChunks(new QuotedPrintableDecoder(), [Buffer.from(wire, 'latin1')])).toEqual({
-          text: octets.toString('latin1'),
-          defects: [],
-        })
+        expect(decodeChunks(new QuotedPrintableDecoder(), [Buffer.from(wire, 'latin1')])).toEqual({ text: octets.toString('latin1'), defects: [] })
       }
     }),
     { numRuns: 300 },

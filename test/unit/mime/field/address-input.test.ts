@@ -1,12 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import {
-  checkAddress,
-  formatAddressList,
-  parseAddressInput,
-  parseAddressList,
-  parseMailboxInput,
-} from '../../../../src/mime/field/address.ts'
+import { checkAddress, formatAddressList, parseAddressInput, parseAddressList, parseMailboxInput } from '../../../../src/mime/field/address.ts'
 import { ignore, reports, unfold } from '../../../support/reports.ts'
 
 test.each([
@@ -117,8 +111,7 @@ test('an addr-spec that holds the start of a command stays inside its quotes (S2
 
 test('one mailbox is one mailbox', () => {
   expect(parseMailboxInput('A <a@x>')).toEqual({ name: 'A', address: 'a@x' })
-  for (const text of ['', 'a@x, b@y', 'G: a@x;'])
-    expect(() => parseMailboxInput(text)).toThrow(expect.objectContaining({ code: 'ERR_ADDRESS' }))
+  for (const text of ['', 'a@x, b@y', 'G: a@x;']) expect(() => parseMailboxInput(text)).toThrow(expect.objectContaining({ code: 'ERR_ADDRESS' }))
 })
 
 test('writes names as shortly as it can', () => {
@@ -156,21 +149,17 @@ const name = fc
       .map((list) => list.join('')),
   )
   .filter((value) => !/[\r\n\0]/.test(value))
-const local = fc.string({
-  unit: fc.constantFrom('a', 'B', '1', '.', ' ', '"', '\\', '@', '<', '>', ',', ';', '(', '='),
-  minLength: 1,
-  maxLength: 25,
-})
+const local = fc.string({ unit: fc.constantFrom('a', 'B', '1', '.', ' ', '"', '\\', '@', '<', '>', ',', ';', '(', '='), minLength: 1, maxLength: 25 })
 const mailbox = fc.record({
   name,
   address: fc
     .tuple(local, fc.constantFrom('x.test', 'mail.example.org', '[192.0.2.1]'))
     .map(([part, domain]) => checkAddress(`"${part.replace(/["\\]/g, '\\$&')}"@${domain}`)),
 })
-const list = fc.array(
-  fc.oneof(mailbox, fc.record({ group: name.filter((value) => value !== ''), members: fc.array(mailbox, { maxLength: 3 }) })),
-  { minLength: 1, maxLength: 5 },
-)
+const list = fc.array(fc.oneof(mailbox, fc.record({ group: name.filter((value) => value !== ''), members: fc.array(mailbox, { maxLength: 3 }) })), {
+  minLength: 1,
+  maxLength: 5,
+})
 
 test('what is written is read again, by the lenient reader without a defect (M50)', () => {
   fc.assert(

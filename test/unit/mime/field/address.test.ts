@@ -6,11 +6,7 @@ import { ignore, octets, reports } from '../../../support/reports.ts'
 /** `name <address>` for each mailbox, `name: members;` for each group. */
 function shown(list: readonly (Mailbox | Group)[]): string[] {
   return list.map((entry) =>
-    'group' in entry
-      ? `${entry.group}: ${shown(entry.members).join(', ')};`
-      : entry.name === ''
-        ? entry.address
-        : `${entry.name} <${entry.address}>`,
+    'group' in entry ? `${entry.group}: ${shown(entry.members).join(', ')};` : entry.name === '' ? entry.address : `${entry.name} <${entry.address}>`,
   )
 }
 
