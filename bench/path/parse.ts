@@ -15,16 +15,18 @@ function open(entity: Entity): void {
   else octets += entity.text().length
 }
 
-for (const message of messages.slice(0, 500)) open(parseMessage(message)) // both sides warm up
-octets = 0
-attachments = 0
-const from = performance.now()
-for (const message of messages) {
+function read(message: Buffer): string {
   const entity = parseMessage(message)
   open(entity)
   const { header } = entity
-  hash.update(`${header.value('subject')}|${header.value('message-id')}|${header.addresses('from').length}|${header.addresses('to').length}|`)
+  return `${header.value('subject')}|${header.value('message-id')}|${header.addresses('from').length}|${header.addresses('to').length}|`
 }
+
+for (const message of messages.slice(0, 2000)) read(message) // both sides warm up, with all that is measured
+octets = 0
+attachments = 0
+const from = performance.now()
+for (const message of messages) hash.update(read(message))
 const seconds = (performance.now() - from) / 1000
 hash.update(`${attachments}`)
 console.log(JSON.stringify({ seconds, octets, digest: hash.digest('hex'), peakMiB: peakMiB() }))

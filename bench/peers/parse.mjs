@@ -28,7 +28,7 @@ function parse(message) {
   })
 }
 
-for (const message of messages.slice(0, 500)) await parse(message)
+for (const message of messages.slice(0, 2000)) await parse(message)
 octets = 0
 attachments = 0
 const from = performance.now()
