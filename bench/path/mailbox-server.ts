@@ -24,5 +24,5 @@ process.on('message', (message: { readonly stall?: number; readonly taken?: true
     process.send?.({ ready: true })
   } else process.send?.({ taken })
 })
-process.on('disconnect', () => process.exit())
+process.on('disconnect', () => void server.close())
 process.send?.({ pop3: server.pop3.tlsPort, smtp: server.smtp.tlsPort, ca: server.ca })

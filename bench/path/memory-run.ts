@@ -1,7 +1,7 @@
 // One measured process: `memory-run.js idle|send|get|stall`, its addresses and sizes by message from the parent.
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { MailConnector, type ServerOptions } from '../../src/index.ts'
+import { MailConnector, type Logger, type ServerOptions } from '../../src/index.ts'
 import { peakMiB } from '../processes.ts'
 
 export interface Order {
@@ -68,8 +68,9 @@ async function stall(connector: MailConnector): Promise<number> {
   return 0
 }
 
+const silent: Logger = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 const from = performance.now()
-const connector = new MailConnector({ inbound: side(order.pop3), outbound: side(order.smtp), state: 'memory' })
+const connector = new MailConnector({ inbound: side(order.pop3), outbound: side(order.smtp), state: 'memory', logger: silent })
 const octets = mode === 'send' ? await send(connector) : mode === 'get' ? await get(connector) : mode === 'stall' ? await stall(connector) : 0
 const seconds = (performance.now() - from) / 1000
 await connector.close()

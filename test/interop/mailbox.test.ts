@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { MailConnector, type OutgoingDocument, type ServerOptions } from '../../src/index.ts'
+import { MailConnector, type Logger, type OutgoingDocument, type ServerOptions } from '../../src/index.ts'
 import { Pop3Client } from '../../src/pop3/index.ts'
 import { SmtpClient, type SmtpOptions } from '../../src/smtp/index.ts'
 import type { TlsOptions } from '../../src/tls/index.ts'
@@ -28,6 +28,7 @@ function pop3(security: 'tls' | 'starttls', tls: TlsOptions = {}, password = ser
   return { host: 'localhost', port: servers.pop3[security], security, tls: { ca: servers.ca, ...tls }, auth: { user: servers.user, password } }
 }
 
+const silent: Logger = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 const lines = (text: string): string => text.replaceAll(/\r\n|\r|\n/g, '\r\n')
 const sha256 = (octets: Uint8Array): string => createHash('sha256').update(octets).digest('hex')
 
@@ -48,7 +49,7 @@ const documents: readonly { readonly name: string; readonly octets: Buffer }[] =
 
 test.each(['tls', 'starttls'] as const)('documents go out by Postfix with STARTTLS and come back from Dovecot: %s', async (security) => {
   await emptyMaildrop()
-  const connector = new MailConnector({ inbound: pop3(security), outbound: smtp('starttls'), stateDirectory: join(state, security) })
+  const connector = new MailConnector({ inbound: pop3(security), outbound: smtp('starttls'), stateDirectory: join(state, security), logger: silent })
   const outgoing: OutgoingDocument[] = documents.map(({ name, octets }) => ({ content: octets, fileName: name }))
   const receipts = await connector.send(
     { from: 'Sender <sender@example.test>', to: servers.address, subject: 'Größe', disposition: 'attachment' },
@@ -84,7 +85,7 @@ test.each(['tls', 'starttls'] as const)('documents go out by Postfix with STARTT
 
 test('an inline document of octets comes back octet for octet, a lone CR and LF included', async () => {
   await emptyMaildrop()
-  const connector = new MailConnector({ inbound: pop3('tls'), outbound: smtp('tls'), state: 'memory' })
+  const connector = new MailConnector({ inbound: pop3('tls'), outbound: smtp('tls'), state: 'memory', logger: silent })
   const [receipt] = await connector.send(
     { from: 'sender@example.test', to: servers.address, disposition: 'inline', dataContentType: 'application/edifact' },
     [{ content: Buffer.from(edi), subject: 'edi' }],
