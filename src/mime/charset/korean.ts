@@ -1,6 +1,5 @@
 import { TextDecoder } from 'node:util'
 import { textOf } from './single-byte.ts'
-import type { Decoding } from './unicode.ts'
 
 const FIRST_SYLLABLE = 0xac00
 const LAST_SYLLABLE = 0xd7a3
@@ -13,36 +12,23 @@ let pairs: Uint16Array | undefined
  * EUC-KR with the extension that everybody means by it (UHC, code page 949). Node knows KS X 1001 only; the 8,822 other syllables follow in
  * the order of Unicode over the pairs that EUC-KR leaves free, so they are counted off rather than stored.
  */
-export class KoreanDecoding implements Decoding {
-  #lead = 0
-
-  decode(chunk: Buffer): string {
-    pairs ??= pairTable()
-    const units = new Uint16Array(2 * chunk.length)
-    let length = 0
-    for (const octet of chunk) {
-      if (this.#lead > 0) {
-        const unit = pairs[(this.#lead << 8) | octet] ?? 0
-        this.#lead = 0
-        if (unit > 0) {
-          units[length++] = unit
-          continue
-        }
-        units[length++] = REPLACEMENT
-        if (octet >= 0x80) continue // the pair was wrong as a whole; an ASCII octet stands for itself
-      }
-      if (octet < 0x80) units[length++] = octet
-      else if (octet === 0x80 || octet === 0xff) units[length++] = REPLACEMENT
-      else this.#lead = octet
+export function decodeKorean(octets: Buffer): string {
+  pairs ??= pairTable()
+  const units = new Uint16Array(octets.length)
+  let length = 0
+  for (let at = 0; at < octets.length; at++) {
+    const lead = octets[at] ?? 0
+    if (lead < 0x80) {
+      units[length++] = lead
+      continue
     }
-    return textOf(units.subarray(0, length))
+    const trail = octets[at + 1] ?? 0
+    const unit = lead === 0x80 || lead === 0xff ? undefined : (pairs[(lead << 8) | trail] ?? 0)
+    // A pair is wrong as a whole, but an ASCII octet stands for itself.
+    if (unit !== undefined && (unit > 0 || trail >= 0x80)) at++
+    units[length++] = unit || REPLACEMENT
   }
-
-  end(): string {
-    if (this.#lead === 0) return ''
-    this.#lead = 0
-    return '\ufffd'
-  }
+  return textOf(units.subarray(0, length))
 }
 
 function pairTable(): Uint16Array {
