@@ -1,5 +1,3 @@
-import type { Deleting } from './ledger.ts'
-
 /** One fact about a mailbox: what the ledger holds, in the order in which it happened. */
 export type LedgerRecord =
   /** A document is about to be handed over for the n-th time. */
@@ -18,10 +16,10 @@ export type LedgerRecord =
   /** In the maildrop again, and the same message. */
   | readonly ['back', key: string]
   | readonly ['forget', keys: readonly string[]]
-  /** The copies of a repeated unique-id, in the order of the maildrop. */
+  /** The copies of a repeated unique-id, in the order of the maildrop, by ascending numbers. None of them is marked for deletion any more. */
   | readonly ['names', uniqueId: string, names: readonly number[]]
-  /** Copies of a repeated unique-id that QUIT will delete, and how many were listed before. */
-  | readonly ['deleting', uniqueId: string, listed: number, names: readonly number[]]
+  /** Those of the copies that QUIT will delete. */
+  | readonly ['deleting', uniqueId: string, names: readonly number[]]
   /** In a snapshot: all about one message. */
   | readonly ['entry', key: string, facts: EntryFacts]
 
@@ -61,7 +59,8 @@ export class Entry {
 export class Book {
   readonly entries = new Map<string, Entry>()
   readonly names = new Map<string, readonly number[]>()
-  readonly deleting = new Map<string, Deleting>()
+  readonly deleting = new Map<string, readonly number[]>()
+  /** Runs so far. */
   polls = 0
   #day = 0
 
@@ -119,12 +118,12 @@ export class Book {
         for (const key of record[1]) this.entries.delete(key)
         break
       case 'names':
+        this.deleting.delete(record[1])
         if (record[2].length === 0 || (record[2].length === 1 && record[2][0] === 1)) this.names.delete(record[1])
         else this.names.set(record[1], record[2])
         break
       case 'deleting':
-        if (record[3].length === 0) this.deleting.delete(record[1])
-        else this.deleting.set(record[1], { listed: record[2], names: record[3] })
+        this.deleting.set(record[1], record[2])
         break
       case 'entry':
         this.entries.set(record[1], entryOf(record[2]))
@@ -136,7 +135,7 @@ export class Book {
   *snapshot(): Generator<LedgerRecord> {
     yield ['poll', this.polls, this.#day]
     for (const [uniqueId, names] of this.names) yield ['names', uniqueId, names]
-    for (const [uniqueId, { listed, names }] of this.deleting) yield ['deleting', uniqueId, listed, names]
+    for (const [uniqueId, names] of this.deleting) yield ['deleting', uniqueId, names]
     for (const [key, entry] of this.entries) yield ['entry', key, factsOf(entry)]
   }
 

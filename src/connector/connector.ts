@@ -14,8 +14,7 @@ import {
 import type { MailDocument } from './document.ts'
 import { diskFiles, stateError, type Files } from './files.ts'
 import { Inbox, type GetReport, type Maildrop } from './inbox.ts'
-import { openLedger } from './ledger-file.ts'
-import { MemoryLedger, type Ledger } from './ledger.ts'
+import { Ledger } from './ledger.ts'
 import { lockMailbox } from './lock.ts'
 import { defaultLogger, errorFields, safeFields, traceDialogue, type Logger } from './log.ts'
 import type { Mailbox } from './mailbox.ts'
@@ -69,7 +68,7 @@ export class MailConnector implements AsyncDisposable {
   readonly #inbound: CheckedInbound | undefined
   readonly #outbound: { readonly options: SmtpOptions; readonly checked: CheckedOptions } | undefined
   readonly #stateDirectory: string | undefined
-  readonly #memory: MemoryLedger | undefined
+  readonly #memory: Ledger | undefined
   readonly #concurrency: number
   readonly #ground: Ground
   readonly #ending = new AbortController()
@@ -93,7 +92,7 @@ export class MailConnector implements AsyncDisposable {
       throw optionError('concurrency', `a whole number from 1 to ${MAX_CONCURRENCY}`)
     if (logger !== undefined) checkLogger(logger)
     this.#stateDirectory = stateDirectory === undefined ? undefined : resolve(stateDirectory)
-    this.#memory = state === 'memory' ? new MemoryLedger() : undefined
+    this.#memory = state === 'memory' ? new Ledger() : undefined
     this.#concurrency = concurrency
     this.#logger = logger
     this.#ground = {
@@ -176,7 +175,7 @@ export class MailConnector implements AsyncDisposable {
     if (this.#stateDirectory !== undefined) await prepareFolder(files, this.#stateDirectory)
     const lock = await lockMailbox(this.#stateDirectory, mailbox)
     try {
-      const ledger = await this.#openLedger(mailbox)
+      const ledger = this.#memory ?? (await Ledger.open(files, this.#stateDirectory ?? '', mailbox))
       try {
         const spool =
           operation.handOver === 'spool' && this.#stateDirectory !== undefined
@@ -199,11 +198,6 @@ export class MailConnector implements AsyncDisposable {
     } finally {
       await lock.release()
     }
-  }
-
-  async #openLedger(mailbox: Mailbox): Promise<Ledger> {
-    if (this.#memory !== undefined) return this.#memory
-    return openLedger(this.#ground.files, this.#stateDirectory ?? '', mailbox)
   }
 
   #createOutbox({ options, checked }: { readonly options: SmtpOptions; readonly checked: CheckedOptions }): Outbox {

@@ -46,7 +46,7 @@ export class HandOver {
     if (state.failed) return 'failed'
     const { disposition, ledger } = this.#facts
     const kind = KINDS[disposition]
-    const entry = ledger.find(message.key)
+    const entry = ledger.book.entries.get(message.key)
     const names = state.names.filter((name) => entry?.documents?.has(name) === true)
     const isEmpty = state.names.length === 0
     await ledger.commit(['done', message.key, kind, isEmpty ? kind : 0, state.fingerprint, names])
@@ -109,7 +109,7 @@ export class HandOver {
 
   async #leaf(state: MessageState, facts: DocumentFacts, kinds: number, content: AsyncIterable<Buffer>): Promise<void> {
     state.names.push(facts.name)
-    if (!isAccepted(this.#facts.ledger.find(state.message.key), facts.name, kinds)) await this.#document(state, facts, content)
+    if (!isAccepted(this.#facts.ledger.book.entries.get(state.message.key), facts.name, kinds)) await this.#document(state, facts, content)
   }
 
   /** Once a document was not accepted, the rest of its message waits for the next run. */
@@ -118,7 +118,7 @@ export class HandOver {
     if (stop.stopping) state.failed = true
     if (state.failed) return
     const { key, uniqueId, occurrence } = state.message
-    const attempt = (ledger.find(key)?.attempts(facts.name) ?? 0) + 1
+    const attempt = (ledger.book.entries.get(key)?.attempts(facts.name) ?? 0) + 1
     await ledger.commit(['attempt', key, facts.name, attempt, state.fingerprint])
     const gate = new ContentGate(content)
     const tracked = trackedProperties(state.described.header, mailbox.host, mailbox.user, facts.fileName)

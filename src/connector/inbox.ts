@@ -1,7 +1,7 @@
 import { MailError } from '../errors.ts'
 import type { Header } from '../mime/index.ts'
 import type { Pop3Client } from '../pop3/index.ts'
-import type { Entry, LedgerRecord } from './book.ts'
+import type { Book, Entry } from './book.ts'
 import { filterHash, fingerprint, isFrom, KINDS, type MailDocument } from './document.ts'
 import { HandOver, type HandedOver } from './hand-over.ts'
 import type { Ledger } from './ledger.ts'
@@ -110,13 +110,13 @@ export class Inbox {
       } catch (error) {
         if (this.#isFatal(error)) throw error
         logger.error(errorFields(error), 'the connection was lost; what was not done comes again with the next run')
-        this.#unconfirmed(this.#deleted.splice(0).length)
+        this.#counts.unconfirmed += this.#deleted.splice(0).length
         return
       } finally {
         await Promise.all(this.#running)
       }
       this.#throwFatal()
-      await this.#quit(maildrop, messages)
+      await this.#quit(maildrop)
     } catch (error) {
       // Nothing more may reach the server, not even a QUIT.
       stop.cut(error)
@@ -136,10 +136,11 @@ export class Inbox {
       throw uniqueIdError(error)
     }
     if (count !== listing.length) logger.warn({ stat: count, uidl: listing.length }, 'STAT and UIDL count differently; UIDL is believed')
-    const { messages, records, doubtful } = reconcile(listing, ledger, today())
+    const { messages, records, doubtful } = reconcile(listing, ledger.book, today())
     for (const uniqueId of doubtful)
       logger.warn(safeFields({ uniqueId }), 'messages with the same unique-id cannot be told apart any more; they come again')
-    await ledger.commit(...records)
+    for (const record of records) ledger.note(record)
+    await ledger.commit()
     this.#counts.listed = messages.length
     return messages
   }
@@ -158,10 +159,12 @@ export class Inbox {
 
   async #one(maildrop: Maildrop, message: Listed): Promise<void> {
     const { ledger, operation } = this.#facts
-    const entry = ledger.find(message.key)
+    const entry = ledger.book.entries.get(message.key)
     const isBack = entry !== undefined && entry.gonePoll > 0
     if (entry !== undefined && !isBack) {
-      if (this.#isDone(message, entry)) return
+      // What a run without a filter accepted is not yet known to be from the sender whose messages this one deletes.
+      const isJudged = this.#filter === 0 || !operation.deleteFromServer
+      if (isJudged && this.#isDone(message, entry)) return
       if (this.#filter !== 0 && entry.filter === this.#filter) return this.#skip(message, 'from another sender', true)
     }
     // What waits in the spool comes first; the next run looks whether this is the same message.
@@ -249,23 +252,27 @@ export class Inbox {
     return true
   }
 
-  /** Looks at a header section: is this the message that the ledger knows, and is it from the right sender? */
+  /** Looks at a header section: is this the message that the ledger knows, is it from the right sender, and is there anything left to do? */
   #isWanted(message: Listed, header: Header, isBack: boolean): boolean {
     const { ledger, operation, logger } = this.#facts
     if (isBack) {
-      const entry = ledger.find(message.key)
+      const entry = ledger.book.entries.get(message.key)
       if (entry !== undefined && entry.fingerprint !== 0 && entry.fingerprint === fingerprint(header)) {
         logger.info(safeFields({ uniqueId: message.uniqueId }), 'a message that was gone is there again')
         ledger.note(['back', message.key])
-        if (this.#isDone(message, entry)) return false
       } else {
         logger.warn(safeFields({ uniqueId: message.uniqueId }), 'the server uses a unique-id again for another message')
         ledger.note(['forget', [message.key]])
       }
     }
-    if (operation.fromAddress === undefined || isFrom(header, operation.fromAddress)) return true
-    ledger.note(['aside', message.key, this.#filter])
-    this.#skip(message, 'from another sender')
+    if (operation.fromAddress !== undefined && !isFrom(header, operation.fromAddress)) {
+      ledger.note(['aside', message.key, this.#filter])
+      this.#skip(message, 'from another sender')
+      return false
+    }
+    const entry = ledger.book.entries.get(message.key)
+    if (entry === undefined || !this.#isDone(message, entry)) return true
+    if (entry.stored > 0) ledger.note(['stored', message.key, 0])
     return false
   }
 
@@ -298,16 +305,12 @@ export class Inbox {
   }
 
   async #deleteReady(maildrop: Maildrop): Promise<void> {
-    // With a spool, deletions wait until the messages were handed over.
     for (let message = this.#ready.shift(); message !== undefined; message = this.#ready.shift()) {
       try {
         await maildrop.delete(message.number)
         this.#deleted.push(message)
       } catch (error) {
-        if (this.#endsSession(error)) {
-          this.#unconfirmed(1)
-          throw error
-        }
+        if (this.#endsSession(error)) throw error
         // Only what DELE was told +OK for is deleted (P11); the next run asks again.
         this.#facts.logger.warn({ ...safeFields({ uniqueId: message.uniqueId }), ...errorFields(error) }, 'DELE was refused; the message stays')
       }
@@ -315,17 +318,24 @@ export class Inbox {
   }
 
   /** What QUIT will delete is on disk before it is sent, because its reply may be lost (D8). */
-  async #quit(maildrop: Maildrop, messages: readonly Listed[]): Promise<void> {
+  async #quit(maildrop: Maildrop): Promise<void> {
     const { ledger, logger } = this.#facts
     const deleted = this.#deleted.splice(0)
-    if (deleted.length > 0) await ledger.commit(['gone', deleted.map(({ key }) => key)], ...deletingRecords(deleted, messages, ledger))
+    const repeated = repeatedNames(deleted, ledger.book)
+    if (deleted.length > 0) {
+      for (const [uniqueId, names] of repeated) ledger.note(['deleting', uniqueId, [...names]])
+      await ledger.commit(['gone', deleted.map(({ key }) => key)])
+    }
     const { confirmed } = await maildrop.quit()
     if (deleted.length === 0) return
     if (confirmed) {
       this.#counts.deleted += deleted.length
-      ledger.note(...deletedRecords(deleted, ledger))
+      for (const [uniqueId, names] of repeated) {
+        const left = ledger.book.names.get(uniqueId)?.filter((name) => !names.has(name)) ?? []
+        ledger.note(['names', uniqueId, left])
+      }
     } else {
-      this.#unconfirmed(deleted.length)
+      this.#counts.unconfirmed += deleted.length
       logger.warn({ messages: deleted.length }, 'QUIT was not confirmed; the next run sees what was deleted')
     }
   }
@@ -333,12 +343,12 @@ export class Inbox {
   /** Everything that lies in the spool, from this run or an earlier one; no connection is needed. */
   async #fromSpool(spool: Spool): Promise<void> {
     const { ledger, concurrency, stop } = this.#facts
-    const keys = [...ledger.entries()].flatMap(([key, { stored }]) => (stored > 0 ? [{ key, stored }] : []))
+    const keys = [...ledger.book.entries].flatMap(([key, { stored }]) => (stored > 0 ? [{ key, stored }] : []))
     for (const { key, stored } of keys) {
       this.#throwFatal()
       if (stop.stopping) break
       while (this.#running.size >= concurrency) await Promise.race(this.#running)
-      if (this.#filter !== 0 && ledger.find(key)?.filter === this.#filter) continue
+      if (this.#filter !== 0 && ledger.book.entries.get(key)?.filter === this.#filter) continue
       const message = { ...parseKey(key), key, number: 0 }
       const task = this.#spooled(spool, message, stored - 1)
         .catch((error: unknown) => this.#failed(message, error))
@@ -355,7 +365,7 @@ export class Inbox {
       throw new MailError('ERR_CONTENT', 'a message is missing from the spool or has another size; it is retrieved again', { phase: 'document' })
     }
     await this.#settle(message, ownedSource(spool.open(message.key)), octets, (header) => this.#isWanted(message, header, false))
-    if (this.#facts.ledger.find(message.key)?.stored === 0) await spool.remove(message.key)
+    if (this.#facts.ledger.book.entries.get(message.key)?.stored === 0) await spool.remove(message.key)
   }
 
   /** What was done after the first session is deleted in one more. When that cannot be had, the next run deletes it. */
@@ -364,7 +374,7 @@ export class Inbox {
     const { listed } = this.#counts
     try {
       await this.#session(async (maildrop, messages) => {
-        this.#ready = messages.filter(({ key }) => keys.has(key) && this.#facts.ledger.find(key)?.gonePoll === 0)
+        this.#ready = messages.filter(({ key }) => keys.has(key) && this.#facts.ledger.book.entries.get(key)?.gonePoll === 0)
         await this.#deleteReady(maildrop)
       })
     } catch (error) {
@@ -389,10 +399,6 @@ export class Inbox {
       { ...safeFields({ uniqueId: message.uniqueId }), ...errorFields(error) },
       'message not done; it comes again with the next run',
     )
-  }
-
-  #unconfirmed(count: number): void {
-    this.#counts.unconfirmed += count
   }
 
   #throwFatal(): void {
@@ -420,32 +426,11 @@ async function headerOf(octets: AsyncIterable<Buffer>): Promise<Header> {
   return header
 }
 
-function deletingRecords(deleted: readonly Listed[], messages: readonly Listed[], ledger: Ledger): LedgerRecord[] {
-  const repeated = repeatedNames(deleted, ledger)
-  if (repeated.size === 0) return []
-  const counts = new Map<string, number>()
-  for (const { uniqueId } of messages) counts.set(uniqueId, (counts.get(uniqueId) ?? 0) + 1)
-  return [...repeated].map(([uniqueId, names]) => ['deleting', uniqueId, counts.get(uniqueId) ?? 0, names])
-}
-
-function deletedRecords(deleted: readonly Listed[], ledger: Ledger): LedgerRecord[] {
-  return [...repeatedNames(deleted, ledger)].flatMap(([uniqueId, names]): LedgerRecord[] => {
-    const left = (ledger.names(uniqueId) ?? []).filter((name) => !names.includes(name))
-    return [
-      ['names', uniqueId, left],
-      ['deleting', uniqueId, 0, []],
-    ]
-  })
-}
-
 /** Those of the messages whose unique-id the server gave to more than one. */
-function repeatedNames(messages: readonly Listed[], ledger: Ledger): Map<string, number[]> {
-  const repeated = new Map<string, number[]>()
+function repeatedNames(messages: readonly Listed[], { names }: Book): Map<string, Set<number>> {
+  const repeated = new Map<string, Set<number>>()
   for (const { uniqueId, occurrence } of messages) {
-    if (ledger.names(uniqueId) === undefined) continue
-    const names = repeated.get(uniqueId)
-    if (names === undefined) repeated.set(uniqueId, [occurrence])
-    else names.push(occurrence)
+    if (names.has(uniqueId)) repeated.set(uniqueId, (repeated.get(uniqueId) ?? new Set()).add(occurrence))
   }
   return repeated
 }

@@ -1,65 +1,114 @@
-import { Book, type Entry, type LedgerRecord } from './book.ts'
+import { basename, join } from 'node:path'
+import type { MailError } from '../errors.ts'
+import { Book, type LedgerRecord } from './book.ts'
+import { replaceFile, stateError, TEMPORARY, type Files, type OutputFile } from './files.ts'
+import { readLines, recordLines, snapshotLines } from './ledger-lines.ts'
+import { mailboxName, type Mailbox } from './mailbox.ts'
 
 /**
- * What is known about the messages of one mailbox, across runs and crashes. Changes can be seen at once by those who ask; they are durable when
- * `commit` resolves. Once a write has failed, nothing is accepted any more: what is on the disk is then unknown.
+ * What is known about the messages of one mailbox, across runs and crashes; without a file (`state: 'memory'`) as long as this object lives.
+ * Changes are in the book at once; they are durable when `commit` resolves. Once a write has failed, nothing is accepted any more: what is on
+ * the disk is then unknown.
  */
-export interface Ledger {
-  /** Of a message by its key, or `undefined` when nothing is known about it. */
-  find(key: string): Entry | undefined
-  entries(): Iterable<readonly [key: string, entry: Entry]>
-  /** The names under which the copies of a repeated unique-id are known, in the order of the maildrop. */
-  names(uniqueId: string): readonly number[] | undefined
-  /** Copies of a repeated unique-id that were marked for deletion when so many were listed. */
-  deleting(uniqueId: string): Deleting | undefined
-  /** Runs so far. */
-  readonly polls: number
+export class Ledger {
+  /** To be read only. */
+  readonly book: Book
+  readonly #file: OutputFile | undefined
+  readonly #path: string
+  #pending: LedgerRecord[] = []
+  #last: Promise<void> = Promise.resolve()
+  #queued: Promise<void> | undefined
+  #soon: NodeJS.Timeout | undefined
+  #broken: MailError | undefined
+
+  constructor(book = new Book(), file?: OutputFile, path = '') {
+    this.book = book
+    this.#file = file
+    this.#path = path
+  }
+
+  /**
+   * Opens the ledger of a mailbox, or makes one. To be called by the holder of the lock only. Rejects with `ERR_STATE`, and with
+   * `ERR_STATE_DAMAGED` when something else than the last write is broken: it never starts empty in place of a ledger that cannot be read (P23).
+   */
+  static async open(files: Files, folder: string, mailbox: Mailbox): Promise<Ledger> {
+    const path = join(folder, `${mailboxName(mailbox)}.ledger`)
+    try {
+      for (const name of await files.names(folder)) {
+        if (name.startsWith(`${basename(path)}.`) && name.endsWith(TEMPORARY)) await files.remove(join(folder, name))
+      }
+      const octets = await files.read(path)
+      const book = new Book()
+      const { end, records } = octets === null ? { end: 0, records: 0 } : readLines(octets, path, book)
+      if (octets !== null && end < octets.length) await files.truncate(path, end)
+      // Many records about few messages: written anew, one a message.
+      if (octets === null || records > 1000 + 2 * book.entries.size) await replaceFile(files, path, snapshotLines(mailbox, book))
+      const file = await files.append(path)
+      try {
+        await file.sync()
+      } catch (error) {
+        await file.close().catch(() => undefined)
+        throw error
+      }
+      return new Ledger(book, file, path)
+    } catch (error) {
+      throw stateError('use the ledger', path, error)
+    }
+  }
+
   /** Durable soon, and in any case before the next `commit` resolves. */
-  note(...records: LedgerRecord[]): void
-  /** Resolves when these and all earlier records are durable. Rejects with `ERR_STATE`. */
-  commit(...records: LedgerRecord[]): Promise<void>
-  close(): Promise<void>
-}
-
-export interface Deleting {
-  readonly listed: number
-  readonly names: readonly number[]
-}
-
-/** `state: 'memory'`: forgotten with the connector. */
-export class MemoryLedger implements Ledger {
-  readonly #book = new Book()
-
-  find(key: string): Entry | undefined {
-    return this.#book.entries.get(key)
-  }
-
-  entries(): Iterable<readonly [string, Entry]> {
-    return this.#book.entries
-  }
-
-  names(uniqueId: string): readonly number[] | undefined {
-    return this.#book.names.get(uniqueId)
-  }
-
-  deleting(uniqueId: string): Deleting | undefined {
-    return this.#book.deleting.get(uniqueId)
-  }
-
-  get polls(): number {
-    return this.#book.polls
-  }
-
   note(...records: LedgerRecord[]): void {
-    for (const record of records) this.#book.apply(record)
+    for (const record of records) this.book.apply(record)
+    if (this.#file === undefined) return
+    this.#pending.push(...records)
+    this.#soon ??= setTimeout(() => {
+      // A failure is kept, and found by whoever commits next.
+      this.#flush().catch(() => undefined)
+    }, SOON_MS)
   }
 
+  /** Resolves when these and all earlier records are durable. Rejects with `ERR_STATE`. */
   commit(...records: LedgerRecord[]): Promise<void> {
     this.note(...records)
-    return Promise.resolve()
+    return this.#flush()
   }
 
-  close(): Promise<void> {
-    return Promise.resolve()
+  /** Rejects with `ERR_STATE` when something could not be written. */
+  async close(): Promise<void> {
+    try {
+      await (this.#pending.length > 0 ? this.#flush() : this.#last)
+    } finally {
+      clearTimeout(this.#soon)
+      await this.#file?.close().catch(() => undefined)
+    }
+  }
+
+  /** One write and one sync for everything that came while the write before was under way. */
+  #flush(): Promise<void> {
+    if (this.#queued === undefined) {
+      this.#queued = this.#last.then(() => this.#write())
+      this.#last = this.#queued.catch(() => undefined)
+    }
+    return this.#queued
+  }
+
+  async #write(): Promise<void> {
+    this.#queued = undefined
+    clearTimeout(this.#soon)
+    this.#soon = undefined
+    if (this.#broken !== undefined) throw this.#broken
+    const records = this.#pending
+    this.#pending = []
+    if (this.#file === undefined || records.length === 0) return
+    try {
+      await this.#file.write(Buffer.concat([...recordLines(records)]))
+      await this.#file.sync()
+    } catch (error) {
+      // After a failed sync nobody knows what is on the disk, and a second one may wrongly succeed.
+      this.#broken = stateError('write to the ledger', this.#path, error)
+      throw this.#broken
+    }
   }
 }
+
+const SOON_MS = 20

@@ -1,5 +1,4 @@
-import type { Entry, LedgerRecord } from './book.ts'
-import type { Ledger } from './ledger.ts'
+import type { Book, Entry, LedgerRecord } from './book.ts'
 
 /** A message in the maildrop. */
 export interface Listed {
@@ -36,8 +35,8 @@ export interface Reconciled {
  * Of messages with the same unique-id (RFC 1939 §7, P5) some may have been deleted by a QUIT whose reply was lost: as many as were marked, or
  * none. When the count fits neither, nothing is remembered about any of them: a repeat, not a loss.
  */
-export function reconcile(listing: readonly { readonly number: number; readonly uniqueId: string }[], ledger: Ledger, day: number): Reconciled {
-  const poll = ledger.polls + 1
+export function reconcile(listing: readonly { readonly number: number; readonly uniqueId: string }[], book: Book, day: number): Reconciled {
+  const poll = book.polls + 1
   const records: LedgerRecord[] = [['poll', poll, day]]
   const doubtful: string[] = []
   const sorted = listing.toSorted((a, b) => a.number - b.number)
@@ -46,19 +45,18 @@ export function reconcile(listing: readonly { readonly number: number; readonly 
 
   const names = new Map<string, readonly number[]>()
   for (const [uniqueId, count] of counts) {
-    const known = ledger.names(uniqueId)
-    const deleting = ledger.deleting(uniqueId)
+    const known = book.names.get(uniqueId)
     if (known === undefined && count === 1) continue
     const before = known ?? [1]
-    const now = namesNow(before, count, deleting)
+    const deleting = book.deleting.get(uniqueId)
+    const now = namesNow(before, count, new Set(deleting))
     if (now === undefined) {
       doubtful.push(uniqueId)
       records.push(['forget', before.map((name) => keyOf(uniqueId, name))])
     }
-    if (deleting !== undefined) records.push(['deleting', uniqueId, 0, []])
     const settled = now ?? Array.from({ length: count }, (_, at) => at + 1)
     names.set(uniqueId, settled)
-    if (settled.join() !== before.join()) records.push(['names', uniqueId, settled])
+    if (deleting !== undefined || settled.join() !== before.join()) records.push(['names', uniqueId, settled])
   }
 
   const used = new Map<string, number>()
@@ -68,27 +66,22 @@ export function reconcile(listing: readonly { readonly number: number; readonly 
     if (list !== undefined) used.set(uniqueId, at + 1)
     const occurrence = list?.[at] ?? 1
     const key = keyOf(uniqueId, occurrence)
-    const entry = ledger.find(key)
+    const entry = book.entries.get(key)
     if (entry !== undefined) entry.listed = poll
     return { number, uniqueId, occurrence, key }
   })
 
   const gone: string[] = []
   const expired: string[] = []
-  for (const [key, entry] of ledger.entries()) {
+  for (const [key, entry] of book.entries) {
     if (entry.listed === poll) continue
-    const isNew = entry.gonePoll === 0
     // What was never handed over needs no tombstone.
     if (entry.kinds === 0 && entry.documents === undefined && entry.stored === 0) expired.push(key)
-    else if (isNew) gone.push(key)
+    else if (entry.gonePoll === 0) gone.push(key)
     else if (isExpired(entry, poll, day)) expired.push(key)
-    // The last copy is gone: the next message with this unique-id is the first again.
-    if (isNew) {
-      const { uniqueId } = parseKey(key)
-      if (!counts.has(uniqueId) && ledger.names(uniqueId) !== undefined) records.push(['names', uniqueId, []])
-      if (!counts.has(uniqueId) && ledger.deleting(uniqueId) !== undefined) records.push(['deleting', uniqueId, 0, []])
-    }
   }
+  // The last copy is gone: the next message with this unique-id is the first again.
+  for (const uniqueId of book.names.keys()) if (!counts.has(uniqueId)) records.push(['names', uniqueId, []])
   if (gone.length > 0) records.push(['gone', gone])
   if (expired.length > 0) records.push(['forget', expired])
   return { messages, records, doubtful }
@@ -103,18 +96,11 @@ function isExpired(entry: Entry, poll: number, day: number): boolean {
 }
 
 /** The copies that are left, in order, and new ones at the end; `undefined` when it cannot be known which are left. */
-function namesNow(
-  before: readonly number[],
-  count: number,
-  deleting: { listed: number; names: readonly number[] } | undefined,
-): number[] | undefined {
-  let left = [...before]
-  if (deleting !== undefined && count < deleting.listed) {
-    if (count !== deleting.listed - deleting.names.length) return undefined
-    left = left.filter((name) => !deleting.names.includes(name))
+function namesNow(before: readonly number[], count: number, deleting: ReadonlySet<number>): readonly number[] | undefined {
+  if (count < before.length) {
+    const left = before.filter((name) => !deleting.has(name))
+    return left.length === count ? left : undefined
   }
-  if (count < left.length) return undefined
-  let next = Math.max(0, ...before)
-  while (left.length < count) left.push(++next)
-  return left
+  const last = before.at(-1) ?? 0
+  return [...before, ...Array.from({ length: count - before.length }, (_, at) => last + at + 1)]
 }

@@ -20,7 +20,7 @@ export class Spool {
     try {
       await files.makeFolder(folder)
       const known = new Set<string>()
-      for (const [key, { stored }] of ledger.entries()) if (stored > 0) known.add(fileName(key))
+      for (const [key, { stored }] of ledger.book.entries) if (stored > 0) known.add(fileName(key))
       for (const name of await files.names(folder)) if (!known.has(name)) await files.remove(join(folder, name))
     } catch (error) {
       throw stateError('use the spool', folder, error)

@@ -120,6 +120,20 @@ test('a message from another sender is set aside by TOP and stays; its display n
   expect(free.report).toEqual({ ...NOTHING, listed: 1, received: 1, documents: 1 })
 })
 
+test.each([undefined, { send: '-ERR no TOP\r\n' }])(
+  'a filter keeps from deletion what another run accepted without it, TOP answered with %j',
+  async (top) => {
+    const mailbox = await openMailbox([mail({ from: 'x@other.example' }), mail({ subject: 'right' })], {
+      onCommand: (verb) => (verb === 'TOP' ? top : undefined),
+    })
+    await mailbox.get({ disposition: 'inline' })
+    const operation = { disposition: 'inline', deleteFromServer: true, fromAddress: 'orders@partner.example' } as const
+    const { report } = await mailbox.get(operation)
+    expect(report).toEqual({ ...NOTHING, listed: 2, skipped: 1, deleted: 1 })
+    expect((await mailbox.get({ ...operation, handOver: 'spool' })).report).toEqual({ ...NOTHING, listed: 1, skipped: 1 })
+  },
+)
+
 test('without TOP the whole message is retrieved to see who sent it', async () => {
   const mailbox = await openMailbox([mail({ from: 'x@other.example' }), mail({ subject: 'right' })], {
     onCommand: (verb) => (verb === 'TOP' ? { send: '-ERR no TOP\r\n' } : undefined),
@@ -309,6 +323,7 @@ test('documents of different messages are handled side by side, up to concurrenc
   )
   let active = 0
   let most = 0
+  const together = gate()
   const perMessage = new Map<string, number>()
   const { report } = await mailbox.get(
     { disposition: 'attachment', deleteFromServer: true },
@@ -318,6 +333,9 @@ test('documents of different messages are handled side by side, up to concurrenc
       perMessage.set(uniqueId, (perMessage.get(uniqueId) ?? 0) + 1)
       expect(perMessage.get(uniqueId)).toBe(1)
       await textOf(content)
+      // However slowly messages come, the first wait until there are as many as there may be.
+      if (active === 3) together.open()
+      await together.opened
       for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve))
       perMessage.set(uniqueId, 0)
       active -= 1

@@ -5,8 +5,7 @@ import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import type { LedgerRecord } from '../../../src/connector/book.ts'
 import { diskFiles } from '../../../src/connector/files.ts'
-import { openLedger } from '../../../src/connector/ledger-file.ts'
-import type { Ledger } from '../../../src/connector/ledger.ts'
+import { Ledger } from '../../../src/connector/ledger.ts'
 import { mailboxName } from '../../../src/connector/mailbox.ts'
 import { failing, temporaryFolder } from './support.ts'
 
@@ -23,19 +22,19 @@ const COMMITS: readonly (readonly LedgerRecord[])[] = [
   [['done', 'ü "b" ', 1, 0, -5, []]],
   [
     ['names', 'a', [1, 2]],
-    ['deleting', 'a', 2, [2]],
+    ['deleting', 'a', [2]],
     ['gone', ['ü "b" ']],
   ],
 ]
 
 test('what was committed is there after it is opened again, also from a snapshot', async () => {
   const folder = await temporaryFolder()
-  const ledger = await openLedger(diskFiles, folder, MAILBOX)
+  const ledger = await Ledger.open(diskFiles, folder, MAILBOX)
   for (const records of COMMITS) await ledger.commit(...records)
   const facts = factsOf(ledger)
   await ledger.close()
   expect(await reopened(folder)).toEqual(facts)
-  const again = await openLedger(diskFiles, folder, MAILBOX)
+  const again = await Ledger.open(diskFiles, folder, MAILBOX)
   for (let poll = 2; poll < 1200; poll += 1) again.note(['poll', poll, 20_000])
   await again.commit(['poll', 1, 20_000])
   await again.close()
@@ -47,7 +46,7 @@ test('what was committed is there after it is opened again, also from a snapshot
 
 test('notes are durable with the next commit, and when the ledger is closed', async () => {
   const folder = await temporaryFolder()
-  const ledger = await openLedger(diskFiles, folder, MAILBOX)
+  const ledger = await Ledger.open(diskFiles, folder, MAILBOX)
   ledger.note(['attempt', 'a', '1', 1, 0])
   await ledger.commit(['accepted', 'a', '1'])
   expect((await reopened(folder)).entries).toHaveLength(1)
@@ -63,10 +62,10 @@ test('cut at every octet: all whole commits are kept, and it goes on from there 
     await writeFile(join(folder, FILE), octets.subarray(0, length))
     const whole = states.findLast(({ end }) => end <= length)
     if (whole === undefined) {
-      await expect(openLedger(diskFiles, folder, MAILBOX)).rejects.toMatchObject({ code: 'ERR_STATE_DAMAGED' })
+      await expect(Ledger.open(diskFiles, folder, MAILBOX)).rejects.toMatchObject({ code: 'ERR_STATE_DAMAGED' })
       continue
     }
-    const ledger = await openLedger(diskFiles, folder, MAILBOX)
+    const ledger = await Ledger.open(diskFiles, folder, MAILBOX)
     expect(factsOf(ledger)).toEqual(whole.facts)
     await ledger.commit(['attempt', 'next', '1', 1, 0])
     const facts = factsOf(ledger)
@@ -83,7 +82,7 @@ test('any bit flipped before the last line is damage; in the last line it is dam
     const flipped = Buffer.from(octets)
     flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7))
     await writeFile(join(folder, FILE), flipped)
-    const result = await openLedger(diskFiles, folder, MAILBOX).catch((error: unknown) => new Error('not opened', { cause: error }))
+    const result = await Ledger.open(diskFiles, folder, MAILBOX).catch((error: unknown) => new Error('not opened', { cause: error }))
     if (bit >> 3 >= lastLine && !(result instanceof Error)) {
       expect(await reopened(folder)).toEqual(states.at(-2)?.facts)
       await result.close()
@@ -103,7 +102,7 @@ test('octets that the disk never got, after a power cut, are cut off', async () 
 test.each(['write', 'sync'] as const)('after a failed %s nothing is accepted any more', async (step) => {
   const folder = await temporaryFolder()
   let fails = false
-  const ledger = await openLedger(
+  const ledger = await Ledger.open(
     failing(step, () => fails),
     folder,
     MAILBOX,
@@ -119,7 +118,7 @@ test.each(['write', 'sync'] as const)('after a failed %s nothing is accepted any
 test('commits that come together share one sync', async () => {
   const folder = await temporaryFolder()
   let syncs = 0
-  const ledger = await openLedger(
+  const ledger = await Ledger.open(
     failing('sync', () => {
       syncs += 1
       return false
@@ -136,13 +135,13 @@ test('commits that come together share one sync', async () => {
 
 test('a hundred thousand messages take less than 200 bytes each', async () => {
   const folder = await temporaryFolder()
-  const writer = await openLedger(diskFiles, folder, MAILBOX)
+  const writer = await Ledger.open(diskFiles, folder, MAILBOX)
   for (let at = 0; at < 100_000; at += 1) writer.note(['done', `0000000${at}5f0e7f1c`, 1, 0, at * 7, []])
   await writer.close()
   const before = await settledHeap()
-  const ledger = await openLedger(diskFiles, folder, MAILBOX)
+  const ledger = await Ledger.open(diskFiles, folder, MAILBOX)
   const bytes = (await settledHeap()) - before
-  expect(ledger.find('0000000999995f0e7f1c')?.kinds).toBe(1)
+  expect(ledger.book.entries.get('0000000999995f0e7f1c')?.kinds).toBe(1)
   expect(bytes / 100_000).toBeLessThan(200)
   await ledger.close()
 })
@@ -150,7 +149,7 @@ test('a hundred thousand messages take less than 200 bytes each', async () => {
 /** A ledger file, and where each commit ended in it. */
 async function history(): Promise<{ octets: Buffer; states: { end: number; facts: Facts }[] }> {
   const folder = await temporaryFolder()
-  const ledger = await openLedger(diskFiles, folder, MAILBOX)
+  const ledger = await Ledger.open(diskFiles, folder, MAILBOX)
   const states: { end: number; facts: Facts }[] = []
   const record = async (): Promise<void> => void states.push({ end: (await readFile(join(folder, FILE))).length, facts: factsOf(ledger) })
   const [header] = (await readFile(join(folder, FILE), 'utf8')).split('\n')
@@ -172,12 +171,12 @@ interface Facts {
 }
 
 function factsOf(ledger: Ledger): Facts {
-  const entries = [...ledger.entries()].map(([key, entry]) => [key, Object.assign({}, entry)])
-  return structuredClone({ entries, polls: ledger.polls, names: ledger.names('a'), deleting: ledger.deleting('a') })
+  const entries = [...ledger.book.entries].map(([key, entry]) => [key, Object.assign({}, entry)])
+  return structuredClone({ entries, polls: ledger.book.polls, names: ledger.book.names.get('a'), deleting: ledger.book.deleting.get('a') })
 }
 
 async function reopened(folder: string): Promise<Facts> {
-  const ledger = await openLedger(diskFiles, folder, MAILBOX)
+  const ledger = await Ledger.open(diskFiles, folder, MAILBOX)
   const facts = factsOf(ledger)
   await ledger.close()
   return facts

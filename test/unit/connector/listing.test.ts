@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
-import { MemoryLedger } from '../../../src/connector/ledger.ts'
+import { Ledger } from '../../../src/connector/ledger.ts'
 import { keyOf, parseKey, reconcile } from '../../../src/connector/listing.ts'
 
 /** Listings one after the other; each unique-id stands for a message. Gives the keys that the last one has. */
-function keysAfter(ledger: MemoryLedger, uniqueIds: readonly string[], day = 1): string[] {
+function keysAfter(ledger: Ledger, uniqueIds: readonly string[], day = 1): string[] {
   const listing = uniqueIds.map((uniqueId, at) => ({ number: at + 1, uniqueId }))
-  const { messages, records } = reconcile(listing, ledger, day)
+  const { messages, records } = reconcile(listing, ledger.book, day)
   ledger.note(...records)
   return messages.map(({ key }) => key)
 }
@@ -27,45 +27,63 @@ test('the listing may come in any order; messages are taken by number', () => {
       { number: 3, uniqueId: 'c' },
       { number: 1, uniqueId: 'a' },
     ],
-    new MemoryLedger(),
+    new Ledger().book,
     1,
   )
   expect(messages.map(({ number }) => number)).toEqual([1, 3])
 })
 
 test('copies keep their names when others go and come', () => {
-  const ledger = new MemoryLedger()
+  const ledger = new Ledger()
   expect(keysAfter(ledger, ['a', 'a', 'b'])).toEqual(['a', 'a\n2', 'b'])
-  ledger.note(['done', 'a', 1, 0, 7, []], ['deleting', 'a', 2, [1]])
+  ledger.note(['done', 'a', 1, 0, 7, []], ['deleting', 'a', [1]])
   expect(keysAfter(ledger, ['a', 'b', 'a'])).toEqual(['a', 'b', 'a\n2'])
-  ledger.note(['deleting', 'a', 2, [1]])
+  ledger.note(['deleting', 'a', [1]])
   expect(keysAfter(ledger, ['b', 'a'])).toEqual(['b', 'a\n2'])
   expect(keysAfter(ledger, ['b', 'a', 'a'])).toEqual(['b', 'a\n2', 'a\n3'])
   expect(keysAfter(ledger, ['b'])).toEqual(['b'])
 })
 
+test('any number of copies is taken in linear time', () => {
+  const ledger = new Ledger()
+  const copies = Array.from({ length: 200_000 }, () => 'a')
+  keysAfter(ledger, copies)
+  ledger.note(['deleting', 'a', Array.from({ length: 100_000 }, (_, at) => at * 2 + 1)])
+  expect(keysAfter(ledger, copies.slice(100_000)).slice(0, 2)).toEqual(['a\n2', 'a\n4'])
+  expect(keysAfter(ledger, copies)).toHaveLength(200_000)
+})
+
+test('when the last copy is gone by a QUIT whose reply was lost, the next is the first again', () => {
+  const ledger = new Ledger()
+  keysAfter(ledger, ['a', 'a'])
+  ledger.note(['done', 'a', 1, 0, 7, []], ['done', 'a\n2', 1, 0, 7, []], ['deleting', 'a', [1, 2]], ['gone', ['a', 'a\n2']])
+  keysAfter(ledger, [])
+  expect([ledger.book.names.size, ledger.book.deleting.size]).toEqual([0, 0])
+  expect(keysAfter(ledger, ['a'])).toEqual(['a'])
+})
+
 test('copies that cannot be told apart any more are all new', () => {
-  const ledger = new MemoryLedger()
+  const ledger = new Ledger()
   keysAfter(ledger, ['a', 'a', 'a'])
   ledger.note(['done', 'a', 1, 0, 7, []], ['done', 'a\n3', 1, 0, 7, []])
   expect(keysAfter(ledger, ['a', 'a'])).toEqual(['a', 'a\n2'])
-  expect([...ledger.entries()]).toEqual([])
+  expect([...ledger.book.entries]).toEqual([])
 })
 
 test('a tombstone lives 30 days and 10 polls', () => {
-  const ledger = new MemoryLedger()
+  const ledger = new Ledger()
   keysAfter(ledger, ['a'])
   ledger.note(['done', 'a', 1, 0, 7, []])
   keysAfter(ledger, [], 1)
-  expect(ledger.find('a')?.gonePoll).toBeGreaterThan(0)
+  expect(ledger.book.entries.get('a')?.gonePoll).toBeGreaterThan(0)
   for (let poll = 0; poll < 20; poll += 1) keysAfter(ledger, [], 30)
-  expect(ledger.find('a')).toBeDefined()
+  expect(ledger.book.entries.get('a')).toBeDefined()
   keysAfter(ledger, [], 31)
-  expect(ledger.find('a')).toBeUndefined()
+  expect(ledger.book.entries.get('a')).toBeUndefined()
   ledger.note(['done', 'b', 1, 0, 7, []])
   keysAfter(ledger, [], 1)
   for (let poll = 0; poll < 9; poll += 1) keysAfter(ledger, [], 500)
-  expect(ledger.find('b')).toBeDefined()
+  expect(ledger.book.entries.get('b')).toBeDefined()
   keysAfter(ledger, [], 500)
-  expect(ledger.find('b')).toBeUndefined()
+  expect(ledger.book.entries.get('b')).toBeUndefined()
 })

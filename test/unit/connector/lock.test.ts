@@ -21,6 +21,11 @@ test('one at a time in one process, and free again after release', async () => {
   await (await lockMailbox(folder, MAILBOX)).release()
 })
 
+test('the two ports of POP3 lead to one mailbox; any other may lead to another', () => {
+  expect(mailboxName({ ...MAILBOX, port: 110 })).toBe(mailboxName(MAILBOX))
+  expect(mailboxName({ ...MAILBOX, port: 1995 })).not.toBe(mailboxName(MAILBOX))
+})
+
 test('a process that was killed leaves no lock; one that lives is named', async () => {
   const folder = await temporaryFolder()
   const module = new URL('../../../dist/connector/lock.js', import.meta.url)
