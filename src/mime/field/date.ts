@@ -1,64 +1,91 @@
-import { MailError } from '../../errors.ts'
 import type { Report } from '../defect.ts'
+import { headerError } from './fold.ts'
 import { COMMA, skipCfws } from './scan.ts'
 
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
-const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
+const MONTHS = 'january february march april may june july august september october november december'.split(' ')
 
 /** Minutes east of UTC. Every other name, the military letters included, means that the zone is not known (RFC 5322 §4.3). */
-const ZONES = new Map([
-  ['ut', 0],
-  ['utc', 0],
-  ['gmt', 0],
-  ['z', 0],
-  ['est', -300],
-  ['edt', -240],
-  ['cst', -360],
-  ['cdt', -300],
-  ['mst', -420],
-  ['mdt', -360],
-  ['pst', -480],
-  ['pdt', -420],
-])
+const ZONES = new Map(Object.entries({ est: -300, edt: -240, cst: -360, cdt: -300, mst: -420, mdt: -360, pst: -480, pdt: -420 }))
 
-/** More pieces than any date has. */
-const MAX_TOKENS = 40
-const MAX_DIGITS = 5
+/** More than any date has, blanks between its pieces included. */
+const MAX_TEXT = 200
 
-/** A number with its digits, a word, or a sign or colon. */
-type Token = { readonly kind: 'number'; readonly value: number; readonly digits: number } | { readonly kind: 'word' | 'mark'; readonly text: string }
+// These read pieces with one blank between them. The first piece may be a day of the week, which does not count, right or wrong.
+const DATE =
+  /^(?:[a-z]+ (?:\. )?)?(?:(?<day>\d\d?) (?<hyphen>- )?(?<month>[a-z]+)|(?<monthFirst>[a-z]+)(?: \.)? (?<daySecond>\d\d?))(?: [-.])?(?: (?<year>\d{2,4}))? (?<hour>\d\d?) : (?<minute>\d\d?)(?: : (?<second>\d\d?)(?: \. \d+)?)?(?<rest> [^:.].*)?$/
+/** Where `asctime` puts the year. */
+const LATE_YEAR = /^(?<before>(?: [a-z]+)?(?: [+-] \d{1,4}(?: : \d\d?)?)?) (?<year>\d{2,4})(?<after> .*)?$/
+const ZONE = /^(?: (?<name>[a-z]+)|(?! [a-z]))(?: (?<sign>[+-]) (?<digits>\d{1,4})(?: : (?<minutes>\d\d?))?)?(?<junk> [^+\-:].*)?$/
+
+interface Reading {
+  readonly value: number
+  readonly obsolete: boolean
+}
 
 /**
  * A date as RFC 5322 §3.3 and §4.3 have it, or as `asctime` writes it, comments anywhere; null when it cannot be read, never another time.
  * Seconds of 60 are the next minute; a zone that is missing or unknown is UTC. Reports `obsolete-date` and `invalid-date`.
  */
 export function parseDate(body: string, report: Report): Date | null {
-  const tokens = tokenize(body)
-  const date = tokens === undefined ? null : new DateReader(tokens).read()
-  if (date === null) report('invalid-date', 0)
-  else if (date.obsolete) report('obsolete-date', 0)
-  return date === null ? null : new Date(date.time)
+  const read = readDate(body)
+  if (read === null) report('invalid-date', 0)
+  else if (read.obsolete) report('obsolete-date', 0)
+  return read === null ? null : new Date(read.value)
 }
 
-function tokenize(body: string): Token[] | undefined {
-  const tokens: Token[] = []
+/** Milliseconds since 1970. */
+function readDate(body: string): Reading | null {
+  const date = DATE.exec(pieces(body))?.groups
+  if (date === undefined) return null
+  const { hyphen, monthFirst = '', daySecond, hour, minute, second = 0, rest = '' } = date
+  const { day = daySecond, month = monthFirst } = date
+  const late = date['year'] === undefined ? LATE_YEAR.exec(rest)?.groups : undefined
+  const year = readYear(late?.['year'] ?? date['year'])
+  const zone = readZone(late === undefined ? rest : late['before'] || (late['after'] ?? ''))
+  const monthIndex = MONTHS.findIndex((name) => month === name || month === name.slice(0, 3) || (month === 'sept' && name === 'september'))
+  if (year === null || zone === null || monthIndex < 0) return null
+  const midnight = Date.UTC(year.value, monthIndex, Number(day))
+  const isClock = Number(hour) < 24 && Number(minute) < 60 && Number(second) <= 60
+  if (!isClock || new Date(midnight).getUTCDate() !== Number(day)) return null
+  const minutes = Number(hour) * 60 + Number(minute) - zone.value
+  const obsolete = year.obsolete || zone.obsolete || hyphen !== undefined || daySecond !== undefined
+  return { value: midnight + (minutes * 60 + Number(second)) * 1000, obsolete }
+}
+
+/** Two and three digits are of another century (RFC 5322 §4.3). */
+function readYear(digits: string | undefined): Reading | null {
+  const value = Number(digits)
+  if (digits?.length === 4) return value >= 1900 ? { value, obsolete: false } : null
+  return digits === undefined ? null : { value: value + (digits.length === 2 && value < 50 ? 2000 : 1900), obsolete: true }
+}
+
+/** Minutes east. */
+function readZone(text: string): Reading | null {
+  const zone = ZONE.exec(text)?.groups
+  if (zone === undefined) return null
+  const { name, sign, digits = '', minutes, junk } = zone
+  if (name === 'am' || name === 'pm') return null
+  const isNamed = name !== undefined && name !== 'gmt'
+  if (sign === undefined) return { value: ZONES.get(name ?? '') ?? 0, obsolete: isNamed || name === undefined || junk !== undefined }
+  const hours = digits.length > 2 ? digits.slice(0, -2) : digits
+  const rest = Number(digits.length > 2 ? digits.slice(-2) : (minutes ?? 0))
+  const value = (Number(hours) * 60 + rest) * (sign === '-' ? -1 : 1)
+  return rest < 60 ? { value, obsolete: isNamed || digits.length !== 4 || minutes !== undefined || junk !== undefined } : null
+}
+
+/** Numbers, words in lower case and other characters, one blank between them; commas, comments and folds are gone. '' when it is no date. */
+function pieces(body: string): string {
+  const piece = /\d+|[a-z]+|[^]/iy
+  let text = ''
   let at = skipSeparators(body, 0)
   while (at < body.length) {
-    const start = at
-    while (isDigit(body.charCodeAt(at))) at++
-    if (at > start) {
-      if (at - start > MAX_DIGITS) return undefined
-      tokens.push({ kind: 'number', value: Number(body.slice(start, at)), digits: at - start })
-    } else {
-      while (isLetter(body.charCodeAt(at))) at++
-      if (at - start > 20) return undefined
-      if (at > start) tokens.push({ kind: 'word', text: body.slice(start, at).toLowerCase() })
-      else tokens.push({ kind: 'mark', text: body[at++] ?? '' })
-    }
-    if (tokens.length > MAX_TOKENS) return undefined
-    at = skipSeparators(body, at)
+    piece.lastIndex = at
+    const [found = ''] = piece.exec(body) ?? []
+    text += (text === '' ? '' : ' ') + found.toLowerCase()
+    if (text.length > MAX_TEXT) return ''
+    at = skipSeparators(body, at + found.length)
   }
-  return tokens
+  return text
 }
 
 function skipSeparators(body: string, from: number): number {
@@ -67,155 +94,9 @@ function skipSeparators(body: string, from: number): number {
   return at
 }
 
-function isDigit(code: number): boolean {
-  return code >= 48 && code <= 57
-}
-
-function isLetter(code: number): boolean {
-  return (code >= 65 && code <= 90) || (code >= 97 && code <= 122)
-}
-
-class DateReader {
-  readonly #tokens: readonly Token[]
-  #at = 0
-  #obsolete = false
-
-  constructor(tokens: readonly Token[]) {
-    this.#tokens = tokens
-  }
-
-  read(): { time: number; obsolete: boolean } | null {
-    let day = this.#number(2)
-    let month = this.#month()
-    if (day === undefined) {
-      if (month < 0) {
-        if (this.#word() === undefined) return null
-        this.#mark('.') // the day of the week does not count, right or wrong
-        day = this.#number(2)
-        month = this.#month()
-      }
-      if (day === undefined) {
-        if (month < 0) month = this.#month() // `Wed Jan  1 10:00:00 2020`
-        day = this.#number(2)
-        this.#obsolete = true
-      }
-    }
-    if (day === undefined || month < 0) return null
-    let year = this.#isTime() ? undefined : this.#year()
-    const seconds = this.#time()
-    if (seconds === undefined) return null
-    let offset = this.#zone()
-    if (year === undefined) {
-      year = this.#year()
-      if (offset === undefined) offset = this.#zone()
-    }
-    if (year === undefined || Number.isNaN(offset)) return null
-    if (offset === undefined) this.#obsolete = true
-    if (this.#at < this.#tokens.length) this.#obsolete = true
-    const midnight = Date.UTC(year, month, day)
-    if (day < 1 || new Date(midnight).getUTCDate() !== day) return null
-    return { time: midnight + seconds * 1000 - (offset ?? 0) * 60_000, obsolete: this.#obsolete }
-  }
-
-  #number(digits: number): number | undefined {
-    const token = this.#tokens[this.#at]
-    if (token?.kind !== 'number' || token.digits > digits) return undefined
-    this.#at++
-    return token.value
-  }
-
-  #word(): string | undefined {
-    const token = this.#tokens[this.#at]
-    if (token?.kind !== 'word') return undefined
-    this.#at++
-    return token.text
-  }
-
-  #mark(text: string): boolean {
-    const token = this.#tokens[this.#at]
-    if (token?.kind !== 'mark' || token.text !== text) return false
-    this.#at++
-    return true
-  }
-
-  /** From 0, or -1. Hyphens around it are what RFC 850 wrote. */
-  #month(): number {
-    const start = this.#at
-    if (this.#mark('-')) this.#obsolete = true
-    const word = this.#word()
-    const month = word === undefined ? -1 : MONTHS.findIndex((name) => word.startsWith(name.toLowerCase()) && isMonth(word))
-    if (month < 0) this.#at = start
-    else if (!this.#mark('-')) this.#mark('.')
-    return month
-  }
-
-  /** Two and three digits are of another century (RFC 5322 §4.3). */
-  #year(): number | undefined {
-    const token = this.#tokens[this.#at]
-    if (token?.kind !== 'number' || token.digits < 2 || token.digits > 4) return undefined
-    this.#at++
-    if (token.digits === 4) return token.value >= 1900 ? token.value : undefined
-    this.#obsolete = true
-    return token.value + (token.digits === 2 && token.value < 50 ? 2000 : 1900)
-  }
-
-  #isTime(): boolean {
-    const colon = this.#tokens[this.#at + 1]
-    return colon?.kind === 'mark' && colon.text === ':'
-  }
-
-  /** Seconds since midnight. */
-  #time(): number | undefined {
-    const hour = this.#number(2)
-    if (hour === undefined || hour > 23 || !this.#mark(':')) return undefined
-    const minute = this.#number(2)
-    if (minute === undefined || minute > 59) return undefined
-    const second = this.#mark(':') ? this.#number(2) : 0
-    if (second === undefined || second > 60) return undefined
-    if (this.#mark('.') && this.#number(MAX_DIGITS) === undefined) return undefined
-    return (hour * 60 + minute) * 60 + second
-  }
-
-  /** Minutes east, `undefined` where no zone is, NaN for one that cannot be. */
-  #zone(): number | undefined {
-    const word = this.#word()
-    if (word === 'am' || word === 'pm') return Number.NaN
-    let named = 0
-    if (word !== undefined) {
-      if (word !== 'gmt') this.#obsolete = true
-      named = ZONES.get(word) ?? 0
-    }
-    const sign = this.#mark('+') ? 1 : this.#mark('-') ? -1 : 0
-    if (sign === 0) return word === undefined ? undefined : named
-    const token = this.#tokens[this.#at]
-    if (token?.kind !== 'number' || token.digits > 4) return Number.NaN
-    this.#at++
-    let hours = token.value
-    let minutes = 0
-    if (token.digits > 2) {
-      hours = Math.trunc(token.value / 100)
-      minutes = token.value % 100
-    } else if (this.#mark(':')) minutes = this.#number(2) ?? Number.NaN
-    if (token.digits !== 4) this.#obsolete = true
-    return minutes < 60 ? sign * (hours * 60 + minutes) : Number.NaN
-  }
-}
-
-/** `jan` and `january`, not `janitor`. */
-function isMonth(word: string): boolean {
-  return word.length === 3 || word === 'sept' || FULL_MONTHS.has(word)
-}
-
-const FULL_MONTHS = new Set(['january', 'february', 'march', 'april', 'june', 'july', 'august', 'september', 'october', 'november', 'december'])
-
 /** A date as RFC 5322 §3.3 wants it, in UTC: `Sun, 22 Nov 2026 10:00:00 +0000`. Throws `ERR_HEADER` for one that is none, or outside 1900 to 9999. */
 export function formatDate(date: Date): string {
   const year = date.getUTCFullYear()
-  if (!(year >= 1900 && year <= 9999)) throw new MailError('ERR_HEADER', 'Date: not a date between 1900 and 9999', { phase: 'compose' })
-  const time = `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())}`
-  return `${DAYS[date.getUTCDay()]}, ${two(date.getUTCDate())} ${MONTHS[date.getUTCMonth()]} ${year} ${time} +0000`
-}
-
-function two(number: number): string {
-  return String(number).padStart(2, '0')
+  if (!(year >= 1900 && year <= 9999)) throw headerError('Date', 'not a date between 1900 and 9999')
+  return date.toUTCString().replace('GMT', '+0000')
 }
