@@ -1,4 +1,4 @@
-export { MailConnector, type ConnectorOptions } from './connector/connector.ts'
+export { MailConnector, type ConnectorOptions, type SendOptions } from './connector/connector.ts'
 export type { DocumentMessage, MailDocument, TrackedProperties } from './connector/document.ts'
 export type { GetReport } from './connector/inbox.ts'
 export type { Logger } from './connector/log.ts'

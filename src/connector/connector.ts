@@ -65,8 +65,8 @@ export interface Ground {
  * ```
  */
 export class MailConnector implements AsyncDisposable {
-  readonly #inbound: CheckedInbound | undefined
-  readonly #outbound: { readonly options: SmtpOptions; readonly checked: CheckedOptions } | undefined
+  readonly #inbound: Server<ServerOptions> | undefined
+  readonly #outbound: Server<SmtpOptions> | undefined
   readonly #stateDirectory: string | undefined
   readonly #memory: Ledger | undefined
   readonly #concurrency: number
@@ -74,8 +74,8 @@ export class MailConnector implements AsyncDisposable {
   readonly #ending = new AbortController()
   readonly #running = new Set<Promise<unknown>>()
   readonly #label = `wirepost-${(connectors += 1)}`
-  readonly #traces = new Map<string, { users: number; readonly stop: () => void }>()
   #logger: Logger | undefined
+  #stopTracing: (() => void) | undefined
   #outbox: Outbox | undefined
 
   /** Throws `ERR_OPTION`. Connects to nothing and writes nothing. */
@@ -152,8 +152,7 @@ export class MailConnector implements AsyncDisposable {
     if (this.#outbound === undefined) throw optionError('outbound', 'given for send: the server to submit to')
     this.#outbox ??= this.#createOutbox(this.#outbound)
     const outbox = this.#outbox
-    const { label } = this.#outbound.options
-    return this.#track(options.signal, (signal) => this.#traced(label, this.#log, () => outbox.send(checked, documents, signal, options.onReceipt)))
+    return this.#track(options.signal, (signal) => outbox.send(checked, documents, signal, options.onReceipt))
   }
 
   /** Ends what is under way as an aborted signal does, then the connections. Never rejects; later calls of `get` and `send` do, with `ERR_CLOSED`. */
@@ -167,7 +166,12 @@ export class MailConnector implements AsyncDisposable {
     await this.close()
   }
 
-  async #get(inbound: CheckedInbound, operation: CheckedGet, handler: (document: MailDocument) => unknown, signal: AbortSignal): Promise<GetReport> {
+  async #get(
+    inbound: Server<ServerOptions>,
+    operation: CheckedGet,
+    handler: (document: MailDocument) => unknown,
+    signal: AbortSignal,
+  ): Promise<GetReport> {
     const { files, today } = this.#ground
     const { host, port, auth, timeouts } = inbound.checked
     const mailbox: Mailbox = { host, port, user: auth?.user ?? '' }
@@ -184,7 +188,7 @@ export class MailConnector implements AsyncDisposable {
         using stop = new Stop(signal, timeouts.quit)
         const connect = (connection: AbortSignal): Promise<Maildrop> => this.#connect(inbound.options, connection, logger, this.#ground.pop3)
         const inbox = new Inbox({ operation, handler, ledger, spool, mailbox, logger, concurrency: this.#concurrency, connect, stop, today })
-        const report = await this.#traced(inbound.options.label, logger, () => inbox.run())
+        const report = await inbox.run()
         logger.info(report, 'get ended')
         signal.throwIfAborted()
         inbound.options.signal?.throwIfAborted()
@@ -200,7 +204,7 @@ export class MailConnector implements AsyncDisposable {
     }
   }
 
-  #createOutbox({ options, checked }: { readonly options: SmtpOptions; readonly checked: CheckedOptions }): Outbox {
+  #createOutbox({ options, checked }: Server<SmtpOptions>): Outbox {
     const { host, port, auth } = checked
     const user = auth?.user ?? ''
     const logger = this.#log.child(safeFields({ server: `${host}:${port}`, user }))
@@ -227,23 +231,6 @@ export class MailConnector implements AsyncDisposable {
     return connection
   }
 
-  /** While somebody works, the dialogue goes to the log, once. */
-  async #traced<T>(label: string | undefined, logger: Logger, work: () => Promise<T>): Promise<T> {
-    const name = label ?? this.#label
-    const trace = this.#traces.get(name) ?? { users: 0, stop: traceDialogue(logger, name) }
-    this.#traces.set(name, trace)
-    trace.users += 1
-    try {
-      return await work()
-    } finally {
-      trace.users -= 1
-      if (trace.users === 0) {
-        trace.stop()
-        this.#traces.delete(name)
-      }
-    }
-  }
-
   /** Made when it is first needed: importing and constructing do nothing. */
   get #log(): Logger {
     this.#logger ??= defaultLogger()
@@ -260,6 +247,8 @@ export class MailConnector implements AsyncDisposable {
       one.throwIfAborted()
       one.addEventListener('abort', stop, { once: true })
     }
+    // While somebody works, the dialogue goes to the log.
+    this.#stopTracing ??= traceDialogue(this.#log, new Set([this.#inbound, this.#outbound].map((server) => server?.options.label ?? this.#label)))
     const running = work(both.signal)
     this.#running.add(running)
     try {
@@ -267,12 +256,16 @@ export class MailConnector implements AsyncDisposable {
     } finally {
       this.#running.delete(running)
       for (const one of signals) one.removeEventListener('abort', stop)
+      if (this.#running.size === 0) {
+        this.#stopTracing?.()
+        this.#stopTracing = undefined
+      }
     }
   }
 }
 
-interface CheckedInbound {
-  readonly options: ServerOptions
+interface Server<O extends ServerOptions> {
+  readonly options: O
   readonly checked: CheckedOptions
 }
 

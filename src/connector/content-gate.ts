@@ -1,21 +1,24 @@
 import { MailError } from '../errors.ts'
+import { Tap } from './source.ts'
 
 /**
  * The content of a document while it is handed over: read once, piece by piece, and only until the handler has ended. What the handler left is
  * drained, since a document counts as accepted only when all its octets have come.
  */
 export class ContentGate implements AsyncIterable<Buffer> {
-  readonly #source: AsyncIterator<Buffer>
+  readonly #source: Tap<Buffer>
   #taken = false
   #closed: unknown
   #pulling: Promise<unknown> = Promise.resolve()
   #leave: ((reason: unknown) => void) | undefined
-  #ended = false
-  /** The source failed, and with this. */
-  failure: { readonly error: unknown } | undefined
 
   constructor(source: AsyncIterable<Buffer>) {
-    this.#source = source[Symbol.asyncIterator]()
+    this.#source = new Tap(source)
+  }
+
+  /** The source failed, and with this. */
+  get failure(): { readonly error: unknown } | undefined {
+    return this.#source.failure
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
@@ -32,9 +35,8 @@ export class ContentGate implements AsyncIterable<Buffer> {
 
   /** To be called after `close`: reads what is left. Rejects when the source does. */
   async drain(): Promise<void> {
-    await this.#pulling.catch(() => undefined)
-    while (!this.#ended) await this.#pull()
-    if (this.failure !== undefined) throw this.failure.error
+    await this.#pulling
+    await this.#source.drain()
   }
 
   /** One read at a time. One that waits for the source ends when the gate is closed, while the source goes on for `drain`. */
@@ -43,30 +45,13 @@ export class ContentGate implements AsyncIterable<Buffer> {
       const pull = this.#pulling.then(() => {
         if (this.#closed !== undefined) throw this.#closed
         this.#leave = reject
-        return this.#pull()
+        return this.#source.next()
       })
       this.#pulling = pull.catch(() => undefined)
       void pull.then(resolve, reject).finally(() => {
         if (this.#leave === reject) this.#leave = undefined
       })
     })
-  }
-
-  async #pull(): Promise<IteratorResult<Buffer, undefined>> {
-    if (this.#ended) {
-      if (this.failure !== undefined) throw this.failure.error
-      return { done: true, value: undefined }
-    }
-    try {
-      const result = await this.#source.next()
-      if (result.done !== true) return result
-      this.#ended = true
-      return { done: true, value: undefined }
-    } catch (error) {
-      this.#ended = true
-      this.failure = { error }
-      throw error
-    }
   }
 }
 

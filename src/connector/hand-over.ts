@@ -39,72 +39,58 @@ export class HandOver {
    * @param wanted asked about the header section before anything is handed over
    */
   async message(message: Listed, source: MessageSource, octets: number, wanted: (header: Header) => boolean): Promise<HandedOver> {
-    const state = new MessageState(message, octets)
-    const whole = this.#facts.disposition === 'message'
-    const isWanted = whole ? await this.#whole(state, source, wanted) : await this.#leaves(state, source, wanted)
-    if (!isWanted) return 'left'
-    if (state.failed) return 'failed'
     const { disposition, ledger } = this.#facts
+    const begin = (header: Header): MessageState | undefined => (wanted(header) ? beginMessage(message, header, octets) : undefined)
+    const tap = new Tap(disposition === 'message' ? source : source.views())
+    const state = disposition === 'message' ? await this.#whole(tap, begin) : await this.#leaves(tap, begin)
+    await tap.drain()
+    if (state === undefined) return 'left'
+    if (state.failed) return 'failed'
     const kind = KINDS[disposition]
-    const entry = ledger.book.entries.get(message.key)
-    const names = state.names.filter((name) => entry?.documents?.has(name) === true)
     const isEmpty = state.names.length === 0
-    await ledger.commit(['done', message.key, kind, isEmpty ? kind : 0, state.fingerprint, names])
+    // Who has seen every leaf knows what there is not.
+    const empty = disposition === 'all' ? (KINDS.attachment | KINDS.inline) & ~state.kinds : isEmpty ? kind : 0
+    const documents = ledger.book.entries.get(message.key)?.documents
+    const names = state.names.filter((name) => documents?.has(name) === true)
+    await ledger.commit(['done', message.key, kind, empty, state.fingerprint, names])
     return isEmpty ? 'empty' : 'accepted'
   }
 
-  async #whole(state: MessageState, source: MessageSource, wanted: (header: Header) => boolean): Promise<boolean> {
-    const tap = new Tap(source)
-    try {
-      const { header, content } = await peekHeader(tap)
-      if (!wanted(header)) return false
-      state.begin(header)
-      const facts = { name: WHOLE, section: '', contentType: 'message/rfc822', fileName: null, safeFileName: 'message.eml' }
-      await this.#leaf(state, facts, KINDS.message, content)
-      return true
-    } finally {
-      await tap.drain()
-    }
+  async #whole(tap: AsyncIterable<Uint8Array>, begin: Begin): Promise<MessageState | undefined> {
+    const { header, content } = await peekHeader(tap)
+    const state = begin(header)
+    const facts = { name: WHOLE, section: '', contentType: 'message/rfc822', fileName: null, safeFileName: 'message.eml' }
+    if (state !== undefined) await this.#leaf(state, facts, KINDS.message, content)
+    return state
   }
 
-  async #leaves(state: MessageState, source: MessageSource, wanted: (header: Header) => boolean): Promise<boolean> {
-    const tap = new Tap(source.views())
-    try {
-      const read = await readMessage(tap)
-      if (!wanted(read.header)) return false
-      state.begin(read.header)
-      const bit = KINDS[this.#facts.disposition]
-      const leaves = new Leaves()
-      // HTML that is the body unless the plain text of its alternative comes after it.
-      let candidate: { readonly facts: DocumentFacts; readonly chunks: readonly Buffer[] } | undefined
-      let isSettled = false
-      for await (const part of read.parts({ enclosed: 'leaf' })) {
-        const { kinds, isCandidate } = leaves.describe(part)
-        const facts = {
-          name: part.section,
-          section: part.section,
-          contentType: part.type,
-          fileName: part.fileName,
-          safeFileName: leaves.nameOf(part),
-        }
-        if (bit === KINDS.inline && isCandidate) {
-          const content = new Tap(part.content)
-          const chunks = await readUpTo(content, MAX_CANDIDATE_OCTETS)
-          if (content.ended) candidate = { facts, chunks }
-          else {
-            isSettled = true // too long to wait for what may come
-            await this.#leaf(state, facts, bit, joined(chunks, content))
-          }
-        } else if ((kinds & bit) !== 0 && !isSettled) {
-          candidate = undefined
-          await this.#leaf(state, facts, kinds, part.content)
-        }
+  async #leaves(tap: AsyncIterable<Uint8Array>, begin: Begin): Promise<MessageState | undefined> {
+    const read = await readMessage(tap)
+    const state = begin(read.header)
+    if (state === undefined) return undefined
+    const bit = KINDS[this.#facts.disposition]
+    const leaves = new Leaves()
+    // HTML that is the body unless the plain text of its alternative comes after it.
+    let candidate: { readonly facts: DocumentFacts; readonly content: AsyncIterable<Buffer> } | undefined
+    let isSettled = false
+    for await (const part of read.parts({ enclosed: 'leaf' })) {
+      const { kinds, isCandidate } = leaves.describe(part)
+      state.kinds |= isCandidate ? KINDS.inline : kinds
+      const facts = { name: part.section, section: part.section, contentType: part.type, fileName: part.fileName, safeFileName: leaves.nameOf(part) }
+      if (bit === KINDS.inline && isCandidate) {
+        const content = new Tap(part.content)
+        candidate = { facts, content: joined(await readUpTo(content, MAX_CANDIDATE_OCTETS), content) }
+        if (content.ended) continue
+        isSettled = true // too long to wait for what may come
+        await this.#leaf(state, facts, bit, candidate.content)
+        candidate = undefined
+      } else if ((kinds & bit) !== 0 && !isSettled) {
+        candidate = undefined
+        await this.#leaf(state, facts, kinds, part.content)
       }
-      if (candidate !== undefined) await this.#leaf(state, candidate.facts, bit, joined(candidate.chunks, []))
-      return true
-    } finally {
-      await tap.drain()
     }
+    if (candidate !== undefined) await this.#leaf(state, candidate.facts, bit, candidate.content)
+    return state
   }
 
   async #leaf(state: MessageState, facts: DocumentFacts, kinds: number, content: AsyncIterable<Buffer>): Promise<void> {
@@ -180,30 +166,23 @@ interface DocumentFacts {
   readonly safeFileName: string
 }
 
-class MessageState {
+interface MessageState {
   readonly message: Listed
-  readonly #octets: number
-  #described: DocumentMessage | undefined
-  fingerprint = 0
-  /** Documents of this disposition, accepted or not. */
-  readonly names: string[] = []
-  failed = false
-
-  constructor(message: Listed, octets: number) {
-    this.message = message
-    this.#octets = octets
-  }
-
-  begin(header: Header): void {
-    this.fingerprint = fingerprint(header)
-    this.#described = { uniqueId: this.message.uniqueId, header, octets: this.#octets }
-  }
-
   /** One object for all documents of the message. */
-  get described(): DocumentMessage {
-    if (this.#described === undefined) throw new TypeError('the header section was not read yet')
-    return this.#described
-  }
+  readonly described: DocumentMessage
+  readonly fingerprint: number
+  /** Documents of this disposition, accepted or not. */
+  readonly names: string[]
+  /** Bits of all leaves. */
+  kinds: number
+  failed: boolean
+}
+
+type Begin = (header: Header) => MessageState | undefined
+
+function beginMessage(message: Listed, header: Header, octets: number): MessageState {
+  const described = { uniqueId: message.uniqueId, header, octets }
+  return { message, described, fingerprint: fingerprint(header), names: [], kinds: 0, failed: false }
 }
 
 /** By its own line in the ledger, or because every document of one of its kinds was. */

@@ -9,7 +9,7 @@ import { parseKey, reconcile, type Listed } from './listing.ts'
 import { errorFields, safeFields, type Logger } from './log.ts'
 import type { Mailbox } from './mailbox.ts'
 import type { CheckedGet } from './operation.ts'
-import { joined, memorySource, ownedSource, peekHeader, readUpTo, Tap, type MessageSource } from './source.ts'
+import { joined, ownedSource, peekHeader, readUpTo, Tap, type MessageSource } from './source.ts'
 import type { Spool } from './spool.ts'
 import type { Stop } from './stop.ts'
 
@@ -174,10 +174,8 @@ export class Inbox {
       let isJudged = false
       if (isBack || this.#filter !== 0) {
         const header = await this.#top(maildrop, message.number)
-        if (header !== undefined) {
-          if (!this.#isWanted(message, header, isBack)) return
-          isJudged = true
-        }
+        if (header !== undefined && !this.#isWanted(message, header, isBack)) return
+        isJudged = header !== undefined
       }
       const octets = await this.#octetsOf(maildrop, message.number)
       if (octets > operation.limit.octets) return this.#skip(message, 'larger than the limit of octets')
@@ -208,10 +206,10 @@ export class Inbox {
     while (this.#running.size >= concurrency) await Promise.race(this.#running)
     const tap = new Tap(retrieval)
     const held = await readUpTo(tap, MAX_HELD_OCTETS)
-    if (!tap.ended) return this.#settle(message, ownedSource(joined(held, tap)), octets, wanted)
-    const task = this.#settle(message, memorySource(held), octets, wanted)
-      .catch((error: unknown) => this.#failed(message, error))
-      .finally(() => this.#running.delete(task))
+    const { ended } = tap
+    const settled = this.#settle(message, ownedSource(joined(held, tap)), octets, wanted)
+    if (!ended) return settled
+    const task = settled.catch((error: unknown) => this.#failed(message, error)).finally(() => this.#running.delete(task))
     this.#running.add(task)
   }
 

@@ -19,14 +19,15 @@ export function defaultLogger(): Logger {
 }
 
 /**
- * Writes the dialogue of the connections with this label to the log, at level trace, until the result is called. Credentials were replaced
+ * Writes the dialogue of the connections with these labels to the log, at level trace, until the result is called. Credentials were replaced
  * before they came here (S24). A logger that says that it does not write traces is spared the work.
  */
-export function traceDialogue(logger: Logger, label: string): () => void {
+export function traceDialogue(logger: Logger, labels: ReadonlySet<string>): () => void {
   if ('isLevelEnabled' in logger && typeof logger.isLevelEnabled === 'function' && logger.isLevelEnabled('trace') === false) return () => undefined
   const listeners = CHANNELS.map(([channel, direction]) => {
     const listener = (message: unknown): void => {
-      if (isDialogue(message) && message.label === label) logger.trace({ direction, line: printable(message.line, 2000) }, 'dialogue')
+      if (!isDialogue(message) || message.label === undefined || !labels.has(message.label)) return
+      logger.trace({ direction, server: printable(`${message.host}:${message.port}`), line: printable(message.line, 2000) }, 'dialogue')
     }
     channel.subscribe(listener)
     return () => channel.unsubscribe(listener)

@@ -59,17 +59,10 @@ export interface OutgoingDocument {
 }
 
 /** A get operation after the door: checked, and every field present. */
-export interface CheckedGet {
-  readonly fromAddress: string | undefined
-  readonly disposition: GetDisposition
-  readonly deleteFromServer: boolean
-  readonly handOver: 'direct' | 'spool'
-  readonly limit: { readonly messages: number; readonly octets: number }
-  readonly deleteEmpty: boolean
-}
+export type CheckedGet = ReturnType<typeof checkGetOperation>
 
 /** Throws `ERR_OPTION`. */
-export function checkGetOperation(operation: GetOperation): CheckedGet {
+export function checkGetOperation(operation: GetOperation) {
   checkObject('operation', operation)
   return {
     fromAddress: checkFromAddress(operation.fromAddress),
@@ -82,21 +75,10 @@ export function checkGetOperation(operation: GetOperation): CheckedGet {
 }
 
 /** A send operation after the door. Addresses are still as they were given: the documents may override them. */
-export interface CheckedSend {
-  readonly from: string
-  readonly to: string
-  readonly cc: string
-  readonly bcc: string
-  readonly subject: string
-  readonly disposition: 'attachment' | 'inline' | 'message'
-  readonly dataContentType: string | undefined
-  readonly bodyContentType: string
-  readonly together: boolean
-  readonly onUnknown: 'hold' | 'retry'
-}
+export type CheckedSend = ReturnType<typeof checkSendOperation>
 
 /** Throws `ERR_OPTION`. */
-export function checkSendOperation(operation: SendOperation): CheckedSend {
+export function checkSendOperation(operation: SendOperation) {
   checkObject('operation', operation)
   const disposition = checkOneOf('disposition', operation.disposition, ['attachment', 'inline', 'message'])
   const together = checkBoolean('together', operation.together)

@@ -76,6 +76,13 @@ test('another disposition hands over what was not accepted yet, and only that', 
   expect(whole.documents.map(({ document }) => document.id)).toEqual(['m000001#message'])
 })
 
+test('a message without an attachment stays, also when an earlier run accepted all of its leaves', async () => {
+  const mailbox = await openMailbox([order, mail()])
+  await mailbox.get({ disposition: 'all' })
+  const { report } = await mailbox.get({ disposition: 'attachment', deleteFromServer: true })
+  expect(report).toEqual({ ...NOTHING, listed: 2, skipped: 1, deleted: 1 })
+})
+
 test('the body of an alternative is its plain text, also when the HTML comes first', async () => {
   const mailbox = await openMailbox([
     alternative([
