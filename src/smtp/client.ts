@@ -1,7 +1,8 @@
 import { asBuffer, printable } from '../bytes.ts'
-import { smtpCommandChannel, smtpReplyChannel, type DialogueMessage } from '../diagnostics.ts'
+import { smtpCommandChannel, smtpReplyChannel } from '../diagnostics.ts'
 import { MailError, type Phase } from '../errors.ts'
-import { optionError, type Credentials, type Secret, type TlsFacts } from '../tls/options.ts'
+import type { Credentials, TlsFacts } from '../tls/options.ts'
+import { readSecret } from '../tls/secret.ts'
 import { connect } from '../tls/socket.ts'
 import { nextEvent, type Transport } from '../tls/transport.ts'
 import { createMechanism, MAX_CHALLENGE_OCTETS, MAX_ROUNDS, selectMechanism } from '../wire/sasl/mechanism.ts'
@@ -115,13 +116,13 @@ export class SmtpClient implements AsyncDisposable {
   // ── the way in ──
 
   async #open(auth: Credentials | undefined): Promise<void> {
-    const { security, timeouts } = this.#options
+    const { security } = this.#options
     const greeting = await this.#greeting()
     // Only 220 begins a session: nothing else may skip a step (T9).
     if (greeting.status !== 220) throw new SmtpReplyError('greeting', greeting)
     await this.#hello(auth === undefined && security !== 'starttls')
     if (security === 'starttls') {
-      await this.#startTls(timeouts.command)
+      await this.#startTls()
       await this.#hello(false)
     }
     if (auth !== undefined) await this.#authenticate(auth)
@@ -129,15 +130,11 @@ export class SmtpClient implements AsyncDisposable {
 
   async #greeting(): Promise<Reply> {
     try {
-      const { reply } = await this.#answer('greeting', this.#options.timeouts.greeting)
-      return reply
+      return (await this.#answer(this.#options.timeouts.greeting)).reply
     } catch (error) {
       if (!(error instanceof MailError) || error.code !== 'ERR_TIMEOUT' || this.tls !== null) throw error
-      throw new MailError('ERR_TIMEOUT', `${error.message}; a port for TLS from the start is silent like this: use security 'tls' for it`, {
-        phase: 'greeting',
-        transient: true,
-        cause: error,
-      })
+      const message = `${error.message}; a port for TLS from the start is silent like this: use security 'tls' for it`
+      throw new MailError('ERR_TIMEOUT', message, { phase: 'greeting', transient: true, cause: error })
     }
   }
 
@@ -145,25 +142,24 @@ export class SmtpClient implements AsyncDisposable {
     const name = this.#options.clientName ?? addressLiteral(this.#transport.localAddress)
     const reply = await this.#ask(commands.ehlo(name))
     if (reply.status === 250) return this.#session.learn(reply)
-    if (!mayFallBack && (reply.status === 500 || reply.status === 502)) {
-      // HELO has no extensions, so what the options demand could not be had (T3).
-      if (this.#options.security === 'starttls' && this.tls === null) throw tlsRequired('the server does not know EHLO and so has no STARTTLS', reply)
-      throw new SmtpReplyError('ehlo', reply)
+    const unknown = reply.status === 500 || reply.status === 502
+    // HELO has no extensions, so what the options demand could not be had (T3).
+    if (unknown && this.#options.security === 'starttls' && this.tls === null) {
+      throw tlsRequired('the server does not know EHLO and so has no STARTTLS', reply)
     }
-    if (reply.status !== 500 && reply.status !== 502) throw new SmtpReplyError('ehlo', reply)
+    if (!unknown || !mayFallBack) throw new SmtpReplyError('ehlo', reply)
     const second = await this.#ask(commands.helo(name))
     if (second.status !== 250) throw new SmtpReplyError('ehlo', second)
     this.#session.learn(undefined)
   }
 
-  async #startTls(waitMs: number): Promise<void> {
+  async #startTls(): Promise<void> {
     if (!this.#session.extensions.has('STARTTLS')) throw tlsRequired('the server does not offer STARTTLS')
-    const reply = await this.#ask(commands.starttls(), waitMs)
+    const reply = await this.#ask(commands.starttls())
     if (reply.status !== 220) throw tlsRequired(`the server answered STARTTLS with ${reply.status}`, reply)
     if (this.#session.unread > 0) {
-      throw new MailError('ERR_TLS_INJECTION', 'octets came in clear text behind the answer to STARTTLS; somebody may be in the way', {
-        phase: 'starttls',
-      })
+      const message = 'octets came in clear text behind the answer to STARTTLS; somebody may be in the way'
+      throw new MailError('ERR_TLS_INJECTION', message, { phase: 'starttls' })
     }
     this.#session.learn(undefined)
     await this.#transport.upgrade(this.#options.tls)
@@ -171,9 +167,10 @@ export class SmtpClient implements AsyncDisposable {
 
   async #authenticate(auth: Credentials): Promise<void> {
     if (this.tls === null && !this.#options.allowClearTextAuth) throw clearTextError()
-    const name = selectMechanism(auth, parseMechanisms(this.#session.extensions.get('AUTH')), 'auth')
-    const password = await this.#secret('password' in auth ? auth.password : '')
-    const mechanism = createMechanism(name, auth.user, password, 'auth')
+    const { timeouts, signal } = this.#options
+    const name = selectMechanism(auth, parseMechanisms(this.#session.extensions.get('AUTH')))
+    const password = await readSecret('password' in auth ? auth.password : '', timeouts.command, signal)
+    const mechanism = createMechanism(name, auth.user, password)
     const secrets = [password].filter((secret) => secret !== '')
     let reply = await this.#ask(commands.auth(name, mechanism.initialResponse, secrets))
     for (let round = 1; reply.status === 334; round++) {
@@ -185,34 +182,8 @@ export class SmtpClient implements AsyncDisposable {
       const response = await mechanism.respond(Buffer.from(challenge, 'base64'))
       reply = await this.#ask(commands.authResponse(response, secrets))
     }
-    if (reply.status !== 235) throw new SmtpReplyError('auth', reply, { code: 'ERR_AUTH' })
+    if (reply.status !== 235) throw new SmtpReplyError('auth', reply, 'ERR_AUTH')
     mechanism.succeeded()
-  }
-
-  /** The caller's function may take its time, but not for ever. */
-  async #secret(secret: Secret): Promise<string> {
-    if (typeof secret === 'string') return secret
-    const { signal, timeouts } = this.#options
-    let stop = nothing
-    const stopped = new Promise<never>((_resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new MailError('ERR_TIMEOUT', 'the password was not there in time', { phase: 'auth', transient: true })),
-        timeouts.command,
-      )
-      const onAbort = (): void => reject(signal?.reason)
-      signal?.addEventListener('abort', onAbort)
-      stop = () => {
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', onAbort)
-      }
-    })
-    try {
-      const given = await Promise.race([secret(), stopped])
-      if (typeof given !== 'string') throw optionError('auth.password', 'a string or a function that gives one')
-      return given
-    } finally {
-      stop()
-    }
   }
 
   // ── one submission ──
@@ -249,18 +220,16 @@ export class SmtpClient implements AsyncDisposable {
 
   async #envelope(transaction: Transaction): Promise<void> {
     const { command, dataStart } = this.#options.timeouts
-    for (;;) {
-      this.#send(transaction.next())
-      const phase = transaction.waitingFor
-      if (phase === undefined) return
-      try {
-        const { reply } = await this.#answer(phase, phase === 'data' ? dataStart : command)
-        transaction.take(reply)
-      } catch (error) {
-        if (!transaction.decided) throw error
-        this.#end(error)
-        return
+    try {
+      for (let group = transaction.next(); group.length > 0; group = transaction.next()) {
+        this.#send(group)
+        while (this.#session.phase !== undefined && !this.#session.closing) {
+          transaction.take(await this.#answer(this.#session.phase === 'data' ? dataStart : command))
+        }
       }
+    } catch (error) {
+      if (!transaction.decided) throw error
+      this.#end(error)
     }
   }
 
@@ -274,83 +243,67 @@ export class SmtpClient implements AsyncDisposable {
 
   /** Between 354 and the final reply. A reply that comes early stops the content: with a final dot the server might take what it has for the whole. */
   async #content(transaction: Transaction, content: SubmittedContent, facts: ContentFacts): Promise<Receipt> {
-    const { dataBlock } = this.#options.timeouts
     const framer = new DataFramer()
-    const outflow = new Outflow(
-      (views) => this.#transport.write(views, 'content', dataBlock),
-      (error) => this.#end(error),
-    )
+    const outflow = new Outflow((views) => this.#write(views, 'content', this.#options.timeouts.dataBlock))
+    const source = content instanceof Uint8Array ? [content].values() : content[Symbol.asyncIterator]()
     this.#session.content()
     let early: Reply | undefined
     let finished = false
-    const listened = this.#listen().then(
-      ({ reply }) => {
-        if (!finished) {
-          early = reply
-          this.#end(closedError('the connection was ended because the server answered before the end of the content'))
-        }
-        return outflow.stop()
-      },
-      () => outflow.stop(),
-    )
-    const source = content instanceof Uint8Array ? [content][Symbol.iterator]() : content[Symbol.asyncIterator]()
+    // Raced once with the content as a whole: a promise that lives as long as the content must not hold its chunks.
+    const answered = (async () => {
+      const { reply } = await this.#listen()
+      if (finished) return
+      early = reply
+      this.#end(closedError('the connection was ended because the server answered before the end of the content', 'content'))
+    })()
     try {
       const flow = this.#flow(source, facts, framer, outflow)
       flow.catch(nothing) // a source that hangs when we stop may fail later
-      await Promise.race([flow, outflow.stopping])
-      if (outflow.stopped) abandon(source)
-      // Stopped because the connection was lost: its own error says why.
-      if (early === undefined && (this.#failure !== undefined || this.#transport.destroyed)) await this.#listen()
+      await Promise.race([flow, answered])
+      // The connection was lost: its own error says why.
+      if (early === undefined && !this.usable) await answered
     } catch (error) {
-      if (early === undefined) this.#end(error)
-      await listened // the reply may have come together with the failure, and says more (H20)
+      this.#end(error)
+      await answered.catch(nothing) // the reply may have come together with the failure, and says more (H20)
       if (early === undefined) throw inPhase(error, 'content')
+    } finally {
+      if (!this.usable) abandon(source)
     }
-    if (early !== undefined) return early.status >= 400 ? transaction.receipt(framer.octets, early) : this.#refuseEarly(early)
+    if (early !== undefined) {
+      if (early.status >= 400) return transaction.receipt(framer.octets, early)
+      throw new MailError('ERR_PROTOCOL', `the server answered ${early.status} before the end of the content`, { phase: 'content' })
+    }
     finished = true
     outflow.add(framer.end())
+    outflow.flush()
     this.#publish(smtpCommandChannel, `content of ${framer.octets} octets`)
-    return transaction.receipt(framer.octets, await this.#finalReply(outflow, listened))
+    return transaction.receipt(framer.octets, await this.#finalReply(outflow, answered))
   }
 
-  /** Everything but the end of the content. Returns early when `outflow` was stopped. */
+  /** Everything but the end of the content. Returns early when the connection has ended. */
   async #flow(source: Iterator<Uint8Array> | AsyncIterator<Uint8Array>, facts: ContentFacts, framer: DataFramer, outflow: Outflow): Promise<void> {
     let given = 0
-    let whole = false
-    try {
-      for (let chunk = await outflow.pull(source); chunk !== undefined && !outflow.stopped; chunk = await outflow.pull(source)) {
-        if (!(chunk instanceof Uint8Array)) throw contentError('the content must be octets: chunks of Uint8Array or Buffer')
-        given += chunk.length
-        for (const block of blocks(asBuffer(chunk))) {
-          outflow.add(framer.push(block))
-          if (outflow.full) await outflow.flush()
-        }
+    for (let next = await source.next(); next.done !== true; next = await source.next()) {
+      if (this.#failure !== undefined) return
+      if (!(next.value instanceof Uint8Array)) throw contentError('the content must be octets: chunks of Uint8Array or Buffer')
+      given += next.value.length
+      for (const block of blocks(asBuffer(next.value))) {
+        outflow.add(framer.push(block))
         await outflow.settled
       }
-      whole = true
-    } finally {
-      if (!whole) abandon(source)
     }
-    if (!outflow.stopped && facts.declared !== undefined && given !== facts.declared) {
+    if (facts.declared !== undefined && given !== facts.declared) {
       throw contentError(`the content was to have ${facts.declared} octets and has ${given}`)
     }
   }
 
-  #refuseEarly(reply: Reply): never {
-    throw new MailError('ERR_PROTOCOL', `the server answered ${reply.status} before the end of the content`, { phase: 'content' })
-  }
-
   /** From here on the message may have been taken, so nothing throws: without a reply the outcome is unknown (RFC 1047). */
-  async #finalReply(outflow: Outflow, listened: Promise<void>): Promise<Reply | null> {
+  async #finalReply(outflow: Outflow, answered: Promise<void>): Promise<Reply | null> {
     const { dataBlock, dataEnd } = this.#options.timeouts
-    const left = outflow
-      .flush()
-      .then(() => this.#transport.flush('content', dataBlock))
-      .catch((error: unknown) => this.#end(error))
-    await Promise.race([listened, left])
+    const left = outflow.settled.then(() => this.#transport.flush('content', dataBlock)).catch((error: unknown) => this.#end(error))
     try {
-      const { reply } = await this.#answer('content', dataEnd)
-      return reply
+      await Promise.race([answered, left])
+      return (await this.#answer(dataEnd)).reply
     } catch {
       return null
     }
@@ -360,20 +313,30 @@ export class SmtpClient implements AsyncDisposable {
 
   async #ask(command: Command, waitMs = this.#options.timeouts.command): Promise<Reply> {
     this.#send([command])
-    const { reply } = await this.#answer(command.phase, waitMs)
-    return reply
+    return (await this.#answer(waitMs)).reply
   }
 
   /** Replies are read while this is being written: neither side waits for the other. */
   #send(list: readonly Command[]): void {
-    const [first] = list
-    if (first === undefined) return
+    if (this.#reading === undefined && this.#session.phase === undefined) {
+      for (let chunk = this.#transport.readAhead(); chunk !== null; chunk = this.#transport.readAhead()) this.#session.receive(chunk)
+    }
     const octets = this.#session.send(list)
     for (const { line } of list) this.#publish(smtpCommandChannel, line)
-    this.#transport.write([octets], first.phase, this.#options.timeouts.command).catch((error: unknown) => this.#end(error))
+    void this.#write([octets], list[0]?.phase ?? 'mail', this.#options.timeouts.command)
   }
 
-  async #answer(phase: Phase, waitMs: number): Promise<Answer> {
+  async #write(views: readonly Buffer[], phase: Phase, waitMs: number): Promise<void> {
+    try {
+      await this.#transport.write(views, phase, waitMs)
+    } catch (error) {
+      this.#end(error)
+    }
+  }
+
+  /** The next reply that is due, within `waitMs`. */
+  async #answer(waitMs: number): Promise<Answer> {
+    const phase = this.#session.phase ?? 'mail'
     const timer = this.#deadline(phase, waitMs)
     try {
       const answer = await this.#listen()
@@ -387,16 +350,20 @@ export class SmtpClient implements AsyncDisposable {
   }
 
   #listen(): Promise<Answer> {
-    if (this.#reading === undefined) {
-      const wait = { phase: this.#session.phase ?? 'mail', totalMs: NO_LIMIT_MS, idleMs: this.#options.timeouts.idle }
-      this.#reading = nextEvent(this.#session, this.#transport, wait)
-      this.#reading.then(
-        ({ reply }) =>
-          reply.lines.forEach((line, at) => this.#publish(smtpReplyChannel, `${reply.status}${at < reply.lines.length - 1 ? '-' : ' '}${line}`)),
-        (error: unknown) => this.#end(error),
-      )
-    }
+    this.#reading ??= this.#read()
     return this.#reading
+  }
+
+  async #read(): Promise<Answer> {
+    try {
+      const wait = { phase: this.#session.phase ?? 'mail', totalMs: NO_LIMIT_MS, idleMs: this.#options.timeouts.idle }
+      const answer = await nextEvent(this.#session, this.#transport, wait)
+      if (smtpReplyChannel.hasSubscribers) this.#publishReply(answer.reply)
+      return answer
+    } catch (error) {
+      this.#end(error)
+      throw error
+    }
   }
 
   /** Reads on while nothing is under way, so that a reply nobody asked for or the end of the connection is known before the next submission. */
@@ -412,15 +379,10 @@ export class SmtpClient implements AsyncDisposable {
   }
 
   #deadline(phase: Phase, waitMs: number): NodeJS.Timeout {
-    const expired = (): void => {
-      this.#end(
-        new MailError('ERR_TIMEOUT', `no answer from ${printable(this.#transport.host)} in the ${phase} phase within ${waitMs} ms`, {
-          phase,
-          transient: true,
-        }),
-      )
-    }
-    return setTimeout(expired, waitMs)
+    return setTimeout(() => {
+      const message = `no answer from ${printable(this.#transport.host)} in the ${phase} phase within ${waitMs} ms`
+      this.#end(new MailError('ERR_TIMEOUT', message, { phase, transient: true }))
+    }, waitMs)
   }
 
   #checkUsable(): void {
@@ -428,12 +390,8 @@ export class SmtpClient implements AsyncDisposable {
     if (this.#failure === undefined) return
     const { error } = this.#failure
     if (error instanceof SmtpReplyError) throw error
-    const broken = error instanceof MailError && error.code === 'ERR_PROTOCOL'
-    throw new MailError(broken ? error.code : 'ERR_CLOSED', broken ? error.message : 'the connection has ended', {
-      phase: 'mail',
-      transient: !broken,
-      cause: error,
-    })
+    if (!(error instanceof MailError && error.code === 'ERR_PROTOCOL')) throw closedError('the connection has ended', 'mail', error)
+    throw new MailError('ERR_PROTOCOL', error.message, { phase: 'mail', cause: error })
   }
 
   /** Runs `work` when all before it has ended. A signal ends the waiting. */
@@ -446,7 +404,7 @@ export class SmtpClient implements AsyncDisposable {
         signal?.throwIfAborted()
         return work()
       })
-      this.#turns = run.catch(nothing)
+      this.#turns = run.then(nothing, nothing)
       run.then(resolve, reject)
     })
   }
@@ -464,7 +422,11 @@ export class SmtpClient implements AsyncDisposable {
   #publish(channel: typeof smtpCommandChannel, line: string): void {
     if (!channel.hasSubscribers) return
     const { host, port, label } = this.#options
-    channel.publish({ host, port, label, line } satisfies DialogueMessage)
+    channel.publish({ host, port, label, line })
+  }
+
+  #publishReply({ status, lines }: Reply): void {
+    for (const [at, line] of lines.entries()) this.#publish(smtpReplyChannel, `${status}${at < lines.length - 1 ? '-' : ' '}${line}`)
   }
 }
 

@@ -3,7 +3,7 @@ import { MailError } from '../errors.ts'
 import { mail, rcpt, type Command } from './command.ts'
 import { measure } from './content.ts'
 import { parseSizeLimit } from './grammar.ts'
-import { ForwardPath, ReversePath } from './path.ts'
+import { parseForwardPath, parseReversePath, type Path } from './path.ts'
 
 /** Who sends and who receives, as the servers on the way see it; what the message's fields say is another matter. */
 export interface Envelope {
@@ -39,9 +39,9 @@ export interface DeliveryReports {
 
 /** An envelope after the door: parsed and copied, so that nothing the caller does later changes it (S37). */
 export interface CheckedEnvelope {
-  readonly from: ReversePath
+  readonly from: Path
   /** Each once, in order. */
-  readonly paths: readonly ForwardPath[]
+  readonly paths: readonly Path[]
   /** The addresses as given, each with the index of its path. */
   readonly recipients: readonly { readonly address: string; readonly path: number }[]
   readonly partial: 'deliver' | 'refuse'
@@ -59,11 +59,11 @@ export function checkEnvelope(envelope: Envelope): CheckedEnvelope {
   const partial = oneOf('partial', options.partial ?? 'deliver', ['deliver', 'refuse'])
   const body = options.body === undefined ? undefined : oneOf('body', options.body, ['7bit', '8bit'])
   if (!Array.isArray(envelope.to) || envelope.to.length === 0) throw optionError('to', 'a list of at least one address')
-  const from = ReversePath.parse(envelope.from)
-  const paths: ForwardPath[] = []
+  const from = parseReversePath(envelope.from)
+  const paths: Path[] = []
   const known = new Map<string, number>()
   const recipients = envelope.to.map((address: string) => {
-    const parsed = ForwardPath.parse(address)
+    const parsed = parseForwardPath(address)
     const at = parsed.mailbox.lastIndexOf('@') + 1
     const key = parsed.mailbox.slice(0, at) + parsed.mailbox.slice(at).toLowerCase()
     const path = known.get(key) ?? paths.push(parsed) - 1
@@ -144,7 +144,7 @@ export function envelopeCommands(
   const foreign = [envelope.from, ...envelope.paths].find((path) => path.international)
   if (foreign !== undefined && !extensions.has('SMTPUTF8')) {
     const message = `the address ${foreign.mailbox} cannot be used: its local part is not ASCII, and the server does not offer SMTPUTF8`
-    throw new MailError('ERR_ADDRESS', message, { phase: foreign.kind === 'reverse' ? 'mail' : 'rcpt', reusable: true })
+    throw new MailError('ERR_ADDRESS', message, { phase: foreign === envelope.from ? 'mail' : 'rcpt', reusable: true })
   }
   const limit = parseSizeLimit(extensions.get('SIZE'))
   if (content.size !== undefined && limit !== undefined && content.size > limit) {

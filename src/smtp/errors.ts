@@ -10,24 +10,14 @@ export class SmtpReplyError extends MailError {
   readonly enhancedStatus: string | null
   /** The whole reply. Server text: escape it before showing it to anyone. */
   readonly reply: Reply
-  /** The forward-path that it concerns, when it concerns one. */
-  readonly recipient: string | undefined
 
-  constructor(phase: Phase, reply: Reply, facts: { readonly code?: ErrorCode; readonly recipient?: string; readonly reusable?: boolean } = {}) {
+  constructor(phase: Phase, reply: Reply, code: ErrorCode = 'ERR_SMTP_REPLY') {
     const text = reply.lines.find((line) => line !== '')
-    super(
-      facts.code ?? 'ERR_SMTP_REPLY',
-      `${NAMES[phase] ?? phase} refused with ${reply.status}${text === undefined ? '' : `: ${printable(text, 200)}`}`,
-      {
-        phase,
-        transient: reply.status >= 400 && reply.status < 500,
-        reusable: (facts.reusable ?? false) && reply.status !== 421, // after 421 the server closes (RFC 5321 §3.8)
-      },
-    )
+    const message = `${NAMES[phase] ?? phase} refused with ${reply.status}${text === undefined ? '' : `: ${printable(text, 200)}`}`
+    super(code, message, { phase, transient: reply.status >= 400 && reply.status < 500 })
     this.status = reply.status
     this.enhancedStatus = reply.enhancedStatus
     this.reply = reply
-    this.recipient = facts.recipient
   }
 }
 
@@ -36,9 +26,6 @@ const NAMES: { readonly [phase in Phase]?: string } = {
   auth: 'authentication',
   ehlo: 'EHLO',
   starttls: 'STARTTLS',
-  mail: 'sender',
-  rcpt: 'recipient',
-  data: 'DATA',
   rset: 'RSET',
 }
 
@@ -49,7 +36,7 @@ export function inPhase(error: unknown, phase: Phase): unknown {
   return new MailError(error.code, error.message, { phase, transient: true, cause: error })
 }
 
-export function closedError(message: string, phase: Phase = 'content', cause?: unknown): MailError {
+export function closedError(message: string, phase: Phase, cause?: unknown): MailError {
   return new MailError('ERR_CLOSED', message, { phase, transient: true, cause })
 }
 
@@ -63,9 +50,10 @@ export function clearTextError(): MailError {
 }
 
 export function tlsRequired(why: string, reply?: Reply): MailError {
+  const cause = reply === undefined ? undefined : new SmtpReplyError('starttls', reply)
   return new MailError('ERR_TLS_REQUIRED', `TLS is required, and ${why}; nothing was sent that needs it`, {
     phase: 'starttls',
-    transient: reply !== undefined && reply.status >= 400 && reply.status < 500,
-    cause: reply === undefined ? undefined : new SmtpReplyError('starttls', reply),
+    transient: cause?.transient === true,
+    cause,
   })
 }

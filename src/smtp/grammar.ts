@@ -82,6 +82,6 @@ export function parseMechanisms(parameters: string | undefined): string[] {
 
 /** Octets of the largest message that the server takes (RFC 1870 §4), or `undefined` for no limit: 0, nothing or nonsense. */
 export function parseSizeLimit(parameters: string | undefined): number | undefined {
-  const digits = /^\d+/.exec(parameters ?? '')?.[0]
+  const digits = /^\d+(?![^ \t])/.exec(parameters ?? '')?.[0]
   return digits === undefined ? undefined : Number(digits) || undefined
 }

@@ -6,68 +6,40 @@ import { BLOCK_OCTETS } from './content.ts'
  */
 export class Outflow {
   readonly #write: (views: readonly Buffer[]) => Promise<void>
-  readonly #onFailure: (error: unknown) => void
   #held: Buffer[] = []
   #heldOctets = 0
-  #stopped = false
-  #stop: () => void = () => {}
+  #waiting: NodeJS.Immediate | undefined
   #settled: Promise<void> = Promise.resolve()
-  /**
-   * Settles at `stop`. To be raced with the content as a whole, not with each chunk: a promise that lives as long as the content would hold
-   * every chunk until the end.
-   */
-  readonly stopping: Promise<void> = new Promise((resolve) => (this.#stop = resolve))
 
-  /** @param onFailure of a write that nobody waits for */
-  constructor(write: (views: readonly Buffer[]) => Promise<void>, onFailure: (error: unknown) => void) {
+  /** @param write must not reject */
+  constructor(write: (views: readonly Buffer[]) => Promise<void>) {
     this.#write = write
-    this.#onFailure = onFailure
   }
 
-  /** The source's next chunk, or `undefined` when there is none. While it makes us wait, what was gathered leaves. */
-  pull(source: Iterator<Uint8Array> | AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
-    const waiting = setImmediate(() => {
-      this.#settled = this.flush().catch(this.#onFailure)
-    })
-    return Promise.resolve(source.next())
-      .then((result) => (result.done === true ? undefined : result.value))
-      .finally(() => clearImmediate(waiting))
-  }
-
-  /** Nothing more is wanted from the source. */
-  stop(): void {
-    this.#stopped = true
-    this.#stop()
-  }
-
-  get stopped(): boolean {
-    return this.#stopped
-  }
-
-  /** What was written while the source made us wait has gone far enough for more. */
-  get settled(): Promise<void> {
-    return this.#settled
-  }
-
+  /** What is not written by then leaves at the next turn of the event loop, which comes when the source makes us wait. */
   add(views: readonly Buffer[]): void {
     for (const view of views) {
       this.#held.push(view)
       this.#heldOctets += view.length
     }
+    if (this.#heldOctets >= BLOCK_OCTETS) this.flush()
+    else this.#waiting ??= setImmediate(() => this.flush())
   }
 
-  /** Enough for a write. */
-  get full(): boolean {
-    return this.#heldOctets >= BLOCK_OCTETS
-  }
-
-  /** Writes what was gathered; settles when more is wanted. */
-  flush(): Promise<void> {
+  /** Writes what was gathered. */
+  flush(): void {
+    clearImmediate(this.#waiting)
+    this.#waiting = undefined
     const views = this.#held
-    if (views.length === 0) return Promise.resolve()
+    if (views.length === 0) return
     this.#held = []
     this.#heldOctets = 0
-    return this.#write(views)
+    this.#settled = this.#write(views)
+  }
+
+  /** What was written has gone far enough for more. */
+  get settled(): Promise<void> {
+    return this.#settled
   }
 }
 

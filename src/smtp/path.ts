@@ -9,46 +9,26 @@ const MAX_PATH_OCTETS = 256
 const MAX_LABEL_OCTETS = 63
 
 /** An address of an envelope, parsed once and written from its tokens: what is left of the caller's text cannot change a command (S1 to S4). */
-abstract class Path {
+export interface Path {
   /** As it is sent, without angle brackets; its domain in A-labels. Empty for the null reverse-path. */
   readonly mailbox: string
   /** The local part needs SMTPUTF8 (RFC 6531). */
   readonly international: boolean
-
-  protected constructor(mailbox: Mailbox) {
-    this.mailbox = mailbox.text
-    this.international = mailbox.international
-  }
 }
 
-/** Where reports about a message go (RFC 5321 §4.1.1.2). */
-export class ReversePath extends Path {
-  readonly kind = 'reverse'
-
-  /** `''` and `<>` are the null reverse-path. Throws `ERR_ADDRESS`. */
-  static parse(text: string): ReversePath {
-    return new ReversePath(text === '' || text === '<>' ? { text: '', international: false } : parse(text, 'mail'))
-  }
+/** Where reports about a message go (RFC 5321 §4.1.1.2): one mailbox; `''` and `<>` are the null reverse-path. Throws `ERR_ADDRESS`. */
+export function parseReversePath(text: string): Path {
+  return text === '' || text === '<>' ? { mailbox: '', international: false } : parsePath(text, 'mail')
 }
 
-/** Where a message goes (RFC 5321 §4.1.1.3). */
-export class ForwardPath extends Path {
-  readonly kind = 'forward'
-
-  /** One mailbox; `postmaster` may be without a domain. Throws `ERR_ADDRESS`. */
-  static parse(text: string): ForwardPath {
-    return new ForwardPath(/^postmaster$/i.test(text) ? { text, international: false } : parse(text, 'rcpt'))
-  }
-}
-
-interface Mailbox {
-  readonly text: string
-  readonly international: boolean
+/** Where a message goes (RFC 5321 §4.1.1.3): one mailbox; `postmaster` may be without a domain. Throws `ERR_ADDRESS`. */
+export function parseForwardPath(text: string): Path {
+  return typeof text === 'string' && /^postmaster$/i.test(text) ? { mailbox: text, international: false } : parsePath(text, 'rcpt')
 }
 
 class AddressProblem extends Error {}
 
-function parse(text: unknown, phase: Phase): Mailbox {
+function parsePath(text: unknown, phase: Phase): Path {
   try {
     if (typeof text !== 'string') throw new AddressProblem('it must be a string')
     return parseMailbox(text)
@@ -59,7 +39,7 @@ function parse(text: unknown, phase: Phase): Mailbox {
 }
 
 /** Local-part "@" ( Domain / address-literal ) (RFC 5321 §4.1.2), and nothing else: no display name, comment, source route or list. */
-function parseMailbox(text: string): Mailbox {
+function parseMailbox(text: string): Path {
   // More can never fit, however it is written; so no text of any length is walked through.
   if (text.length > 2 * MAX_PATH_OCTETS) throw new AddressProblem(`it is longer than ${MAX_PATH_OCTETS} octets`)
   const { local, end } = text.startsWith('"') ? parseQuotedString(text) : parseDotString(text)
@@ -70,29 +50,22 @@ function parseMailbox(text: string): Mailbox {
   if (domain === undefined) throw new AddressProblem('what follows the @ is no domain')
   const mailbox = `${local}@${domain}`
   if (Buffer.byteLength(mailbox) + 2 > MAX_PATH_OCTETS) throw new AddressProblem(`it is longer than ${MAX_PATH_OCTETS} octets`)
-  return { text: mailbox, international: !isAscii(local) }
+  return { mailbox, international: !isAscii(local) }
 }
 
-interface LocalPart {
-  readonly local: string
-  /** Where it ended in the text. */
-  readonly end: number
-}
+/** Atoms and dots, with the characters that SMTPUTF8 adds (RFC 5321 §4.1.2, RFC 6531 §3.3). */
+const DOT_STRING = /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.\u0080-\u{10ffff}]+/u
 
-function parseDotString(text: string): LocalPart {
-  let end = 0
-  let atomStart = true
-  for (const character of text) {
-    if (character === '.' ? atomStart : !isAtext(character)) break
-    atomStart = character === '.'
-    end += character.length
-  }
-  if (atomStart) throw new AddressProblem(end === 0 ? 'it does not begin with a local part' : 'its local part has a dot too many')
-  return { local: text.slice(0, end), end }
+/** @returns the local part, and where it ended in the text */
+function parseDotString(text: string): { local: string; end: number } {
+  const local = DOT_STRING.exec(text)?.[0]
+  if (local === undefined) throw new AddressProblem('it does not begin with a local part')
+  if (!isDotString(local)) throw new AddressProblem('its local part has a dot too many, or a character that cannot be sent')
+  return { local, end: local.length }
 }
 
 /** The quoted string's value, written anew: without quotes where it needs none. */
-function parseQuotedString(text: string): LocalPart {
+function parseQuotedString(text: string): { local: string; end: number } {
   let value = ''
   let end = 1
   let escaped = false
@@ -106,12 +79,8 @@ function parseQuotedString(text: string): LocalPart {
   throw new AddressProblem('its quoted local part does not end')
 }
 
-function isDotString(value: string): boolean {
-  return value !== '' && value.split('.').every((atom) => atom !== '' && Array.from(atom).every(isAtext))
-}
-
-function isAtext(character: string): boolean {
-  return /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]$/.test(character) || (!isAscii(character) && isSafe(character))
+function isDotString(text: string): boolean {
+  return DOT_STRING.exec(text)?.[0] === text && !/^\.|\.\.|\.$/.test(text) && isSafe(text)
 }
 
 /** No control character, line mark, bidi mark or half a surrogate pair. */

@@ -1,7 +1,7 @@
-import { GrammarError, MailError, protocolError, type Phase } from '../errors.ts'
+import { GrammarError, protocolError, type MailError, type Phase } from '../errors.ts'
 import type { Session } from '../wire/session.ts'
 import type { Command } from './command.ts'
-import { SmtpReplyError } from './errors.ts'
+import { closedError, SmtpReplyError } from './errors.ts'
 import { otherProtocol, parseExtensions } from './grammar.ts'
 import { ReplyParser, type Reply } from './reply.ts'
 
@@ -11,30 +11,29 @@ export interface Answer {
   readonly reply: Reply
 }
 
-interface Expected {
-  readonly phase: Phase
-  readonly secrets: readonly string[]
-}
-
 /**
  * What one SMTP connection agreed on, and which replies are due. Replies are matched with commands by their order alone (RFC 2920 §3.1), so
  * one that nobody asked for, or that no command can have, ends the session: what came after it could not be trusted.
  */
 export class SmtpSession implements Session<Answer> {
   readonly #parser = new ReplyParser()
-  readonly #expected: Expected[] = [{ phase: 'greeting', secrets: [] }]
+  /** What the replies that are due answer, and what must be masked in them. */
+  readonly #expected: Pick<Command, 'phase' | 'secrets'>[] = [{ phase: 'greeting', secrets: [] }]
   #extensions: ReadonlyMap<string, string> = new Map()
   #closing = false
   #ended = false
 
   /** The octets of commands whose replies are now due. After 421 or QUIT there are none. */
   send(commands: readonly Command[]): Buffer {
-    const [first] = commands
-    if (first !== undefined && (this.#closing || this.#ended)) throw closedError(first.phase)
-    for (const { phase, secrets } of commands) {
-      this.#expected.push({ phase, secrets })
-      if (phase === 'quit') this.#closing = true
+    const phase = commands[0]?.phase ?? 'mail'
+    if (this.#closing || this.#ended) throw closed(phase)
+    if (this.#expected.length === 0 && this.unread > 0) {
+      // What came unasked must not be taken for the answer to what is asked now (S17, H4, H16).
+      this.next()
+      throw protocolError(phase, new GrammarError('octets that nothing asked for'))
     }
+    this.#expected.push(...commands)
+    this.#closing = phase === 'quit'
     return Buffer.concat(commands.map(({ octets }) => octets))
   }
 
@@ -61,14 +60,14 @@ export class SmtpSession implements Session<Answer> {
       throw protocolError(phase ?? 'mail', error)
     }
     if (reply === undefined) {
-      if (this.#ended) throw closedError(phase ?? 'mail')
+      if (this.#ended) throw closed(phase ?? 'mail')
       return undefined
     }
     if (reply.status === 421) this.#closing = true
     const expected = this.#expected.shift()
     if (expected === undefined) {
       // A server that shuts down may say so unasked (RFC 5321 §3.8).
-      if (reply.status === 421) throw new SmtpReplyError('mail', reply, { code: 'ERR_CLOSED' })
+      if (reply.status === 421) throw new SmtpReplyError('mail', reply, 'ERR_CLOSED')
       throw protocolError('mail', new GrammarError('a reply that nothing asked for'))
     }
     // 3yz asks us to go on, which only DATA and AUTH can (RFC 5321 §4.2.1).
@@ -107,8 +106,8 @@ export class SmtpSession implements Session<Answer> {
   }
 }
 
-function closedError(phase: Phase): MailError {
-  return new MailError('ERR_CLOSED', `the server closed the connection in the ${phase} phase`, { phase, transient: true })
+function closed(phase: Phase): MailError {
+  return closedError(`the server closed the connection in the ${phase} phase`, phase)
 }
 
 /** Servers repeat lines that they do not like; what was secret in ours must not come back through an error or a log. */

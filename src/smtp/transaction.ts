@@ -1,7 +1,7 @@
-import type { Phase } from '../errors.ts'
 import { data, type Command } from './command.ts'
 import type { CheckedEnvelope, EnvelopeCommands } from './envelope.ts'
 import type { Reply } from './reply.ts'
+import type { Answer } from './session.ts'
 
 /** What became of one recipient. */
 export interface RecipientOutcome {
@@ -24,8 +24,8 @@ export interface Receipt {
   readonly octets: number
 }
 
-/** Octets of commands under way. Replies are read meanwhile, so this bounds memory, not the way to a deadlock. */
-const WINDOW_OCTETS = 32 * 1024
+/** Octets of commands that leave together. Replies are read meanwhile, so this bounds memory, not the way to a deadlock. */
+const GROUP_OCTETS = 32 * 1024
 
 /**
  * One mail transaction (RFC 5321 §3.3): which commands may go out next, and what their replies mean. All replies of a pipelined group are
@@ -33,13 +33,9 @@ const WINDOW_OCTETS = 32 * 1024
  */
 export class Transaction {
   readonly #envelope: CheckedEnvelope
-  readonly #queue: Command[]
+  readonly #queue: readonly Command[]
   readonly #pipelining: boolean
-  /** DATA follows the recipients without waiting for their replies. */
-  readonly #dataBehind: boolean
   #next = 0
-  #underWay: Command[] = []
-  #underWayOctets = 0
   #mail: Reply | undefined
   readonly #rcpt: Reply[] = []
   #data: Reply | undefined
@@ -50,44 +46,37 @@ export class Transaction {
   constructor(envelope: CheckedEnvelope, commands: EnvelopeCommands, pipelining: boolean) {
     this.#envelope = envelope
     this.#pipelining = pipelining
-    this.#dataBehind = pipelining && envelope.partial === 'deliver'
     this.#queue = [commands.mail, ...commands.rcpt, data()]
   }
 
-  /** Commands to send now. */
+  /** The commands that leave next, once all replies to those before were taken; none when the envelope is done. */
   next(): Command[] {
-    const commands: Command[] = []
-    for (let command = this.#queue[this.#next]; command !== undefined && this.#maySend(command); command = this.#queue[this.#next]) {
+    const group: Command[] = []
+    let octets = 0
+    for (
+      let command = this.#queue[this.#next];
+      command !== undefined && this.#follows(command, group.length > 0);
+      command = this.#queue[this.#next]
+    ) {
+      octets += command.octets.length
+      if (octets > GROUP_OCTETS) break
+      group.push(command)
       this.#next++
-      this.#underWay.push(command)
-      this.#underWayOctets += command.octets.length
-      commands.push(command)
     }
-    return commands
+    return group
   }
 
-  #maySend(command: Command): boolean {
-    if (this.#underWay.length > 0 && (!this.#pipelining || this.#underWayOctets + command.octets.length > WINDOW_OCTETS)) return false
-    if (this.#shutdown !== undefined || this.#refusedMail !== undefined) return false
-    return command.phase !== 'data' || (this.#dataBehind && this.#underWay.length > 0) || (this.#underWay.length === 0 && this.#wanted)
+  #follows(command: Command, inGroup: boolean): boolean {
+    if (inGroup) return this.#pipelining && (command.phase !== 'data' || this.#envelope.partial === 'deliver')
+    return this.#shutdown === undefined && this.#refusedMail === undefined && (command.phase !== 'data' || this.#wanted)
   }
 
-  /** The reply to the oldest command under way. */
-  take(reply: Reply): void {
-    const command = this.#underWay.shift()
-    if (command === undefined) return
-    this.#underWayOctets -= command.octets.length
-    if (reply.status === 421) {
-      this.#shutdown = reply
-      this.#underWay = []
-    } else if (command.phase === 'mail') this.#mail = reply
-    else if (command.phase === 'rcpt') this.#rcpt.push(reply)
+  /** The reply to the oldest command that has none. */
+  take({ phase, reply }: Answer): void {
+    if (reply.status === 421) this.#shutdown = reply
+    else if (phase === 'mail') this.#mail = reply
+    else if (phase === 'rcpt') this.#rcpt.push(reply)
     else this.#data = reply
-  }
-
-  /** What the next reply answers, while there are replies due. */
-  get waitingFor(): Phase | undefined {
-    return this.#underWay[0]?.phase
   }
 
   /**
@@ -96,11 +85,9 @@ export class Transaction {
    */
   get verdict(): 'content' | 'settled' | 'end' | 'broken' {
     if (this.#shutdown !== undefined) return 'end'
-    const status = this.#data?.status ?? 0
-    if (status >= 400) return 'settled'
-    if (status === 0) return this.#underWay.length > 0 ? 'end' : 'settled'
+    if (this.#data === undefined || this.#data.status >= 400) return 'settled'
     if (!this.#wanted) return 'end'
-    return status === 354 ? 'content' : 'broken'
+    return this.#data.status === 354 ? 'content' : 'broken'
   }
 
   /** The replies that came decide about everybody, though the connection was lost before the others (H20). */

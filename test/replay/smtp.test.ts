@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { SmtpClient } from '../../src/smtp/client.ts'
+import { MemoryTransport } from '../support/memory-transport.ts'
 import { converse, rejection, replaySmtp } from '../support/smtp-replay.ts'
 
 const CONTENT = Buffer.from('Subject: x\r\n\r\nhello\r\n')
@@ -351,5 +353,19 @@ test('a reply before MAIL was sent, and 421 that waits on an idle connection (H4
       expect(client.usable).toBe(false)
       expect(await rejection(client.submit(ENVELOPE, CONTENT))).toMatchObject({ code, phase: 'mail', reusable: false })
     })
+  }
+})
+
+test('S17, H4: what comes unasked between two steps is not taken for the answer to the second (quirk 19)', async () => {
+  for (const [said, expected] of [
+    ['220 x\r\n250 x\r\n', { code: 'ERR_PROTOCOL', phase: 'mail' }],
+    ['220 x\r\n250', { code: 'ERR_PROTOCOL', phase: 'ehlo' }],
+    ['220 x\r\n421 4.3.2 shutting down\r\n', { code: 'ERR_CLOSED', status: 421, transient: true }],
+  ] as const) {
+    const transport = new MemoryTransport()
+    transport.feed(said)
+    expect(await rejection(SmtpClient.over(transport, { host: 'memory.test' }))).toMatchObject(expected)
+    expect(transport.sent).toEqual([])
+    expect(transport.destroyed).toBe(true)
   }
 })

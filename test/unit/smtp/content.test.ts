@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { CR, DOT, LF } from '../../../src/bytes.ts'
-import { BLOCK_OCTETS, blocks, DataFramer, LineEnds, measure } from '../../../src/smtp/content.ts'
+import { BLOCK_OCTETS, blocks, DataFramer, measure } from '../../../src/smtp/content.ts'
 import { everySplit } from '../../support/every-split.ts'
 
 /** The same as DataFramer, octet by octet and all at once: what must come out. */
@@ -100,7 +100,6 @@ test('where nothing changes, views of the same memory pass through', () => {
 
 test('content full of repairs stays a short list', () => {
   expect(new DataFramer().push(Buffer.from('.\n'.repeat(20_000))).length).toBeLessThan(10)
-  expect(new LineEnds().push(Buffer.alloc(0))).toEqual([])
 })
 
 test('what is known of content in memory', () => {

@@ -74,6 +74,7 @@ test.each([
   ['-1', undefined],
   ['10240000', 10_240_000],
   ['9 x', 9],
+  ['10M', undefined],
   ['99999999999999999999', 1e20],
 ])('SIZE %j is the limit %j (S15)', (parameters, limit) => {
   expect(parseSizeLimit(parameters)).toBe(limit)

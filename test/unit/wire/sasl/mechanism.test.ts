@@ -4,7 +4,7 @@ import { createMechanism, selectMechanism } from '../../../../src/wire/sasl/mech
 const PASSWORD = { user: 'u', password: 'p' }
 
 test('PLAIN says everything at once (RFC 4616), and once more to a server that asks', () => {
-  const plain = createMechanism('PLAIN', 'ü', 'p w', 'auth')
+  const plain = createMechanism('PLAIN', 'ü', 'p w')
   expect(plain.initialResponse).toEqual(Buffer.from('\0ü\0p w'))
   expect(plain.respond(Buffer.from('?'))).toEqual(Buffer.from('\0ü\0p w'))
   expect(plain.respond(Buffer.from('?'))).toEqual(Buffer.alloc(0))
@@ -12,7 +12,7 @@ test('PLAIN says everything at once (RFC 4616), and once more to a server that a
 })
 
 test('LOGIN says the name, then the password, whatever it is asked, and then no more (S22)', () => {
-  const login = createMechanism('LOGIN', 'u', 'p', 'auth')
+  const login = createMechanism('LOGIN', 'u', 'p')
   expect(login.initialResponse).toBeNull()
   expect(login.respond(Buffer.from('Password:'))).toEqual(Buffer.from('u'))
   expect(login.respond(Buffer.from('Username:'))).toEqual(Buffer.from('p'))
@@ -22,8 +22,8 @@ test('LOGIN says the name, then the password, whatever it is asked, and then no 
 
 test('names and passwords that would change the message are refused (S1)', () => {
   for (const text of ['a\0b', 'a\r', 'a\n', '\ud800']) {
-    expect(() => createMechanism('PLAIN', text, 'p', 'auth')).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }))
-    expect(() => createMechanism('LOGIN', 'u', text, 'auth')).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }))
+    expect(() => createMechanism('PLAIN', text, 'p')).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }))
+    expect(() => createMechanism('LOGIN', 'u', text)).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }))
   }
 })
 
@@ -32,7 +32,7 @@ test.each([
   [PASSWORD, ['CRAM-MD5', 'Login'], 'LOGIN'],
   [{ ...PASSWORD, mechanism: 'login' }, ['PLAIN', 'LOGIN'], 'LOGIN'],
 ] as const)('of %j and %j the mechanism is %s', (login, offered, name) => {
-  expect(selectMechanism(login, offered, 'auth')).toBe(name)
+  expect(selectMechanism(login, offered)).toBe(name)
 })
 
 test.each([
@@ -40,8 +40,8 @@ test.each([
   [PASSWORD, ['SCRAM-SHA-256'], /does not offer PLAIN or LOGIN/],
   [{ ...PASSWORD, mechanism: 'PLAIN' }, ['LOGIN'], /does not offer PLAIN;/],
   [{ ...PASSWORD, mechanism: 'DIGEST-MD5' }, ['DIGEST-MD5'], /not available here/],
-  [{ user: 'u' }, ['XOAUTH2', 'PLAIN'], /not available here/],
+  [{ user: 'u', accessToken: 't' }, ['XOAUTH2', 'PLAIN'], /not available here/],
 ] as const)('of %j and %j there is none', (login, offered, message) => {
-  expect(() => selectMechanism(login, offered, 'auth')).toThrow(message)
-  expect(() => selectMechanism(login, offered, 'auth')).toThrow(expect.objectContaining({ code: 'ERR_AUTH_MECHANISM' }))
+  expect(() => selectMechanism(login, offered)).toThrow(message)
+  expect(() => selectMechanism(login, offered)).toThrow(expect.objectContaining({ code: 'ERR_AUTH_MECHANISM' }))
 })
