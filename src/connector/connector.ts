@@ -12,7 +12,7 @@ import {
   type TlsFacts,
 } from '../tls/index.ts'
 import type { MailDocument } from './document.ts'
-import { diskFiles, stateError, type Files } from './files.ts'
+import { diskFiles, type Files } from './files.ts'
 import { Inbox, type GetReport, type Maildrop } from './inbox.ts'
 import { Ledger } from './ledger.ts'
 import { lockMailbox } from './lock.ts'
@@ -176,7 +176,8 @@ export class MailConnector implements AsyncDisposable {
     const { host, port, auth, timeouts } = inbound.checked
     const mailbox: Mailbox = { host, port, user: auth?.user ?? '' }
     const logger = this.#log.child(safeFields({ mailbox: `${host}:${port}`, user: mailbox.user }))
-    if (this.#stateDirectory !== undefined) await prepareFolder(files, this.#stateDirectory)
+    // What cannot be written is found out before anything is asked of a server.
+    if (this.#stateDirectory !== undefined) await files.makeFolder(this.#stateDirectory)
     const lock = await lockMailbox(this.#stateDirectory, mailbox)
     try {
       const ledger = this.#memory ?? (await Ledger.open(files, this.#stateDirectory ?? '', mailbox))
@@ -195,9 +196,14 @@ export class MailConnector implements AsyncDisposable {
         return report
       } catch (error) {
         signal.throwIfAborted()
+        inbound.options.signal?.throwIfAborted()
         throw error
       } finally {
-        if (ledger !== this.#memory) await closeLedger(ledger, logger)
+        if (ledger !== this.#memory) {
+          await ledger.close().catch((error: unknown) => {
+            logger.error(errorFields(error), 'the ledger could not be written to its end; what was accepted last may come again')
+          })
+        }
       }
     } finally {
       await lock.release()
@@ -276,22 +282,5 @@ function checkLogger(logger: Logger): void {
   for (const name of ['trace', 'debug', 'info', 'warn', 'error', 'child'] as const) {
     if (typeof logger[name] !== 'function')
       throw optionError('logger', `an object with the functions trace, debug, info, warn, error and child; ${name} is missing`)
-  }
-}
-
-/** The lock is the first that is written there: what cannot be written is found out before anything is asked of a server. */
-async function prepareFolder(files: Files, folder: string): Promise<void> {
-  try {
-    await files.makeFolder(folder)
-  } catch (error) {
-    throw stateError('write to the state directory', folder, error)
-  }
-}
-
-async function closeLedger(ledger: Ledger, logger: Logger): Promise<void> {
-  try {
-    await ledger.close()
-  } catch (error) {
-    logger.error(errorFields(error), 'the ledger could not be written to its end; what was accepted last may come again')
   }
 }

@@ -13,41 +13,33 @@ export interface OutputFile {
 }
 
 /** What the connector does with a disk, and nothing else: one seam, so that a test can stand in for a full or a lying disk. */
-export interface Files {
-  /** With its parents; no error when it is there. */
-  makeFolder(path: string): Promise<void>
-  names(folder: string): Promise<string[]>
-  /** The whole file, or `null` when there is none. */
-  read(path: string): Promise<Buffer | null>
-  stream(path: string): AsyncIterable<Buffer>
-  /** In octets, or `null` when there is no such file. */
-  size(path: string): Promise<number | null>
-  create(path: string): Promise<OutputFile>
-  append(path: string): Promise<OutputFile>
-  truncate(path: string, octets: number): Promise<void>
-  rename(from: string, to: string): Promise<void>
-  /** No error when it is not there. */
-  remove(path: string): Promise<void>
-  /** Makes names that were given or taken away durable. Does nothing where the system cannot (Windows). */
-  syncFolder(path: string): Promise<void>
-}
+export type Files = typeof diskFiles
 
-export const diskFiles: Files = {
-  makeFolder,
-  names: (folder) => readdir(folder),
-  read: (path) => orNull(readFile(path)),
-  stream: (path) => createReadStream(path),
-  async size(path) {
+export const diskFiles = {
+  /** With its parents; no error when it is there. Rejects with `ERR_STATE`. */
+  async makeFolder(path: string): Promise<void> {
+    await makeFolder(path).catch((error: unknown) => {
+      throw stateError('write to the state directory', path, error)
+    })
+  },
+  names: (folder: string): Promise<string[]> => readdir(folder),
+  /** The whole file, or `null` when there is none. */
+  read: (path: string): Promise<Buffer | null> => orNull(readFile(path)),
+  stream: (path: string): AsyncIterable<Buffer> => createReadStream(path),
+  /** In octets, or `null` when there is no such file. */
+  async size(path: string): Promise<number | null> {
     return (await orNull(stat(path)))?.size ?? null
   },
-  create: (path) => output(path, 'wx'),
-  append: (path) => output(path, 'a'),
-  truncate: (path, octets) => truncate(path, octets),
-  rename: (from, to) => rename(from, to),
-  async remove(path) {
+  create: (path: string): Promise<OutputFile> => output(path, 'wx'),
+  append: (path: string): Promise<OutputFile> => output(path, 'a'),
+  truncate: (path: string, octets: number): Promise<void> => truncate(path, octets),
+  rename: (from: string, to: string): Promise<void> => rename(from, to),
+  /** No error when it is not there. */
+  async remove(path: string): Promise<void> {
     await orNull(unlink(path))
   },
-  async syncFolder(path) {
+  /** Makes names that were given or taken away durable. Does nothing where the system cannot (Windows). */
+  async syncFolder(path: string): Promise<void> {
     if (process.platform === 'win32') return
     const folder = await open(path, 'r')
     try {

@@ -1,36 +1,25 @@
 import type { Entry } from './book.ts'
 import { ContentGate } from './content-gate.ts'
 import { documentId, fingerprint, KINDS, trackedProperties, WHOLE, type DocumentMessage, type MailDocument } from './document.ts'
-import type { Ledger } from './ledger.ts'
+import type { InboxFacts } from './inbox.ts'
 import type { Listed } from './listing.ts'
-import { errorFields, safeFields, type Logger } from './log.ts'
-import type { Mailbox } from './mailbox.ts'
+import { errorFields, safeFields } from './log.ts'
 import { Leaves } from './leaves.ts'
 import { readMessage, type Header } from '../mime/index.ts'
-import type { GetDisposition } from './operation.ts'
 import { joined, peekHeader, readUpTo, Tap, type MessageSource } from './source.ts'
-import type { Stop } from './stop.ts'
-
-export interface HandOverFacts {
-  readonly disposition: GetDisposition
-  readonly handler: (document: MailDocument) => unknown
-  readonly ledger: Ledger
-  readonly mailbox: Mailbox
-  readonly logger: Logger
-  readonly stop: Stop
-  /** Called for each document that was accepted, also when its message fails later. */
-  readonly accepted: () => void
-}
 
 /** What became of a message: all of its documents accepted, none there, some not accepted, or not wanted after a look at its header section. */
 export type HandedOver = 'accepted' | 'empty' | 'failed' | 'left'
 
 /** Turns the octets of messages into documents, hands them over one after the other, and keeps book. Messages may be under way side by side. */
 export class HandOver {
-  readonly #facts: HandOverFacts
+  readonly #facts: InboxFacts
+  readonly #accepted: () => void
 
-  constructor(facts: HandOverFacts) {
+  /** @param accepted called for each document that was accepted, also when its message fails later */
+  constructor(facts: InboxFacts, accepted: () => void) {
     this.#facts = facts
+    this.#accepted = accepted
   }
 
   /**
@@ -39,7 +28,8 @@ export class HandOver {
    * @param wanted asked about the header section before anything is handed over
    */
   async message(message: Listed, source: MessageSource, octets: number, wanted: (header: Header) => boolean): Promise<HandedOver> {
-    const { disposition, ledger } = this.#facts
+    const { ledger, operation } = this.#facts
+    const { disposition } = operation
     const begin = (header: Header): MessageState | undefined => (wanted(header) ? beginMessage(message, header, octets) : undefined)
     const tap = new Tap(disposition === 'message' ? source : source.views())
     const state = disposition === 'message' ? await this.#whole(tap, begin) : await this.#leaves(tap, begin)
@@ -68,7 +58,7 @@ export class HandOver {
     const read = await readMessage(tap)
     const state = begin(read.header)
     if (state === undefined) return undefined
-    const bit = KINDS[this.#facts.disposition]
+    const bit = KINDS[this.#facts.operation.disposition]
     const leaves = new Leaves()
     // HTML that is the body unless the plain text of its alternative comes after it.
     let candidate: { readonly facts: DocumentFacts; readonly content: AsyncIterable<Buffer> } | undefined
@@ -131,7 +121,7 @@ export class HandOver {
     // Accepted means: all of it came. A handler that was content with less does not change that.
     await gate.drain()
     ledger.note(['accepted', key, facts.name])
-    this.#facts.accepted()
+    this.#accepted()
     logger.info(safeFields(fields), 'document accepted')
   }
 

@@ -73,18 +73,10 @@ export class Inbox {
   #fatal: { readonly error: unknown } | undefined
 
   constructor(facts: InboxFacts) {
-    const { operation, handler, ledger, mailbox, logger, stop } = facts
+    const { fromAddress } = facts.operation
     this.#facts = facts
-    this.#handOver = new HandOver({
-      disposition: operation.disposition,
-      handler,
-      ledger,
-      mailbox,
-      logger,
-      stop,
-      accepted: () => (this.#counts.documents += 1),
-    })
-    this.#filter = operation.fromAddress === undefined ? 0 : filterHash(operation.fromAddress)
+    this.#handOver = new HandOver(facts, () => (this.#counts.documents += 1))
+    this.#filter = fromAddress === undefined ? 0 : filterHash(fromAddress)
   }
 
   /** Rejects when the maildrop could not be listed or the state directory failed; a connection lost later is in the report. */

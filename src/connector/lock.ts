@@ -44,20 +44,23 @@ export async function lockMailbox(folder: string | undefined, mailbox: Mailbox):
 const held = new Set<string>()
 
 async function claimFile(folder: string, name: string, mailbox: Mailbox): Promise<Lock> {
+  const me = { pid: process.pid, start: startOf(process.pid) ?? '0', machine: machine() }
   for (let attempt = 1; ; attempt += 1) {
-    const mine = `${name}.${claimText({ pid: process.pid, start: startOf(process.pid) ?? '0', machine: machine() })}-${randomUUID().slice(0, 8)}${END}`
+    const mine = `${name}.${me.pid}-${me.start}-${me.machine}-${randomUUID().slice(0, 8)}${END}`
     const path = join(folder, mine)
+    let other: Claim | undefined
     try {
       await (await open(path, 'wx', 0o600)).close()
+      other = await otherClaim(folder, name, mine)
     } catch (error) {
-      throw stateError('write to the state directory', folder, error)
+      await remove(path)
+      throw stateError('take the lock in', folder, error)
     }
-    const other = await otherClaim(folder, name, mine)
     if (other === undefined) return keep(path)
     await remove(path)
     // Two that began at the same moment may both have stepped back: one of them comes first the next time.
     if (attempt === ATTEMPTS)
-      throw lockedError(mailbox, `process ${other.pid}${other.machine === machine() ? '' : ' of another machine or container'}`)
+      throw lockedError(mailbox, `process ${other.pid}${other.machine === me.machine ? '' : ' of another machine or container'}`)
     await pause(5 + Math.random() * 40)
   }
 }
@@ -115,15 +118,9 @@ const ATTEMPTS = 4
 const BEAT_MS = 20_000
 const SILENCE_MS = 90_000
 
-function claimText(claim: Claim): string {
-  return `${claim.pid}-${claim.start}-${claim.machine}`
-}
-
 function parseClaim(text: string): Claim | undefined {
-  const match = /^(\d{1,10})-(\d{1,20})-([0-9a-f]{12})-[0-9a-f]{8}$/.exec(text)
-  if (match === null) return undefined
-  const [, pid = '', start = '', machineText = ''] = match
-  return { pid: Number(pid), start, machine: machineText }
+  const [, pid, start, where] = /^(\d{1,10})-(\d{1,20})-([0-9a-f]{12})-[0-9a-f]{8}$/.exec(text) ?? []
+  return pid === undefined || start === undefined || where === undefined ? undefined : { pid: Number(pid), start, machine: where }
 }
 
 /** The start time of a running process; `undefined` when there is none, when it is dead but not yet reaped, or when the system does not tell. */

@@ -63,7 +63,7 @@ export class Outbox {
     try {
       for await (const some of batches(documents, run)) {
         signal?.throwIfAborted()
-        const receipt = await this.#message(run, some).finally(() => some.forEach(closeStream))
+        const receipt = await this.#message(run, some)
         await onReceipt?.(receipt)
         // After an abort the caller gets the reason; the log has what became of the message at hand.
         signal?.throwIfAborted()
@@ -79,7 +79,7 @@ export class Outbox {
   /** Ends the connection in order. Never rejects. */
   async close(): Promise<void> {
     clearTimeout(this.#idle)
-    await this.#inTurn(() => this.#leave())
+    await this.#inTurn(undefined, () => this.#leave())
   }
 
   async #message(run: SendRun, documents: readonly OutgoingDocument[]): Promise<SendReceipt> {
@@ -91,14 +91,13 @@ export class Outbox {
       if (run.receipts.length === 0) throw error
       return this.#receipt(undefined, undefined, { ...REFUSED, recipients: [] }, error)
     }
-    const { receipt, content, error } = await this.#inTurn(() => this.#submit(run, mail))
+    const { receipt, content, error } = await this.#inTurn(run.signal, () => this.#submit(run, mail))
     return this.#receipt(mail, content, receipt, error)
   }
 
   async #submit(run: SendRun, mail: Mail): Promise<Submitted> {
-    let connection: OutgoingConnection
     try {
-      connection = await this.#open(run)
+      await this.#open(run)
     } catch (error) {
       run.signal?.throwIfAborted()
       if (run.receipts.length === 0) throw error
@@ -107,37 +106,32 @@ export class Outbox {
     let content: MailContent | undefined
     try {
       content = await mail.content()
-      const first = await this.#once(run, mail, content, connection)
+      const first = await this.#once(run, mail, content)
       if (first.outcome !== 'unknown' || run.operation.onUnknown !== 'retry' || run.signal?.aborted === true)
         return { receipt: first, content, error: undefined }
       return { receipt: await this.#again(run, mail, first), content, error: undefined }
     } catch (error) {
       run.signal?.throwIfAborted()
-      // The connection still lives: the message was refused before anything was sent.
-      const isRefused = this.#connection?.usable === true
-      if (isRefused && run.receipts.length === 0 && error instanceof MailError && OPTION_CODES.has(error.code)) throw error
+      // The connection still lives: the message was refused before anything was sent, unless its content failed, which may go better later.
+      const isRefused = this.#connection?.usable === true && error instanceof MailError && error.phase !== 'document'
+      if (isRefused && run.receipts.length === 0 && OPTION_CODES.has(error.code)) throw error
       return { receipt: nobody(mail, isRefused ? 'refused' : 'deferred'), content, error }
     }
   }
 
   /**
-   * One submission. A connection that was in use before may have been closed by the server meanwhile; as long as the content was not touched,
-   * a new one can be tried without the risk of sending twice.
+   * One submission. A connection that was in use before may have been closed by the server meanwhile; as long as not even MAIL was answered, the
+   * content was not touched, and a new one can be tried without the risk of sending twice.
    */
-  async #once(run: SendRun, mail: Mail, content: MailContent, connection: OutgoingConnection): Promise<Receipt> {
+  async #once(run: SendRun, mail: Mail, { octets }: MailContent): Promise<Receipt> {
     const wasFresh = this.#isFresh
-    this.#isFresh = false
-    const watched = watch(content.octets)
-    const envelope = { from: mail.from, to: mail.to, options: { signal: run.signal } }
     try {
-      return await connection.submit(envelope, watched.octets)
+      return await this.#transfer(run, mail, octets)
     } catch (error) {
-      const isTouched = watched.begun || (error instanceof MailError && error.phase === 'content')
-      if (wasFresh || isTouched || connection.usable || run.signal?.aborted === true) throw error
+      const isUntouched = error instanceof MailError && (error.phase === 'mail' || error.phase === 'rset')
+      if (wasFresh || !isUntouched || this.#connection?.usable === true || run.signal?.aborted === true) throw error
       this.#facts.logger.debug(errorFields(error), 'the connection had been closed meanwhile; a new one is opened')
-      const next = await this.#open(run)
-      this.#isFresh = false
-      return next.submit(envelope, content.octets)
+      return this.#transfer(run, mail, octets)
     }
   }
 
@@ -145,15 +139,19 @@ export class Outbox {
   async #again(run: SendRun, mail: Mail, first: Receipt): Promise<Receipt> {
     this.#facts.logger.warn({ to: mail.to.length }, 'the final reply never came; the same message is sent once more')
     try {
-      const connection = await this.#open(run)
-      this.#isFresh = false
       const { octets } = await mail.content()
-      const second = await connection.submit({ from: mail.from, to: mail.to, options: { signal: run.signal } }, octets)
+      const second = await this.#transfer(run, mail, octets)
       return second.outcome === 'accepted' || second.outcome === 'partial' ? second : first
     } catch (error) {
       this.#facts.logger.warn(errorFields(error), 'the message could not be sent once more; its outcome stays unknown')
       return first
     }
+  }
+
+  async #transfer(run: SendRun, mail: Mail, octets: MailContent['octets']): Promise<Receipt> {
+    const connection = await this.#open(run)
+    this.#isFresh = false
+    return connection.submit({ from: mail.from, to: mail.to, options: { signal: run.signal } }, octets)
   }
 
   async #open(run: SendRun): Promise<OutgoingConnection> {
@@ -182,9 +180,11 @@ export class Outbox {
     await connection?.quit()
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#turns.then(work)
-    this.#turns = turn.catch(() => undefined)
+  /** After all that came before; an abort ends the waiting for it. */
+  #inTurn<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    const before = this.#turns
+    const turn = orAbort(before, signal).then(work)
+    this.#turns = Promise.allSettled([before, turn])
     return turn
   }
 
@@ -229,12 +229,12 @@ function nobody(mail: Mail, outcome: 'deferred' | 'refused'): Receipt {
   return { outcome, recipients: mail.to.map((address) => ({ address, outcome, reply: null })), reply: null, octets: 0 }
 }
 
-/** One document a message, or all in one. Documents are asked for when their turn comes. */
+/** One document a message, or all in one. Documents are asked for when their turn comes, and their streams closed when it is over. */
 async function* batches(
   documents: Iterable<OutgoingDocument> | AsyncIterable<OutgoingDocument>,
   { operation, receipts, signal }: SendRun,
 ): AsyncGenerator<readonly OutgoingDocument[]> {
-  const all: OutgoingDocument[] = []
+  const held: OutgoingDocument[] = []
   const iterator = Symbol.asyncIterator in documents ? documents[Symbol.asyncIterator]() : documents[Symbol.iterator]()
   let isOver = false
   try {
@@ -249,19 +249,23 @@ async function* batches(
       }
       isOver = next.done === true
       if (next.done === true) break
-      if (operation.together) all.push(next.value)
-      else yield [next.value]
+      held.push(next.value)
+      if (operation.together) continue
+      yield held
+      held.splice(0).forEach(closeStream)
     }
+    if (held.length > 0) yield held
   } finally {
     // Not waited for: it may be in the middle of something that never ends.
     if (!isOver) Promise.resolve(iterator.return?.()).catch(() => undefined)
+    held.forEach(closeStream)
   }
-  if (all.length > 0) yield all
 }
 
 function orAbort<T>(value: T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal?.reason)
+    if (signal?.aborted === true) onAbort()
     signal?.addEventListener('abort', onAbort, { once: true })
     void Promise.resolve(value)
       .then(resolve, reject)
@@ -273,23 +277,4 @@ function orAbort<T>(value: T | Promise<T>, signal: AbortSignal | undefined): Pro
 function closeStream(document: OutgoingDocument | null | undefined): void {
   const content = document?.content
   if (typeof content === 'object' && content !== null && 'destroy' in content && typeof content.destroy === 'function') content.destroy()
-}
-
-/** The same content, and whether anybody has begun to read it. Octets in memory can be read as often as one likes. */
-function watch(octets: MailContent['octets']): { readonly octets: MailContent['octets']; readonly begun: boolean } {
-  if (octets instanceof Uint8Array) return { octets, begun: false }
-  let begun = false
-  const { size } = octets
-  const iterable = {
-    [Symbol.asyncIterator]() {
-      begun = true
-      return octets[Symbol.asyncIterator]()
-    },
-  }
-  return {
-    octets: size === undefined ? iterable : { ...iterable, size },
-    get begun() {
-      return begun
-    },
-  }
 }

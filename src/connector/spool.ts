@@ -28,21 +28,11 @@ export class Spool {
     return new Spool(files, folder)
   }
 
-  /** Resolves with the octets, once they are durable. What the source throws comes through as it is; what the disk throws is `ERR_STATE`. */
+  /** Resolves with the octets, once they are durable. A `MailError` of the source comes through as it is; anything else is `ERR_STATE`. */
   async store(key: string, source: AsyncIterable<Uint8Array>): Promise<number> {
-    let sourceError: { readonly error: unknown } | undefined
-    async function* watched(): AsyncGenerator<Uint8Array> {
-      try {
-        yield* source
-      } catch (error) {
-        sourceError = { error }
-        throw error
-      }
-    }
     try {
-      return await replaceFile(this.#files, this.#path(key), watched())
+      return await replaceFile(this.#files, this.#path(key), source)
     } catch (error) {
-      if (sourceError !== undefined) throw sourceError.error
       throw stateError('write to the spool', this.#folder, error)
     }
   }
