@@ -4,12 +4,12 @@ import {
   checkServerOptions,
   POP3_DEFAULTS,
   type CheckedOptions,
-  type Credentials,
   type Secret,
   type ServerOptions,
   type TlsFacts,
   type UpgradeOptions,
 } from '../tls/options.ts'
+import { readSecret } from '../tls/secret.ts'
 import { connect } from '../tls/socket.ts'
 import { nextEvent, type Transport, type Wait } from '../tls/transport.ts'
 import * as command from './command.ts'
@@ -17,7 +17,6 @@ import type { Command } from './command.ts'
 import { Pop3ReplyError } from './errors.ts'
 import { decodeText, parseStat, type Listing, type StatusReply, type UniqueIdListing } from './grammar.ts'
 import { Lane, type Exchange } from './lane.ts'
-import { MessageContent, type Retrieval } from './retrieval.ts'
 import { Pop3Session, type Pop3BodyEvent, type Pop3Event } from './session.ts'
 
 /** What is left of an answer that nobody wants is read when it is at most this long; otherwise the connection ends. */
@@ -26,6 +25,12 @@ const MAX_DRAIN_OCTETS = 256 * 1024
 const GOODBYE_MS = 1_000
 /** About what an entry of a listing costs on the wire. */
 const ENTRY_OCTETS = 32
+
+/** The octets of one message, once: iterating gives owned chunks; `views()` gives borrowed ones, valid until the next, which is what `readMessage` wants. */
+export interface Retrieval extends AsyncIterable<Buffer> {
+  readonly number: number
+  views(): AsyncIterable<Buffer>
+}
 
 /**
  * A POP3 connection (RFC 1939). Calls may be made at any time; each has its turn in order. A call waits while the content of a message is
@@ -63,7 +68,7 @@ export class Pop3Client implements AsyncDisposable {
    */
   static async connect(options: ServerOptions): Promise<Pop3Client> {
     const checked = checkServerOptions(options, POP3_DEFAULTS)
-    checkLogin(checked.auth, checked.allowClearTextAuth || checked.security !== 'none')
+    checkLogin(checked, checked.security !== 'none')
     try {
       return await Pop3Client.#start(await connect(checked), checked, true)
     } catch (error) {
@@ -76,7 +81,7 @@ export class Pop3Client implements AsyncDisposable {
   /** The same on a transport that is there already; `host` and `port` only name it. */
   static async over(transport: Transport, options: ServerOptions): Promise<Pop3Client> {
     const checked = checkServerOptions(options, POP3_DEFAULTS)
-    checkLogin(checked.auth, checked.allowClearTextAuth || checked.security === 'starttls' || transport.tls !== null)
+    checkLogin(checked, checked.security === 'starttls' || transport.tls !== null)
     return Pop3Client.#start(transport, checked, true)
   }
 
@@ -85,7 +90,7 @@ export class Pop3Client implements AsyncDisposable {
     try {
       options.signal?.throwIfAborted()
       options.signal?.addEventListener('abort', client.#onAbort, { once: true })
-      await client.#begin(options.auth, asksCapabilities)
+      await client.#begin(options, asksCapabilities)
       return client
     } catch (error) {
       await client.#abandon(error)
@@ -145,13 +150,11 @@ export class Pop3Client implements AsyncDisposable {
   /** One after the other, in the order given. What is left of one is skipped when the next is asked for. */
   async *retrieveAll(numbers: Iterable<number>): AsyncGenerator<Retrieval, void, undefined> {
     for (const number of numbers) {
-      let exchange: Exchange | undefined
+      const asked = command.retr(number)
       try {
-        yield this.#content(number, command.retr(number), (begun) => {
-          exchange = begun
-        })
+        yield this.#content(number, asked)
       } finally {
-        if (exchange !== undefined) this.#lane.giveUp(exchange)
+        this.#lane.giveUp(asked)
       }
     }
   }
@@ -182,21 +185,18 @@ export class Pop3Client implements AsyncDisposable {
     else this.#fail(new MailError('ERR_CLOSED', 'the client was disposed of while a call was under way', { phase: 'quit' }))
   }
 
-  async #begin(auth: Credentials | undefined, asksCapabilities: boolean): Promise<void> {
-    const { security, tls, allowClearTextAuth } = this.#options
+  async #begin(options: CheckedOptions, asksCapabilities: boolean): Promise<void> {
+    const { auth, security, tls } = options
     await this.#receiveGreeting()
-    const askCapabilities = async (): Promise<void> => {
-      this.#capabilities = asksCapabilities ? await this.#askCapabilities() : new Map()
-    }
-    await askCapabilities()
+    if (asksCapabilities) await this.#askCapabilities()
     if (security === 'starttls' && this.tls === null) {
       await this.#startTls(tls)
-      await askCapabilities()
+      if (asksCapabilities) await this.#askCapabilities()
     }
     if (auth === undefined) return
-    checkLogin(auth, allowClearTextAuth || this.tls !== null)
+    checkLogin(options, this.tls !== null)
     if ('password' in auth) await this.#logIn(auth.user, auth.password)
-    await askCapabilities() // they may differ after the login (RFC 2449 §5)
+    if (asksCapabilities) await this.#askCapabilities() // they may differ after the login (RFC 2449 §5)
   }
 
   async #receiveGreeting(): Promise<void> {
@@ -214,7 +214,7 @@ export class Pop3Client implements AsyncDisposable {
     }
   }
 
-  async #askCapabilities(): Promise<Map<string, readonly string[]>> {
+  async #askCapabilities(): Promise<void> {
     const capabilities = new Map<string, readonly string[]>()
     try {
       for await (const [tag, parameters] of this.#parts(command.capa(), (event) => (event.type === 'capabilities' ? event.entries : []))) {
@@ -223,7 +223,7 @@ export class Pop3Client implements AsyncDisposable {
     } catch (error) {
       if (!(error instanceof Pop3ReplyError)) throw error
     }
-    return capabilities
+    this.#capabilities = capabilities
   }
 
   async #startTls(tls: UpgradeOptions): Promise<void> {
@@ -245,52 +245,43 @@ export class Pop3Client implements AsyncDisposable {
 
   async #logIn(user: string, password: Secret): Promise<void> {
     await this.#ask(command.user(user))
-    const secret = typeof password === 'string' ? password : await orAbort(Promise.resolve(password()), this.#options.signal)
-    await this.#ask(command.pass(secret))
+    const { timeouts, signal } = this.#options
+    await this.#ask(command.pass(await readSecret(password, timeouts.command, signal)))
   }
 
   /** A command whose answer is one line. */
-  async #ask(asked: Command): Promise<StatusReply> {
-    const exchange = this.#lane.enter(asked)
-    try {
-      return await this.#status(exchange)
-    } finally {
-      this.#lane.release(exchange)
-    }
+  #ask(asked: Command): Promise<StatusReply> {
+    return this.#status(this.#lane.enter(asked))
   }
 
-  #content(number: number, asked: Command, onBegin?: (exchange: Exchange) => void): Retrieval {
-    return new MessageContent(number, (owned) => this.#parts(asked, (event) => contentOf(event, owned || event.last), onBegin))
+  #content(number: number, asked: Command): Retrieval {
+    let begun = false
+    const begin = (owned: boolean): AsyncGenerator<Buffer, void, undefined> => {
+      if (begun) {
+        throw new MailError('ERR_SESSION_STATE', `the content of message ${number} can be read only once`, { phase: asked.phase, reusable: true })
+      }
+      begun = true
+      return this.#parts(asked, (event) => contentOf(event, owned || event.last))
+    }
+    return { number, [Symbol.asyncIterator]: () => begin(true), views: () => ({ [Symbol.asyncIterator]: () => begin(false) }) }
   }
 
   /** A command whose answer has a body, as the pieces of it. Asks for octets only when a piece is wanted. */
-  async *#parts<T>(
-    asked: Command,
-    take: (event: Pop3BodyEvent) => readonly T[],
-    onBegin?: (exchange: Exchange) => void,
-  ): AsyncGenerator<T, void, undefined> {
+  async *#parts<T>(asked: Command, take: (event: Pop3BodyEvent) => readonly T[]): AsyncGenerator<T, void, undefined> {
     const exchange = this.#lane.enter(asked)
-    onBegin?.(exchange)
+    await this.#status(exchange)
+    const { command: commandMs, transaction } = this.#options.timeouts
+    const until = performance.now() + (asked.answer === 'capabilities' ? commandMs : transaction)
     try {
-      await this.#status(exchange)
-      const until = performance.now() + this.#options.timeouts.transaction
-      let octets = 0
-      for (let last = false; !last;) {
-        const event = await this.#body(exchange, until)
-        last = event.last
-        octets += weigh(event)
-        if (last && event.type === 'content') this.#publish(pop3ReplyChannel, `${octets} octets of content`)
-        const parts = take(event)
-        // What came with the end is owned, so the next call need not wait until it was looked at.
-        if (last) this.#lane.release(exchange)
-        for (const part of parts) {
-          exchange.suspend()
+      while (!exchange.answered) {
+        for (const part of await this.#body(exchange, until, take)) {
+          exchange.suspendedAt = performance.now()
           yield part
-          exchange.resume()
+          exchange.suspendedAt = undefined
+          if (exchange.givenUp !== undefined) throw exchange.givenUp
         }
       }
     } finally {
-      exchange.suspended = false
       if (exchange.givenUp === undefined) await this.#drain(exchange) // otherwise another call sees to it
     }
   }
@@ -301,13 +292,13 @@ export class Pop3Client implements AsyncDisposable {
     const { command: commandMs, idle, quit } = this.#options.timeouts
     const event = await this.#event({ phase: asked.phase, totalMs: asked.verb === 'QUIT' ? quit : commandMs, idleMs: idle })
     if (event.type !== 'reply') throw unexpected(event)
-    if (event.more) exchange.open = true
-    else this.#lane.answered(exchange)
+    if (!event.more) this.#lane.release(exchange)
     if (!event.reply.ok) throw new Pop3ReplyError(asked.phase, event.reply)
     return event.reply
   }
 
-  async #body(exchange: Exchange, until: number): Promise<Pop3BodyEvent> {
+  /** The next piece of a body, as what is taken from it. What came with the end is owned, so the next call need not wait until it was looked at. */
+  async #body<T>(exchange: Exchange, until: number, take: (event: Pop3BodyEvent) => readonly T[]): Promise<readonly T[]> {
     const { phase } = exchange.command
     const { idle } = this.#options.timeouts
     const leftMs = until - performance.now()
@@ -316,26 +307,31 @@ export class Pop3Client implements AsyncDisposable {
     }
     const event = await this.#event({ phase, totalMs: Math.min(idle, leftMs), idleMs: idle })
     if (event.type === 'greeting' || event.type === 'reply') throw unexpected(event)
-    if (event.last) this.#lane.answered(exchange)
-    return event
+    exchange.octets += weigh(event)
+    const parts = take(event)
+    if (event.last) {
+      if (event.type === 'content') this.#publish(pop3ReplyChannel, `${exchange.octets} octets of content`)
+      this.#lane.release(exchange)
+    }
+    return parts
   }
 
   /** Ends a reader's turn. A short rest of its answer is read; for a long one the connection ends. */
   async #drain(exchange: Exchange): Promise<void> {
+    exchange.suspendedAt = undefined
+    const until = performance.now() + this.#options.timeouts.command
+    const most = exchange.octets + MAX_DRAIN_OCTETS
+    const { phase } = exchange.command
     try {
-      const until = performance.now() + this.#options.timeouts.command
-      for (let octets = 0; exchange.open && !this.#failed;) {
-        octets += weigh(await this.#body(exchange, until))
-        if (octets <= MAX_DRAIN_OCTETS || !exchange.open) continue
-        const { phase } = exchange.command
-        this.#fail(
-          new MailError('ERR_CLOSED', `an answer was left in the ${phase} phase with much of it to come, so the connection was closed`, { phase }),
-        )
+      while (!exchange.answered && !this.#failed) {
+        if (exchange.octets <= most) await this.#body(exchange, until, () => [])
+        else
+          throw this.#fail(
+            new MailError('ERR_CLOSED', `an answer was left in the ${phase} phase with much of it to come, so the connection was closed`, { phase }),
+          )
       }
     } catch {
       // The connection has failed with it; later calls are told.
-    } finally {
-      this.#lane.release(exchange)
     }
   }
 
@@ -351,7 +347,11 @@ export class Pop3Client implements AsyncDisposable {
     const { command: asked } = exchange
     try {
       // What came unasked must not be taken for the answer to what is asked now (S17, H16).
-      for (let chunk = this.#readAhead(); chunk !== null; chunk = this.#readAhead()) this.#session.receive(chunk)
+      while (this.#session.quiet) {
+        const chunk = this.#transport.readAhead()
+        if (chunk === null) break
+        this.#session.receive(chunk)
+      }
       const octets = this.#session.request(asked)
       this.#publish(pop3CommandChannel, asked.shown)
       this.#transport.write([octets], asked.phase, this.#options.timeouts.command).catch((error: unknown) => this.#fail(error))
@@ -361,10 +361,6 @@ export class Pop3Client implements AsyncDisposable {
       if (!(error instanceof MailError && error.reusable)) this.#fail(error)
       return false
     }
-  }
-
-  #readAhead(): Buffer | null {
-    return this.#session.quiet ? this.#transport.readAhead() : null
   }
 
   async #leaveTaking(): Promise<{ confirmed: boolean }> {
@@ -379,7 +375,6 @@ export class Pop3Client implements AsyncDisposable {
     } catch {
       return { confirmed: false }
     } finally {
-      this.#lane.release(exchange)
       await this.#close(Math.max(1, this.#options.timeouts.quit - (performance.now() - from)))
     }
   }
@@ -423,12 +418,12 @@ export class Pop3Client implements AsyncDisposable {
 }
 
 /** Whether there is a way to log in, and whether the credentials may leave. */
-function checkLogin(auth: Credentials | undefined, mayLeave: boolean): void {
+function checkLogin({ auth, allowClearTextAuth }: CheckedOptions, secured: boolean): void {
   if (auth === undefined) return
   if (!('password' in auth) || (auth.mechanism !== undefined && auth.mechanism.toUpperCase() !== 'USER')) {
     throw new MailError('ERR_AUTH_MECHANISM', 'POP3 logs in with a user and a password (USER and PASS); leave auth.mechanism out', { phase: 'auth' })
   }
-  if (!mayLeave) {
+  if (!secured && !allowClearTextAuth) {
     throw new MailError(
       'ERR_AUTH_CLEAR_TEXT',
       "the credentials would leave in clear text; use security 'tls' or 'starttls', or set allowClearTextAuth",
@@ -456,17 +451,5 @@ function contentOf(event: Pop3BodyEvent, owned: boolean): readonly Buffer[] {
 
 function weigh(event: Pop3BodyEvent): number {
   if (event.type !== 'content') return event.entries.length * ENTRY_OCTETS
-  let octets = 0
-  for (const view of event.views) octets += view.length
-  return octets
-}
-
-/** The promise, or the signal's reason when that comes first. */
-function orAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
+  return event.views.reduce((octets, { length }) => octets + length, 0)
 }

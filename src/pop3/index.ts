@@ -1,6 +1,5 @@
-export { Pop3Client } from './client.ts'
+export { Pop3Client, type Retrieval } from './client.ts'
 export { Pop3ReplyError } from './errors.ts'
 export type { Listing, UniqueIdListing } from './grammar.ts'
-export type { Retrieval } from './retrieval.ts'
 export { MailError } from '../errors.ts'
 export type { Credentials, Secret, ServerOptions, Timeouts, TlsFacts, TlsOptions, TlsVersion } from '../tls/options.ts'

@@ -18,7 +18,7 @@ import {
   type StatusReply,
   type UniqueIdListing,
 } from './grammar.ts'
-import { ListReader, uniqueNumbers } from './listing.ts'
+import { ListReader, unique } from './listing.ts'
 
 /** A piece of what follows a `+OK`. With `last` the answer is complete. */
 export type Pop3BodyEvent =
@@ -42,11 +42,7 @@ const LISTING_SLACK = 1_000
 /** Some servers send an empty line before a status line (Office 365 at DELE). */
 const MAX_BLANK_LINES = 4
 
-/** A list of one kind: its reader, and the event that its entries become. */
-interface List {
-  readonly reader: { push(line: Buffer): void; readonly length: number }
-  readonly event: (last: boolean) => Pop3BodyEvent
-}
+type List = ListReader<Listing, Pop3BodyEvent> | ListReader<UniqueIdListing, Pop3BodyEvent> | ListReader<Capability, Pop3BodyEvent>
 
 /**
  * The client's side of RFC 1939 §3: AUTHORIZATION → TRANSACTION → UPDATE. `request` gives the octets of a command and notes that an answer
@@ -207,9 +203,9 @@ export class Pop3Session implements Session<Pop3Event> {
     else if (command.verb === 'RSET') this.#messageCount = undefined // messages may have come back
   }
 
-  #beginBody(command: Command): void {
-    const listingLines = Math.min(MAX_LISTING_LINES, (this.#messageCount ?? MAX_LISTING_LINES) + LISTING_SLACK)
-    switch (command.answer) {
+  #beginBody({ answer }: Command): void {
+    const lines = Math.min(MAX_LISTING_LINES, (this.#messageCount ?? MAX_LISTING_LINES) + LISTING_SLACK)
+    switch (answer) {
       case 'status':
         break
       case 'content':
@@ -218,28 +214,23 @@ export class Pop3Session implements Session<Pop3Event> {
         this.#content = this.#splitter.take()
         break
       case 'listing': {
-        const reader = new ListReader(
-          parseListing,
-          uniqueNumbers<Listing>((entry) => entry.octets),
-          listingLines,
-        )
-        this.#body = { reader, event: (last) => ({ type: 'listing', entries: reader.take(), last }) }
+        const parse = unique(parseListing, ({ octets }) => octets)
+        this.#body = new ListReader(parse, (entries, last) => ({ type: answer, entries, last }), lines)
         break
       }
       case 'unique-ids': {
-        const reader = new ListReader(
-          parseUniqueIdListing,
-          uniqueNumbers<UniqueIdListing>((entry) => entry.uniqueId),
-          listingLines,
+        const parse = unique(parseUniqueIdListing, ({ uniqueId }) => uniqueId)
+        this.#body = new ListReader(parse, (entries, last) => ({ type: answer, entries, last }), lines)
+        break
+      }
+      case 'capabilities':
+        this.#body = new ListReader(
+          parseCapability,
+          (entries, last) => ({ type: answer, entries, last }),
+          MAX_CAPABILITY_LINES,
+          MAX_CAPABILITY_OCTETS,
         )
-        this.#body = { reader, event: (last) => ({ type: 'unique-ids', entries: reader.take(), last }) }
         break
-      }
-      case 'capabilities': {
-        const reader = new ListReader(parseCapability, () => true, MAX_CAPABILITY_LINES, MAX_CAPABILITY_OCTETS)
-        this.#body = { reader, event: (last) => ({ type: 'capabilities', entries: reader.take(), last }) }
-        break
-      }
     }
   }
 
@@ -265,18 +256,18 @@ export class Pop3Session implements Session<Pop3Event> {
     return views.length === 0 && rest === undefined ? undefined : { type: 'content', views, last: rest !== undefined && !cut }
   }
 
-  #nextEntries({ reader, event }: List): Pop3BodyEvent | undefined {
+  #nextEntries(list: List): Pop3BodyEvent | undefined {
     try {
       for (let line = this.#splitter.next(); line !== undefined; line = this.#splitter.next()) {
         this.#observe(line)
-        if (isFinalDot(line)) return event(true)
-        reader.push(line)
+        if (isFinalDot(line)) return list.take(true)
+        list.push(line)
       }
     } catch (error) {
-      if (reader.length === 0) throw error
+      if (list.length === 0) throw error
       this.#failure = error
     }
-    return reader.length === 0 ? undefined : event(false)
+    return list.length === 0 ? undefined : list.take(false)
   }
 }
 
