@@ -43,7 +43,7 @@ function tlsCause(raw: string, text: string, host: string): [code: ErrorCode, me
     const when = raw === 'CERT_HAS_EXPIRED' ? 'has expired' : 'is not valid yet'
     return ['ERR_TLS_EXPIRED', `the certificate of ${host} ${when}; renew it on the server, or check the clock`, false]
   }
-  if (CERTIFICATE_CODES.has(raw) || /too weak|too small|certificate verify failed/i.test(text)) {
+  if (CERTIFICATE_CODE.test(raw) || /too weak|too small|certificate verify failed/i.test(text)) {
     const why = raw === 'UNSPECIFIED' || raw === '' ? text.trim() : raw
     return ['ERR_TLS_CERTIFICATE', `the certificate of ${host} is not trusted (${printable(why)}); give its authority as a CA file`, false]
   }
@@ -64,37 +64,19 @@ function tlsCause(raw: string, text: string, host: string): [code: ErrorCode, me
   if (/HANDSHAKE_FAILURE|NO_SHARED_CIPHER/i.test(text)) {
     return ['ERR_TLS_HANDSHAKE', `${host} refused the handshake: no cipher or signature in common, or it demands a client certificate`, false]
   }
-  if (/ECONNRESET|EPIPE|disconnected before secure/i.test(text)) {
+  if (text.trim() === '' || /ECONNRESET|EPIPE|disconnected before secure/i.test(text)) {
     return ['ERR_TLS_HANDSHAKE', `${host} closed the connection during the TLS handshake`, true]
   }
   return ['ERR_TLS_HANDSHAKE', `the TLS handshake with ${host} failed (${printable(raw === '' ? text.trim() : raw)})`, false]
 }
 
-const CERTIFICATE_CODES = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_DECRYPT_CERT_SIGNATURE',
-  'UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY',
-  'CERT_SIGNATURE_FAILURE',
-  'CERT_CHAIN_TOO_LONG',
-  'CERT_REVOKED',
-  'CERT_REJECTED',
-  'CERT_UNTRUSTED',
-  'INVALID_CA',
-  'INVALID_PURPOSE',
-  'PATH_LENGTH_EXCEEDED',
-  'ERROR_IN_CERT_NOT_BEFORE_FIELD',
-  'ERROR_IN_CERT_NOT_AFTER_FIELD',
-  'HOSTNAME_MISMATCH',
-])
+/** Of OpenSSL's names for what is wrong with a certificate; its alerts, which are about ours, begin with ERR_. */
+const CERTIFICATE_CODE = /^(?!ERR_)\w*(?:CERT|ISSUER|SIGNATURE|INVALID_CA|PURPOSE|PATH_LENGTH|HOSTNAME_MISMATCH)|^UNSPECIFIED$/
 
-/** A connection that worked and then broke. */
+/** A connection that worked and then broke. With TLS 1.3 a server refuses our certificate only after the handshake. */
 export function closedError(error: unknown, host: string, phase: Phase): MailError {
-  if (/^ERR_SSL_|^ERR_TLS_/.test(rawCode(error))) return tlsError(error, host, phase)
   const code = rawCode(error)
+  if (/^ERR_SSL_.*(?:CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)/.test(code)) return tlsError(error, host, phase)
   return new MailError('ERR_CLOSED', `the connection to ${printable(host)} broke${code === '' ? '' : ` (${code})`}`, {
     phase,
     transient: true,

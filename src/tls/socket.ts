@@ -13,6 +13,9 @@ import type { Transport } from './transport.ts'
 const PLAIN_BUFFER_BYTES = 64 * 1024
 const TLS_BUFFER_BYTES = 16 * 1024
 
+/** Node does not return to an address that did not answer in this time (250 ms unless told), so it must be enough for a far server. */
+const MAX_ATTEMPT_MS = 1_000
+
 /**
  * Connects, and with security `tls` shakes hands. Rejects with `ERR_HOST_UNKNOWN`, `ERR_CONNECT`, `ERR_TIMEOUT`, an `ERR_TLS_…` or the signal's
  * reason; nothing is left open then.
@@ -32,11 +35,6 @@ export async function connect(options: CheckedOptions): Promise<Transport> {
 /** Where octets should keep coming. Elsewhere a server may be silent for as long as the timers allow. */
 const RATED_PHASES: ReadonlySet<Phase> = new Set(['retr', 'top', 'list', 'uidl'])
 
-interface Reader {
-  readonly resolve: (chunk: Buffer | null) => void
-  readonly fail: () => void
-}
-
 /**
  * A socket read on demand: one chunk ahead at most, so that a slow consumer slows the server. While Node allows it (not on an upgraded socket)
  * it reads into buffers of its own in turn: one is lent to the consumer, one holds the chunk ahead.
@@ -52,14 +50,16 @@ class SocketTransport implements Transport {
   #ahead: Buffer | null = null
   /** Copies of what came behind the chunk ahead: TLS gives every record of the segment that it has read, also when it was told to stop. */
   readonly #behind: Buffer[] = []
-  #reader: Reader | null = null
+  /** Settles the read that waits: with a chunk, the end, or the failure. */
+  #reader: ((chunk: Buffer | null) => void) | null = null
   #ended = false
   /** Why nothing works any more: a reason that was given to `destroy`, or what the socket said. */
   #failure: { readonly reason: unknown } | { readonly cause: unknown } | undefined
   #discard = false
-  /** Writes handed to the socket and not finished, and who waits for one of them. */
+  /** Writes handed to the socket and not finished. */
   #writing = 0
-  readonly #writeWaiters: (() => void)[] = []
+  /** Who waits for something else than octets: called at each change. */
+  readonly #waiters: (() => void)[] = []
   readonly #readRate: RateMeter
   readonly #writeRate: RateMeter
   /** A command has left since the last read: the wait that follows is the server's thinking, not its speed. */
@@ -76,7 +76,8 @@ class SocketTransport implements Transport {
       buffer: (): Buffer => this.#freeBuffer(),
       callback: (length: number, buffer: Uint8Array): boolean => this.#arrived(asBuffer(buffer).subarray(0, length)),
     }
-    const address = { host: options.host, port: options.port, onread }
+    const autoSelectFamilyAttemptTimeout = Math.ceil(Math.min(MAX_ATTEMPT_MS, options.timeouts.connect / 4))
+    const address = { host: options.host, port: options.port, onread, autoSelectFamily: true, autoSelectFamilyAttemptTimeout }
     this.#socket = options.security === 'tls' ? tls.connect({ ...handshakeOptions(options.tls), ...address }) : net.connect(address)
     this.#socket.setNoDelay(true)
     this.#attach(this.#socket)
@@ -84,11 +85,11 @@ class SocketTransport implements Transport {
   }
 
   async open(): Promise<void> {
-    const { host, port, timeouts } = this.#options
     const socket = this.#socket
-    await this.#opened('connect', timeouts.connect, (error) => connectError(error, host, port))
+    socket.once('connect', this.#wake)
+    await this.#until(() => !socket.connecting, this.#options.timeouts.connect, 'connect', 'does not accept a connection')
     if (socket instanceof tls.TLSSocket) await this.#secured(socket, this.#options.tls)
-    this.#socket.resume()
+    socket.resume()
   }
 
   async upgrade(options: UpgradeOptions): Promise<TlsFacts> {
@@ -103,8 +104,10 @@ class SocketTransport implements Transport {
       this.destroy(injected)
       throw injected
     }
+    if (this.#ended) throw this.#failed('tls') // Node would wait for an answer all the same
     const plain = this.#socket
-    this.#detach(plain)
+    // 'error' stays: the wrapped socket may still raise one.
+    plain.off('end', this.#onEnd).off('close', this.#onClose)
     const secure = tls.connect({ ...handshakeOptions(options), socket: plain })
     this.#socket = secure
     this.#attach(secure)
@@ -120,34 +123,21 @@ class SocketTransport implements Transport {
 
   read(phase: Phase, waitMs: number): Promise<Buffer | null> {
     if (this.#reader !== null) return Promise.reject(new MailError('ERR_SESSION_STATE', 'a read is already under way', { phase }))
-    const arrived = this.readAhead()
-    if (arrived !== null) return Promise.resolve(arrived)
+    const ahead = this.readAhead()
+    if (ahead !== null) return Promise.resolve(ahead)
     if (this.#failure !== undefined) return Promise.reject(this.#failed(phase))
     if (this.#ended) return Promise.resolve(null)
     return new Promise((resolve, reject) => {
       const from = performance.now()
-      const timer = setTimeout(() => {
-        this.destroy(timeoutError(`${this.host} sent nothing`, waitMs, phase))
-      }, waitMs)
-      const settle = (): void => {
+      const timer = setTimeout(() => this.destroy(timeoutError(`${this.host} sent nothing`, waitMs, phase)), waitMs)
+      this.#reader = (chunk) => {
         clearTimeout(timer)
         this.#reader = null
-      }
-      this.#reader = {
-        resolve: (arrived) => {
-          settle()
-          const waited = this.#thinking || !RATED_PHASES.has(phase) ? 0 : performance.now() - from
-          this.#thinking = false
-          if (arrived !== null && this.#readRate.add(arrived.length, waited)) {
-            const slow = this.#tooSlow(phase)
-            this.destroy(slow)
-            reject(slow)
-          } else resolve(arrived)
-        },
-        fail: () => {
-          settle()
-          reject(this.#failed(phase))
-        },
+        const waitedMs = this.#thinking || !RATED_PHASES.has(phase) ? 0 : performance.now() - from
+        this.#thinking = false
+        if (chunk !== null) this.#measure(this.#readRate, chunk.length, waitedMs, phase)
+        if (this.#failure === undefined) resolve(chunk)
+        else reject(this.#failed(phase))
       }
     })
   }
@@ -176,11 +166,17 @@ class SocketTransport implements Transport {
     const last = views.length - 1
     views.forEach((view, at) => (at === last ? socket.write(view, this.#wrote) : socket.write(view)))
     if (views.length > 1) socket.uncork()
-    await this.#waitForWrites(1, octets, phase, waitMs)
+    const from = performance.now()
+    await this.#until(() => this.#writing <= 1, waitMs, phase, 'took nothing')
+    this.#measure(this.#writeRate, octets, performance.now() - from, phase)
+    if (this.#failure !== undefined) throw this.#failed(phase)
   }
 
   async flush(phase: Phase, waitMs: number): Promise<void> {
-    await this.#waitForWrites(0, 0, phase, waitMs)
+    do {
+      const before = this.#writing
+      await this.#until(() => this.#writing < before || before === 0, waitMs, phase, 'took nothing')
+    } while (this.#writing > 0)
   }
 
   get localAddress(): string {
@@ -196,7 +192,7 @@ class SocketTransport implements Transport {
     this.#failure ??= { reason: new MailError('ERR_CLOSED', `the connection to ${this.host} is closed`, { phase: 'quit' }) }
     this.#discard = true
     this.#drop()
-    this.#settleWaiters()
+    this.#settle()
     if (socket.destroyed) return
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => socket.destroy(), waitMs)
@@ -214,7 +210,7 @@ class SocketTransport implements Transport {
     this.#drop()
     this.#socket.destroy()
     this.#release()
-    this.#settleWaiters()
+    this.#settle()
   }
 
   /** A chunk came. Whether to go on reading: not when the consumer has another one before it. */
@@ -222,7 +218,7 @@ class SocketTransport implements Transport {
     if (this.#discard) return true
     if (this.#reader !== null) {
       this.#lent = chunk
-      this.#reader.resolve(chunk)
+      this.#reader(chunk)
       return true
     }
     if (this.#ahead === null) this.#ahead = chunk
@@ -238,64 +234,58 @@ class SocketTransport implements Transport {
     return buffer
   }
 
-  readonly #wrote = (): void => {
+  readonly #wrote = (error?: Error | null): void => {
     this.#writing--
-    for (const waiter of this.#writeWaiters.splice(0)) waiter()
+    if (error) this.#failure ??= { cause: error }
+    this.#wake()
   }
 
-  async #waitForWrites(most: number, octets: number, phase: Phase, waitMs: number): Promise<void> {
-    const from = performance.now()
-    while (this.#writing > most && this.#failure === undefined && !this.#socket.destroyed) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(() => this.destroy(timeoutError(`${this.host} took nothing`, waitMs, phase)), waitMs)
-        this.#writeWaiters.push(() => {
-          clearTimeout(timer)
-          resolve()
-        })
-      })
-    }
-    if (this.#failure !== undefined || this.#writing > most) throw this.#failed(phase)
-    if (this.#writeRate.add(octets, performance.now() - from)) {
-      const slow = this.#tooSlow(phase)
-      this.destroy(slow)
-      throw slow
-    }
+  readonly #wake = (): void => {
+    for (const waiter of this.#waiters.splice(0)) waiter()
   }
 
-  #tooSlow(phase: Phase): MailError {
-    return new MailError('ERR_TIMEOUT', `${this.host} moves less than ${this.#options.minimumRate} octets a second`, { phase, transient: true })
+  /** Waits until `done`. The end of everything rejects instead; the deadline is such an end. */
+  async #until(done: () => boolean, waitMs: number, phase: Phase, fault: string): Promise<void> {
+    if (this.#failure === undefined && !done()) {
+      const timer = setTimeout(() => this.destroy(timeoutError(`${this.host} ${fault}`, waitMs, phase)), waitMs)
+      while (this.#failure === undefined && !this.#socket.destroyed && !done()) await new Promise<void>((resolve) => this.#waiters.push(resolve))
+      clearTimeout(timer)
+    }
+    if (this.#failure !== undefined || !done()) throw this.#failed(phase)
+  }
+
+  /** Ends the connection when octets that were waited for are too few. */
+  #measure(meter: RateMeter, octets: number, waitedMs: number, phase: Phase): void {
+    if (!meter.add(octets, waitedMs)) return
+    const slow = `${this.host} moves less than ${this.#options.minimumRate} octets a second`
+    this.destroy(new MailError('ERR_TIMEOUT', slow, { phase, transient: true }))
   }
 
   #attach(socket: net.Socket): void {
-    socket.on('end', this.#onEnd)
-    socket.on('error', this.#onError)
-    socket.on('close', this.#onClose)
-  }
-
-  #detach(socket: net.Socket): void {
-    socket.off('end', this.#onEnd)
-    socket.off('close', this.#onClose) // 'error' stays: the wrapped socket may still raise one
+    socket.on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose)
   }
 
   readonly #onEnd = (): void => {
     this.#ended = true
-    this.#reader?.resolve(null)
+    this.#reader?.(null)
   }
 
   readonly #onError = (error: Error): void => {
     this.#failure ??= { cause: error }
-    this.#settleWaiters()
+    this.#settle()
   }
 
   readonly #onClose = (): void => {
     if (!this.#ended) this.#failure ??= { cause: undefined } // after a clean end, reads go on saying so
     this.#release()
-    this.#settleWaiters()
+    this.#settle()
   }
 
   #failed(phase: Phase): unknown {
     if (this.#failure !== undefined && 'reason' in this.#failure) return this.#failure.reason
-    return closedError(this.#failure?.cause, this.host, phase)
+    const cause = this.#failure?.cause
+    if (phase === 'connect') return connectError(cause, this.host, this.port)
+    return phase === 'tls' ? tlsError(cause, this.host) : closedError(cause, this.host, phase)
   }
 
   #drop(): void {
@@ -307,41 +297,22 @@ class SocketTransport implements Transport {
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
   }
 
-  #settleWaiters(): void {
-    if (this.#failure !== undefined) this.#reader?.fail()
-    for (const waiter of this.#writeWaiters.splice(0)) waiter()
-  }
-
-  /** Waits for `event`; the first error, the deadline or the end of everything rejects instead. */
-  async #opened(event: 'connect' | 'secureConnect', waitMs: number, explain: (error: unknown) => MailError): Promise<void> {
-    const socket = this.#socket
-    const phase = event === 'connect' ? 'connect' : 'tls'
-    await new Promise<void>((resolve, reject) => {
-      const settle = (settled: () => void): void => {
-        clearTimeout(timer)
-        socket.off(event, onOpen).off('error', onError).off('close', onClose)
-        settled()
-      }
-      const onOpen = (): void => settle(resolve)
-      const onError = (error: unknown): void => settle(() => reject(explain(error)))
-      const onClose = (): void =>
-        settle(() => reject(this.#options.signal?.aborted === true ? this.#options.signal.reason : explain(new Error('closed'))))
-      const timer = setTimeout(() => {
-        settle(() =>
-          reject(timeoutError(event === 'connect' ? `no connection to ${this.host}` : `no TLS handshake with ${this.host}`, waitMs, phase)),
-        )
-      }, waitMs)
-      socket.on(event, onOpen).on('error', onError).on('close', onClose)
-    })
+  #settle(): void {
+    if (this.#failure !== undefined) this.#reader?.(null)
+    this.#wake()
   }
 
   async #secured(socket: tls.TLSSocket, options: UpgradeOptions): Promise<TlsFacts> {
+    let secure = false
+    socket.once('secureConnect', () => {
+      secure = true
+      this.#wake()
+    })
     try {
-      await this.#opened('secureConnect', options.handshakeMs, (error) => tlsError(error, this.host))
-      const facts = handshakeFacts(socket, options)
-      this.tls = facts
-      this.#publish(facts, options)
-      return facts
+      await this.#until(() => secure, options.handshakeMs, 'tls', 'does not finish the TLS handshake')
+      this.tls = handshakeFacts(socket, options)
+      this.#publish(this.tls, options)
+      return this.tls
     } catch (error) {
       this.destroy(error)
       throw error

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
+import dns from 'node:dns'
 import * as net from 'node:net'
 import * as tls from 'node:tls'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { connectChannel } from '../../../src/diagnostics.ts'
 import { checkServerOptions, connect, POP3_DEFAULTS, type ServerOptions, type TlsOptions, type Transport } from '../../../src/tls/index.ts'
 import { makeAuthority, makeSelfSigned } from '../../support/certificates.ts'
@@ -13,6 +14,7 @@ const HELLO = Buffer.from('+OK hello\r\n')
 const servers: net.Server[] = []
 const sockets = new Set<net.Socket>()
 afterEach(() => {
+  vi.restoreAllMocks()
   for (const socket of sockets) socket.destroy()
   for (const server of servers.splice(0)) server.close()
 })
@@ -242,6 +244,75 @@ test('octets behind the answer to the upgrade end it (T5)', async () => {
   // The forged octets are on their way; the read ahead takes them before anybody asks.
   await new Promise((resolve) => setTimeout(resolve, 50))
   await expect(transport.upgrade(upgradeOptions())).rejects.toMatchObject({ code: 'ERR_TLS_INJECTION' })
+  expect(transport.destroyed).toBe(true)
+})
+
+test('a server that closed before the handshake is not waited for', async () => {
+  const server = net.createServer((socket) => {
+    socket.write(HELLO)
+    socket.once('data', () => socket.end('+OK\r\n'))
+  })
+  const transport = await open({ host: 'localhost', port: await listen(server), security: 'starttls' })
+  await transport.read('greeting', 5000)
+  await transport.write([Buffer.from('STLS\r\n')], 'stls', 5000)
+  await transport.read('stls', 5000)
+  expect(await transport.read('stls', 5000)).toBe(null)
+  await expect(transport.upgrade(upgradeOptions())).rejects.toMatchObject({ code: 'ERR_TLS_HANDSHAKE', phase: 'tls', transient: true })
+  transport.destroy(new Error('done'))
+})
+
+test.each([
+  ['in clear text', Buffer.alloc(0)],
+  ['in the middle of its hello', Buffer.of(0x16, 3, 3, 0, 50, 2, 0)],
+])('a server that closes during the handshake, %s, may be tried again', async (_name, hello) => {
+  const port = await listen(net.createServer((socket) => void socket.once('data', () => socket.end(hello))))
+  await expect(open({ host: 'localhost', port })).rejects.toMatchObject({ code: 'ERR_TLS_HANDSHAKE', phase: 'tls', transient: true })
+})
+
+test('octets that break TLS after the handshake break the connection, and may be tried again', async () => {
+  const inner = await listen(tlsServer({}, (socket) => socket.write(HELLO)))
+  let raw: net.Socket | undefined
+  const between = net.createServer((socket) => {
+    raw = socket
+    const onward = net.connect(inner, '127.0.0.1').on('error', () => {})
+    socket.pipe(onward).pipe(socket)
+  })
+  const transport = await open({ host: 'localhost', port: await listen(between) })
+  expect(await transport.read('greeting', 5000)).toEqual(HELLO)
+  raw?.write('+OK 100 octets, in clear text\r\n')
+  await expect(transport.read('retr', 5000)).rejects.toMatchObject({ code: 'ERR_CLOSED', phase: 'retr', transient: true })
+})
+
+test('T24: a client certificate that is demanded late is named as the cause', async () => {
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const port = await listen(tlsServer({ requestCert: true, ca: authority.cert, minVersion: version, maxVersion: version }, () => {}))
+    const begun = open({ host: 'localhost', port }).then((transport) => transport.read('greeting', 5000))
+    await expect(begun).rejects.toMatchObject({ code: 'ERR_TLS_HANDSHAKE', transient: false, message: expect.stringContaining('client certificate') })
+  }
+})
+
+function twoAddresses(...call: unknown[]): void {
+  const done = call.at(-1)
+  const addresses = ['127.0.0.2', '127.0.0.1'].map((address) => ({ address, family: 4 }))
+  if (typeof done === 'function') process.nextTick(() => Reflect.apply(done, undefined, [null, addresses]))
+}
+
+test.each(['tls', 'none'] as const)('T20: the next address is tried when one does not answer: %s', async (security) => {
+  const server = security === 'tls' ? tlsServer({}, (socket) => socket.end(HELLO)) : net.createServer((socket) => socket.end(HELLO))
+  const port = await listen(server)
+  const lookup = vi.spyOn(dns, 'lookup').mockImplementation(twoAddresses)
+  const transport = await open({ host: 'localhost', port, security })
+  expect(lookup).toHaveBeenCalledOnce()
+  expect(await transport.read('greeting', 5000)).toEqual(HELLO)
+  await transport.close(1000)
+})
+
+test('`close` ends a read that waits', async () => {
+  const transport = await open({ host: 'localhost', port: await listen(net.createServer(() => {})), security: 'none' })
+  const reading = transport.read('greeting', 10_000)
+  const closing = transport.close(1000)
+  await expect(reading).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+  await closing
   expect(transport.destroyed).toBe(true)
 })
 
