@@ -1,10 +1,11 @@
+import { Readable } from 'node:stream'
 import { expect, onTestFinished, test } from 'vitest'
-import { DocumentsError, MailConnector, type OutgoingDocument, type SendOperation, type SendReceipt } from '../../../src/index.ts'
+import { DocumentsError, MailConnector, MailError, type OutgoingDocument, type SendOperation, type SendReceipt } from '../../../src/index.ts'
 import type { OutgoingConnection } from '../../../src/connector/outbox.ts'
 import { parseMessage, selectBody, type Entity } from '../../../src/mime/index.ts'
 import { Maildrop, readSource } from '../../support/maildrop.ts'
 import { startSmtpServer, type SmtpServer, type SmtpServerOptions } from '../../support/smtp-server.ts'
-import { MemoryLog, PASSWORD } from './support.ts'
+import { gate, MemoryLog, PASSWORD } from './support.ts'
 
 interface Post {
   readonly server: SmtpServer
@@ -232,6 +233,78 @@ test.each([
   expect(receipts.map((receipt) => receipt.outcome)).toEqual([outcome])
   expect(submitted).toHaveLength(submissions)
   expect(new Set(submitted).size).toBe(1)
+})
+
+test.each([
+  ['mail', ['accepted', 'accepted'], 2],
+  ['data', ['accepted', 'deferred'], 1],
+] as const)('a connection in use that fails in the %s phase: %j', async (phase, outcomes, connections) => {
+  let made = 0
+  const fake = (): Promise<OutgoingConnection & { tls: null }> => {
+    made += 1
+    let usable = true
+    let left = made === 1 ? 1 : 9
+    return Promise.resolve({
+      tls: null,
+      get usable() {
+        return usable
+      },
+      async submit() {
+        usable = left-- > 0
+        if (!usable) throw new MailError('ERR_CLOSED', 'gone', { phase, transient: true })
+        return { outcome: 'accepted', recipients: [], reply: null, octets: 1 }
+      },
+      quit: () => Promise.resolve(),
+    })
+  }
+  await using connector = new MailConnector({ outbound: { host: 'mail.example' }, logger: new MemoryLog() }, { smtp: fake })
+  const operation = { from: 'a@test.example', to: 'b@test.example', disposition: 'attachment' } as const
+  const receipts = await connector.send(operation, [{ content: OCTETS }, { content: OCTETS }])
+  expect(receipts.map(({ outcome }) => outcome)).toEqual(outcomes)
+  expect(made).toBe(connections)
+})
+
+test('whole-message content that fails is deferred; all streams are closed, also of documents that were never sent', async () => {
+  const post = await openPost()
+  const broken = Readable.from([])
+  broken.destroy(new Error('the disk is gone'))
+  broken.on('error', () => undefined)
+  const receipts = await post.send({ disposition: 'message' }, [{ content: broken }])
+  expect(receipts).toMatchObject([{ outcome: 'deferred', reply: null }])
+  const kept = Readable.from([OCTETS])
+  function* documents(): Generator<OutgoingDocument> {
+    yield { content: kept }
+    throw new Error('the database is gone')
+  }
+  const operation = { from: 'a@test.example', to: 'b@test.example', disposition: 'attachment', together: true } as const
+  await expect(post.connector.send(operation, documents())).rejects.toBeInstanceOf(DocumentsError)
+  expect(kept.destroyed).toBe(true)
+})
+
+test('an abort ends the waiting for the message of another send', async () => {
+  const entered = gate()
+  const left = gate()
+  const fake = (): Promise<OutgoingConnection & { tls: null }> =>
+    Promise.resolve({
+      tls: null,
+      usable: true,
+      async submit() {
+        entered.open()
+        await left.opened
+        return { outcome: 'accepted', recipients: [], reply: null, octets: 1 }
+      },
+      quit: () => Promise.resolve(),
+    })
+  await using connector = new MailConnector({ outbound: { host: 'mail.example' }, logger: new MemoryLog() }, { smtp: fake })
+  const operation = { from: 'a@test.example', to: 'b@test.example', disposition: 'attachment' } as const
+  const first = connector.send(operation, [{ content: 'x' }])
+  await entered.opened
+  const controller = new AbortController()
+  const second = connector.send(operation, [{ content: 'x' }], { signal: controller.signal })
+  setImmediate(() => controller.abort('enough'))
+  await expect(second).rejects.toBe('enough')
+  left.open()
+  await expect(first).resolves.toMatchObject([{ outcome: 'accepted' }])
 })
 
 test('a stream cannot be sent twice, so retry refuses it', async () => {
