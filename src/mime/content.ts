@@ -10,15 +10,15 @@ import { survey } from './encoding/survey.ts'
 export type Transport = NonNullable<ComposeOptions['transport']>
 export type TransferEncoding = '7bit' | '8bit' | 'binary' | 'quoted-printable' | 'base64'
 
-/** Content on its way out, and the encoding it travels in: octets in memory, or a stream with the length it declares. */
-export type Outgoing =
-  | { readonly encoding: TransferEncoding; readonly octets: Buffer }
-  | { readonly encoding: TransferEncoding; readonly stream: AsyncIterable<Uint8Array>; readonly declared: number | undefined }
-
-export interface Prepared {
-  readonly outgoing: Outgoing
+/** Content on its way out. */
+export interface Outgoing {
+  /** What it travels in. */
+  readonly encoding: TransferEncoding
   /** Of text; `null` when nobody knows. */
   readonly charset: 'us-ascii' | 'utf-8' | null
+  readonly source: Buffer | AsyncIterable<Uint8Array>
+  /** Octets before the encoding, as far as the source knows. */
+  readonly size: number | undefined
 }
 
 export function contentError(message: string, cause?: unknown): MailError {
@@ -27,26 +27,21 @@ export function contentError(message: string, cause?: unknown): MailError {
 
 /**
  * Chooses how content travels. A string is text: CRLF line ends, and the plainest encoding that arrives unchanged. Octets and streams are
- * base64, because nothing else brings lone CR and LF through every relay; over BINARYMIME they need no encoding.
- * @param whole the content must not be encoded; `undefined` comes back when the transport cannot carry it so
+ * base64, because nothing else brings lone CR and LF through every relay; over BINARYMIME they need no encoding. `whole` content is not
+ * encoded if the transport can carry it so.
  */
-export function prepareContent(content: Content, size: number | undefined, transport: Transport, whole = false): Prepared | undefined {
+export function prepareContent(content: Content, size: number | undefined, transport: Transport, whole = false): Outgoing {
   if (size !== undefined && !(Number.isSafeInteger(size) && size >= 0)) throw contentError('size: a whole number of octets')
-  if (typeof content === 'string') {
-    const octets = Buffer.from(content.replace(/\r\n|\r|\n/g, '\r\n'), 'utf8')
-    const encoding = whole ? plainEncoding(octets, transport) : textEncoding(octets, transport)
-    return encoding && { outgoing: { encoding, octets }, charset: isAscii(octets) ? 'us-ascii' : 'utf-8' }
-  }
-  const encoding = transport === 'binary' ? 'binary' : 'base64'
-  if (content instanceof Uint8Array) {
-    const octets = asBuffer(content)
-    if (size !== undefined && size !== octets.length) throw contentError(`content of ${octets.length} octets that says it has ${size}`)
-    const chosen = whole ? plainEncoding(octets, transport) : encoding
-    return chosen && { outgoing: { encoding: chosen, octets }, charset: isAscii(octets) ? 'us-ascii' : isUtf8(octets) ? 'utf-8' : null }
+  const opaque = transport === 'binary' ? 'binary' : 'base64'
+  if (typeof content === 'string' || content instanceof Uint8Array) {
+    const isText = typeof content === 'string'
+    const source = isText ? Buffer.from(content.replace(/\r\n|\r|\n/g, '\r\n'), 'utf8') : asBuffer(content)
+    if (!isText && size !== undefined && size !== source.length) throw contentError(`content of ${source.length} octets that says it has ${size}`)
+    const encoding = (whole ? plainEncoding(source, transport) : undefined) ?? (isText ? textEncoding(source, transport) : opaque)
+    return { encoding, charset: isAscii(source) ? 'us-ascii' : isUtf8(source) ? 'utf-8' : null, source, size: source.length }
   }
   if (!isAsyncIterable(content)) throw contentError('content is a string, octets or an async iterable of octets; nothing is opened by name')
-  if (whole && encoding === 'base64') return undefined
-  return { outgoing: { encoding, stream: content, declared: size }, charset: 'utf-8' }
+  return { encoding: opaque, charset: 'utf-8', source: content, size }
 }
 
 /** What text travels in (RFC 2045 §6). What relays are known to change is encoded, but for BINARYMIME, which has no such relays. */
@@ -73,22 +68,20 @@ export function createEncoder(encoding: TransferEncoding): ContentEncoder | null
   return encoding === 'quoted-printable' ? new QuotedPrintableEncoder('text') : null
 }
 
-/** Octets that an encoder is given at once, so that what it makes stays below 128 KiB. */
-export function blockSize(encoding: TransferEncoding): number {
-  return encoding === 'quoted-printable' ? 32 * 1024 : encoding === 'base64' ? 24 * 1024 : 64 * 1024
+/** Octets in pieces, what an encoding makes of one being below 128 KiB. */
+export function* blocks(octets: Buffer, encoding: TransferEncoding): Generator<Buffer, void, undefined> {
+  const size = (encoding === 'quoted-printable' ? 32 : encoding === 'base64' ? 24 : 64) * 1024
+  for (let at = 0; at < octets.length; at += size) yield octets.subarray(at, at + size)
 }
 
 /** Octets after the encoding, or `undefined` for a stream that does not know. */
-export function encodedSize(outgoing: Outgoing): number | undefined {
-  const length = 'octets' in outgoing ? outgoing.octets.length : outgoing.declared
-  if (length === undefined) return undefined
-  if (outgoing.encoding === 'base64') return base64Length(length)
-  if (outgoing.encoding !== 'quoted-printable' || !('octets' in outgoing)) return length
+export function encodedSize({ encoding, source, size }: Outgoing): number | undefined {
+  if (encoding === 'base64') return size === undefined ? undefined : base64Length(size)
+  if (encoding !== 'quoted-printable' || !Buffer.isBuffer(source)) return size
   const encoder = new QuotedPrintableEncoder('text')
-  const block = blockSize('quoted-printable')
-  let size = 0
-  for (let at = 0; at < length; at += block) size += encoder.encode(outgoing.octets.subarray(at, at + block)).length
-  return size + encoder.end().length
+  let length = 0
+  for (const block of blocks(source, encoding)) length += encoder.encode(block).length
+  return length + encoder.end().length
 }
 
 function isAsyncIterable(content: unknown): content is AsyncIterable<Uint8Array> {

@@ -42,7 +42,9 @@ export function writeMessageFields(draft: Draft): { fields: string[]; messageId:
   if (draft.subject !== undefined && draft.subject !== '') fields.push(formatUnstructured('Subject', draft.subject))
   fields.push(formatMessageIds('Message-ID', [messageId]))
   if (draft.inReplyTo !== undefined) fields.push(formatMessageIds('In-Reply-To', [draft.inReplyTo]))
-  if (draft.references !== undefined && draft.references.length > 0) fields.push(formatMessageIds('References', draft.references))
+  const { references = [] } = draft
+  if (!Array.isArray(references)) throw headerError('References', 'a list of identifiers')
+  if (references.length > 0) fields.push(formatMessageIds('References', references))
   for (const [name, value] of draft.fields ?? []) {
     if (typeof name !== 'string' || typeof value !== 'string') throw headerError('fields', 'pairs of a name and a value, both text')
     const lower = name.toLowerCase()

@@ -1,32 +1,27 @@
 import { randomBytes } from 'node:crypto'
 import { printable } from '../bytes.ts'
-import { contentError, prepareContent, type Outgoing, type Prepared, type Transport } from './content.ts'
+import { contentError, prepareContent, type Outgoing, type TransferEncoding, type Transport } from './content.ts'
 import type { Attachment, Content, Draft } from './draft.ts'
 import { checkFieldText, headerError } from './field/fold.ts'
 import { formatMessageIds } from './field/message-id.ts'
-import { parseMediaType } from './field/media-type.ts'
+import { parseMediaType, type MediaType } from './field/media-type.ts'
 import { formatNameParameter, formatParameter, formatStructured } from './field/parameter-format.ts'
 
 /** A body part with its fields written (RFC 2045 §3): content, or a multipart. */
 export type BodyPart = Leaf | Multipart
 interface Leaf {
   readonly fields: readonly string[]
+  readonly encoding: TransferEncoding
   readonly content: Outgoing
 }
 interface Multipart {
   readonly fields: readonly string[]
-  readonly encoding: string
+  readonly encoding: TransferEncoding
   readonly boundary: string
   readonly parts: readonly BodyPart[]
 }
 
-interface MediaType {
-  readonly type: string
-  readonly parameters: ReadonlyMap<string, string>
-}
-
 const OCTET_STREAM = 'application/octet-stream'
-const NO_PARAMETERS: ReadonlyMap<string, string> = new Map()
 
 /**
  * The tree of a draft: text and HTML as an alternative (RFC 2046 §5.1.4), images that the HTML shows related to it (RFC 2387), attachments
@@ -35,7 +30,9 @@ const NO_PARAMETERS: ReadonlyMap<string, string> = new Map()
  */
 export function buildStructure(draft: Draft, transport: Transport): BodyPart {
   const { text, html } = draft
-  const attachments = [...(draft.attachments ?? [])].map((attachment) => readAttachment(attachment))
+  const given = draft.attachments ?? []
+  if (!Array.isArray(given)) throw contentError('attachments: a list')
+  const attachments = given.map((attachment: Attachment) => readAttachment(attachment))
   const shown = html === undefined ? [] : attachments.filter(({ contentId, disposition }) => contentId !== undefined && disposition === 'inline')
   const others = attachments.filter((attachment) => !shown.includes(attachment))
   const write = (attachment: Attachment): BodyPart => writeAttachment(attachment, transport)
@@ -63,47 +60,50 @@ function readAttachment(attachment: Attachment): Attachment {
   return { content, size, fileName, type, contentId, disposition }
 }
 
-function writeText(type: 'text/plain' | 'text/html', content: Content, transport: Transport): Leaf {
-  const prepared = required(prepareContent(content, undefined, transport))
-  const parameters = prepared.charset === null ? [] : formatParameter('charset', prepared.charset)
-  return { fields: [formatStructured('Content-Type', type, parameters), ...encodingField(prepared)], content: prepared.outgoing }
+function writeText(type: 'text/plain' | 'text/html', text: Content, transport: Transport): Leaf {
+  const content = prepareContent(text, undefined, transport)
+  const parameters = content.charset === null ? [] : formatParameter('charset', content.charset)
+  return leaf(formatStructured('Content-Type', type, parameters), content)
 }
 
 function writeAttachment(attachment: Attachment, transport: Transport): Leaf {
   const { content, size, contentId, disposition = 'attachment' } = attachment
-  let { type, parameters } = mediaType(attachment.type ?? (typeof content === 'string' ? 'text/plain' : OCTET_STREAM))
   let { fileName } = attachment
   if (fileName !== undefined) checkFieldText('fileName', fileName)
+  let { type, parameters } = readMediaType(attachment.type ?? (typeof content === 'string' ? 'text/plain' : OCTET_STREAM))
   // A message or multipart is parsed where it stands, so it must not be encoded (RFC 2045 §6.4), but for messages with UTF-8 headers (RFC 6532 §3.5).
   const whole = /^(?:message\/(?!global)|multipart\/)/.test(type)
-  let prepared = whole ? prepareContent(content, size, transport, true) : undefined
-  if (prepared === undefined) {
-    prepared = required(prepareContent(content, size, transport))
-    if (whole) {
-      if (type === 'message/rfc822') fileName ??= 'message.eml'
-      type = OCTET_STREAM
-      parameters = NO_PARAMETERS
-    }
+  const outgoing = prepareContent(content, size, transport, whole)
+  if (whole && (outgoing.encoding === 'base64' || outgoing.encoding === 'quoted-printable')) {
+    if (type === 'message/rfc822') fileName ??= 'message.eml'
+    type = OCTET_STREAM
+    parameters = new Map()
   }
   const written: string[] = []
   // The charset of a string is the composer's choice, whatever the caller's type said; octets are labelled where they show what they are.
   const isString = typeof content === 'string'
-  const isLabelled = isString || (content instanceof Uint8Array && prepared.charset === 'utf-8' && !parameters.has('charset'))
-  if (isLabelled && type.startsWith('text/')) written.push(...formatParameter('charset', prepared.charset ?? 'utf-8'))
+  const isLabelled = isString || (content instanceof Uint8Array && outgoing.charset === 'utf-8' && !parameters.has('charset'))
+  if (isLabelled && type.startsWith('text/')) written.push(...formatParameter('charset', outgoing.charset ?? 'utf-8'))
   for (const [name, value] of parameters) {
     if (name === 'charset' && isString) continue
     if (name !== 'name' || fileName === undefined) written.push(...formatParameter(name, value))
   }
   // Some readers know only this one, and only as an encoded-word.
   if (fileName !== undefined) written.push(formatNameParameter(fileName))
-  const fields = [formatStructured('Content-Type', type, written), ...encodingField(prepared)]
-  fields.push(formatStructured('Content-Disposition', disposition, fileName === undefined ? [] : formatParameter('filename', fileName)))
-  if (contentId !== undefined) fields.push(formatMessageIds('Content-ID', [contentId]))
-  return { fields, content: prepared.outgoing }
+  return leaf(
+    formatStructured('Content-Type', type, written),
+    outgoing,
+    formatStructured('Content-Disposition', disposition, fileName === undefined ? [] : formatParameter('filename', fileName)),
+    ...(contentId === undefined ? [] : [formatMessageIds('Content-ID', [contentId])]),
+  )
 }
 
-function encodingField(prepared: Prepared): string[] {
-  const { encoding } = prepared.outgoing
+function leaf(type: string, content: Outgoing, ...fields: readonly string[]): Leaf {
+  const { encoding } = content
+  return { fields: [type, ...encodingField(encoding), ...fields], encoding, content }
+}
+
+function encodingField(encoding: TransferEncoding): string[] {
   return encoding === '7bit' ? [] : [`Content-Transfer-Encoding: ${encoding}`]
 }
 
@@ -111,27 +111,15 @@ function encodingField(prepared: Prepared): string[] {
 function multipart(subtype: 'mixed' | 'alternative' | 'related', parts: readonly BodyPart[], root?: string): Multipart {
   const boundary = `=_${randomBytes(16).toString('hex')}`
   const parameters = [...formatParameter('boundary', boundary), ...(root === undefined ? [] : formatParameter('type', root))]
-  const fields = [formatStructured('Content-Type', `multipart/${subtype}`, parameters)]
+  const encodings = new Set(parts.map((part) => part.encoding))
   // A multipart is as wide as its widest part (RFC 2045 §6.4).
-  const encoding = parts.reduce((widest: string, part) => wider(widest, 'content' in part ? part.content.encoding : part.encoding), '7bit')
-  if (encoding !== '7bit') fields.push(`Content-Transfer-Encoding: ${encoding}`)
-  return { fields, encoding, boundary, parts }
+  const encoding = encodings.has('binary') ? 'binary' : encodings.has('8bit') ? '8bit' : '7bit'
+  return { fields: [formatStructured('Content-Type', `multipart/${subtype}`, parameters), ...encodingField(encoding)], encoding, boundary, parts }
 }
 
-function wider(one: string, other: string): string {
-  return ['binary', '8bit'].find((encoding) => one === encoding || other === encoding) ?? '7bit'
-}
-
-function mediaType(text: string): MediaType {
+function readMediaType(text: string): MediaType {
   if (typeof text !== 'string' || !/^[\x20-\x7e]+$/.test(text)) throw headerError('Content-Type', 'a media type is printable ASCII')
-  const refuse = (): never => {
+  return parseMediaType(text, () => {
     throw headerError('Content-Type', `no media type: ${printable(text, 100)}`)
-  }
-  const { type, parameters, valid } = parseMediaType(text, refuse)
-  return valid ? { type, parameters } : refuse()
-}
-
-function required<T>(value: T | undefined): T {
-  if (value === undefined) throw contentError('content that cannot be encoded')
-  return value
+  })
 }

@@ -20,8 +20,9 @@ export function checkFieldName(name: string): void {
   if (!/^[\x21-\x39\x3b-\x7e]+$/.test(name)) throw headerError(name, 'a field name holds printable ASCII without blanks and colons, and is not empty')
 }
 
-/** Refuses what could end a line or cannot be written in UTF-8. */
+/** Refuses what is no text, could end a line, or cannot be written in UTF-8. */
 export function checkFieldText(name: string, text: string): void {
+  if (typeof text !== 'string') throw headerError(name, 'the value is not text')
   if (/[\r\n\0]/.test(text)) throw headerError(name, 'the value holds a line break or NUL')
   if (hasLoneSurrogate(text)) throw headerError(name, 'the value holds half a surrogate pair')
 }

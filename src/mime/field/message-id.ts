@@ -43,6 +43,7 @@ function firstBlank(body: string, from: number, to: number): number {
 
 /** An identifier as it may be written, without its brackets. Throws `ERR_HEADER`. One without `@` passes: replies must be able to name it. */
 export function checkMessageId(id: string, name = 'Message-ID'): string {
+  if (typeof id !== 'string') throw headerError(name, 'an identifier is text')
   const bare = id.startsWith('<') && id.endsWith('>') ? id.slice(1, -1) : id
   if (bare === '' || bare.length > MAX_ID) throw headerError(name, `an identifier has 1 to ${MAX_ID} characters`)
   if (/[^\x21-\x7e]|[<>]/.test(bare)) throw headerError(name, 'an identifier is printable ASCII without blanks and angle brackets')

@@ -40,7 +40,8 @@ export function formatNameParameter(value: string): string {
 
 function plainParameter(name: string, value: string): string | undefined {
   if (needsEncoding(value) || value.includes('\t') || name.length + value.length > MAX_PIECE) return undefined
-  const plain = value !== '' && isToken(value) ? `${name}=${value}` : `${name}="${value.replace(/["\\]/g, '\\$&')}"`
+  // Python takes a `*` in a token for RFC 2231's.
+  const plain = value !== '' && isToken(value) && !/['%*]/.test(value) ? `${name}=${value}` : `${name}="${value.replace(/["\\]/g, '\\$&')}"`
   return plain.length <= MAX_PIECE ? plain : undefined
 }
 

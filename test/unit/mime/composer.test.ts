@@ -286,6 +286,11 @@ test.each<[code: string, draft: unknown, options?: unknown]>([
   ['ERR_HEADER', { ...BASE, fields: [['X:', 'x']] }],
   ['ERR_HEADER', { ...BASE, fields: [['', 'x']] }],
   ['ERR_HEADER', { ...BASE, subject: 'half \ud83d' }],
+  ['ERR_HEADER', { ...BASE, subject: 17 }],
+  ['ERR_HEADER', { ...BASE, inReplyTo: 17 }],
+  ['ERR_HEADER', { ...BASE, references: 'a@b' }],
+  ['ERR_HEADER', { ...BASE, attachments: [{ content: 'x', fileName: 17 }] }],
+  ['ERR_CONTENT', { ...BASE, attachments: 'x' }],
   ['ERR_HEADER', { ...BASE, attachments: [{ content: 'x', type: 'text' }] }],
   ['ERR_HEADER', { ...BASE, attachments: [{ content: 'x', type: '' }] }],
   ['ERR_HEADER', { ...BASE, attachments: [{ content: 'x', contentId: '<x' }] }],
@@ -404,6 +409,23 @@ test('closes every stream when it is left early', async () => {
   expect(closed).toEqual(['under way'])
   expect(await waiting.next()).toEqual({ done: true, value: undefined })
   expect(file.destroyed).toBe(true)
+})
+
+test('closes every stream when it is left before its first octet', async () => {
+  const file = Readable.from([Buffer.from('x')])
+  const reader = composeMessage({ ...BASE, attachments: [{ content: file }] })[Symbol.asyncIterator]()
+  await reader.return?.()
+  expect(file.destroyed).toBe(true)
+})
+
+test('S34: a stream that fails before its turn fails the message when it comes', async () => {
+  const reason = new Error('no such file')
+  const file = new Readable({ read: () => {} })
+  const composed = composeMessage({ ...BASE, attachments: [{ content: file }] })
+  file.destroy(reason)
+  await new Promise((done) => file.once('close', done))
+  const error = await collect(composed).catch((caught: unknown) => caught)
+  expect(error).toMatchObject({ code: 'ERR_CONTENT', cause: reason })
 })
 
 test('M50: what was composed is what is parsed', async () => {

@@ -115,6 +115,7 @@ test.each([
 
 test('writes a name for readers without RFC 2231', () => {
   expect(formatNameParameter('a.txt')).toBe('name=a.txt')
+  expect(formatNameParameter('a*.txt')).toBe('name="a*.txt"') // Python takes the asterisk for RFC 2231's
   expect(formatNameParameter('é.txt')).toBe('name="=?utf-8?B?w6kudHh0?="')
 })
 
