@@ -100,17 +100,8 @@ export function handshakeFacts(socket: tls.TLSSocket, options: UpgradeOptions): 
       throw new MailError('ERR_TLS_PIN', `the key of ${options.servername} is not one of the pinned keys; it has ${pin}`, { phase: 'tls' })
     }
   }
-  const facts = {
-    version: checkVersion(socket.getProtocol()),
-    cipher: socket.getCipher().name,
-    authorized: socket.authorized,
-    validTo: new Date(certificate.validTo),
-  }
+  const version = TLS_VERSIONS.find((one) => one === socket.getProtocol())
+  if (version === undefined) throw tlsError(new Error(`unexpected version ${socket.getProtocol()}`), options.servername)
+  const facts = { version, cipher: socket.getCipher().name, authorized: socket.authorized, validTo: new Date(certificate.validTo) }
   return socket.authorized ? facts : { ...facts, reason: String(socket.authorizationError) }
-}
-
-function checkVersion(version: string | null): TlsVersion {
-  const known = TLS_VERSIONS.find((one) => one === version)
-  if (known === undefined) throw tlsError(new Error(`unexpected version ${version}`), '')
-  return known
 }

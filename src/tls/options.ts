@@ -242,7 +242,8 @@ function checkCredentials(auth: Credentials | undefined): Credentials | undefine
   // No command may be forged through a name or a password (S1, P16); the mechanisms check again what they write.
   if (/[\0\r\n]/.test(auth.user)) throw optionError('auth.user', 'free of CR, LF and NUL')
   const secret = 'password' in auth ? auth.password : 'accessToken' in auth ? auth.accessToken : undefined
-  if (secret === undefined && auth.mechanism !== 'EXTERNAL') throw optionError('auth.password', 'a string or a function that gives one')
+  if (typeof secret !== 'string' && typeof secret !== 'function' && auth.mechanism !== 'EXTERNAL')
+    throw optionError('auth.password', 'a string or a function that gives one')
   if (typeof secret === 'string' && /[\0\r\n]/.test(secret)) throw optionError('auth.password', 'free of CR, LF and NUL')
   return auth
 }

@@ -96,11 +96,8 @@ class SocketTransport implements Transport {
     if (this.#failure !== undefined) throw this.#failed('tls')
     // Octets that arrived in the clear must not be read as if TLS had protected them (T5).
     if (this.#ahead !== null || this.#reader !== null) {
-      const injected = new MailError(
-        'ERR_TLS_INJECTION',
-        `${this.host} sent octets in clear text behind its answer to the upgrade; somebody may be in the way`,
-        { phase: 'tls' },
-      )
+      const message = `${this.host} sent octets in clear text behind its answer to the upgrade; somebody may be in the way`
+      const injected = new MailError('ERR_TLS_INJECTION', message, { phase: 'tls' })
       this.destroy(injected)
       throw injected
     }
@@ -166,17 +163,11 @@ class SocketTransport implements Transport {
     const last = views.length - 1
     views.forEach((view, at) => (at === last ? socket.write(view, this.#wrote) : socket.write(view)))
     if (views.length > 1) socket.uncork()
-    const from = performance.now()
-    await this.#until(() => this.#writing <= 1, waitMs, phase, 'took nothing')
-    this.#measure(this.#writeRate, octets, performance.now() - from, phase)
-    if (this.#failure !== undefined) throw this.#failed(phase)
+    await this.#taken(1, octets, phase, waitMs)
   }
 
   async flush(phase: Phase, waitMs: number): Promise<void> {
-    do {
-      const before = this.#writing
-      await this.#until(() => this.#writing < before || before === 0, waitMs, phase, 'took nothing')
-    } while (this.#writing > 0)
+    for (let most = Math.max(0, this.#writing - 1); most >= 0; most--) await this.#taken(most, 0, phase, waitMs)
   }
 
   get localAddress(): string {
@@ -252,6 +243,14 @@ class SocketTransport implements Transport {
       clearTimeout(timer)
     }
     if (this.#failure !== undefined || !done()) throw this.#failed(phase)
+  }
+
+  /** Waits until at most so many writes are under way. */
+  async #taken(most: number, octets: number, phase: Phase, waitMs: number): Promise<void> {
+    const from = performance.now()
+    await this.#until(() => this.#writing <= most, waitMs, phase, 'took nothing')
+    this.#measure(this.#writeRate, octets, performance.now() - from, phase)
+    if (this.#failure !== undefined) throw this.#failed(phase)
   }
 
   /** Ends the connection when octets that were waited for are too few. */

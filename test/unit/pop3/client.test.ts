@@ -284,6 +284,19 @@ test('H17, H48: each wait has its timer', async () => {
   await expect(client.noop()).rejects.toMatchObject({ code: 'ERR_CLOSED', cause: { code: 'ERR_TIMEOUT' } })
 })
 
+test('H44: capabilities that come line by line for ever end with the timer of a command', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  const transport = new MemoryTransport()
+  transport.feed('+OK\r\n')
+  const outcome = Pop3Client.over(transport, { ...OPTIONS, timeouts: { command: 50, transaction: 5_000 } }).catch((error: unknown) => error)
+  await settled()
+  transport.feed('+OK\r\nTOP\r\n')
+  await settled()
+  vi.advanceTimersByTime(51)
+  transport.feed('UIDL\r\n')
+  expect(await outcome).toMatchObject({ code: 'ERR_TIMEOUT', phase: 'capa' })
+})
+
 test('a retrieval as a whole has a deadline', async () => {
   const [client, transport] = await loggedIn({ 'RETR 1': '+OK\r\na\r\n' }, { ...OPTIONS, timeouts: { transaction: 50 } })
   vi.useFakeTimers({ toFake: ['performance'] })
