@@ -3,7 +3,7 @@ import type { Header } from '../mime/index.ts'
 import type { Pop3Client } from '../pop3/index.ts'
 import type { Book, Entry } from './book.ts'
 import { filterHash, fingerprint, isFrom, KINDS, type MailDocument } from './document.ts'
-import { HandOver, type HandedOver } from './hand-over.ts'
+import { HandOver } from './hand-over.ts'
 import type { Ledger } from './ledger.ts'
 import { parseKey, reconcile, type Listed } from './listing.ts'
 import { errorFields, safeFields, type Logger } from './log.ts'
@@ -208,37 +208,26 @@ export class Inbox {
   /** Hands a message over and counts what became of it. */
   async #settle(message: Listed, source: MessageSource, octets: number, wanted: (header: Header) => boolean): Promise<void> {
     const outcome = await this.#handOver.message(message, source, octets, wanted)
-    if (outcome !== 'left' && this.#facts.spool === undefined) this.#counts.received += 1
-    this.#count(message, outcome)
+    if (outcome === 'left') return
+    if (this.#facts.spool === undefined) this.#counts.received += 1
+    if (outcome === 'failed') this.#counts.failed += 1
+    else this.#done(message, outcome === 'empty', false)
   }
 
-  #count(message: Listed, outcome: HandedOver): void {
+  /** Nothing is left to do but to delete it, perhaps. */
+  #done(message: Listed, isEmpty: boolean, known: boolean): void {
     const { deleteFromServer, deleteEmpty } = this.#facts.operation
-    switch (outcome) {
-      case 'accepted':
-        if (deleteFromServer) this.#ready.push(message)
-        break
-      case 'empty':
-        this.#skip(message, 'no document')
-        if (deleteFromServer && deleteEmpty) this.#ready.push(message)
-        break
-      case 'failed':
-        this.#counts.failed += 1
-        break
-      case 'left':
-        break
-    }
+    if (isEmpty) this.#skip(message, 'no document', known)
+    if (deleteFromServer && (!isEmpty || deleteEmpty)) this.#ready.push(message)
   }
 
   /** All that this disposition asks for was accepted in an earlier run (D6, D7, D12). */
   #isDone(message: Listed, entry: Entry): boolean {
-    const { disposition, deleteFromServer, deleteEmpty } = this.#facts.operation
+    const { disposition } = this.#facts.operation
     const kind = KINDS[disposition]
     const kinds = disposition === 'message' ? kind : kind | KINDS.all
     if ((entry.kinds & kinds) === 0) return false
-    const isEmpty = (entry.empty & kind) !== 0
-    if (isEmpty) this.#skip(message, 'no document', true)
-    if (deleteFromServer && (!isEmpty || deleteEmpty)) this.#ready.push(message)
+    this.#done(message, (entry.empty & kind) !== 0, true)
     return true
   }
 
@@ -295,7 +284,7 @@ export class Inbox {
   }
 
   async #deleteReady(maildrop: Maildrop): Promise<void> {
-    for (let message = this.#ready.shift(); message !== undefined; message = this.#ready.shift()) {
+    for (const message of this.#ready.splice(0)) {
       try {
         await maildrop.delete(message.number)
         this.#deleted.push(message)
