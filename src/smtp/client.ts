@@ -9,12 +9,11 @@ import { createMechanism, MAX_CHALLENGE_OCTETS, MAX_ROUNDS, selectMechanism } fr
 import * as commands from './command.ts'
 import type { Command } from './command.ts'
 import { blocks, DataFramer } from './content.ts'
-import { checkEnvelope, contentFacts, envelopeCommands } from './envelope.ts'
-import type { CheckedEnvelope, ContentFacts, Envelope, SubmittedContent } from './envelope.ts'
+import { checkEnvelope, contentFacts, envelopeCommands, type CheckedEnvelope, type Envelope, type SubmittedContent } from './envelope.ts'
 import { clearTextError, closedError, contentError, inPhase, SmtpReplyError, tlsRequired } from './errors.ts'
-import { parseMechanisms } from './grammar.ts'
+import { parseExtensions, parseMechanisms } from './grammar.ts'
 import { checkSmtpOptions, type CheckedSmtpOptions, type SmtpOptions } from './options.ts'
-import { abandon, Outflow } from './outflow.ts'
+import { abandon, Outflow, type Source } from './outflow.ts'
 import { addressLiteral } from './path.ts'
 import type { Reply } from './reply.ts'
 import { SmtpSession, type Answer } from './session.ts'
@@ -33,10 +32,12 @@ export class SmtpClient implements AsyncDisposable {
   readonly #options: CheckedSmtpOptions
   readonly #transport: Transport
   readonly #session = new SmtpSession()
+  #extensions: ReadonlyMap<string, string> = new Map()
   /** The read that is under way or whose answer was not taken yet. Between submissions it notices a server that leaves. */
   #reading: Promise<Answer> | undefined
   #failure: { readonly error: unknown } | undefined
   #dirty = false
+  #unanswered = false
   /** Ends when all that was asked for so far has ended. */
   #turns: Promise<unknown> = Promise.resolve()
   readonly #onAbort = (): void => this.#end(this.#options.signal?.reason)
@@ -82,12 +83,17 @@ export class SmtpClient implements AsyncDisposable {
 
   /** What the last EHLO offered: keyword in upper case → its parameters. */
   get extensions(): ReadonlyMap<string, string> {
-    return this.#session.extensions
+    return this.#extensions
   }
 
   /** Another submission can be tried. `false` after the connection was lost, ended or closed. */
   get usable(): boolean {
     return this.#failure === undefined && !this.#session.closing && !this.#transport.destroyed
+  }
+
+  /** The server said nothing about the last submission: at most, to MAIL, that it leaves (421). */
+  get unanswered(): boolean {
+    return this.#unanswered
   }
 
   /**
@@ -97,8 +103,7 @@ export class SmtpClient implements AsyncDisposable {
    */
   async submit(envelope: Envelope, content: SubmittedContent): Promise<Receipt> {
     const checked = checkEnvelope(envelope)
-    const facts = contentFacts(content)
-    return this.#inTurn(checked.signal, () => this.#submit(checked, content, facts))
+    return this.#inTurn(checked.signal, () => this.#submit(checked, content))
   }
 
   /** Ends the session in order, after all submissions; the server's answer is waited for, but not needed. Never rejects. */
@@ -141,7 +146,8 @@ export class SmtpClient implements AsyncDisposable {
   async #hello(mayFallBack: boolean): Promise<void> {
     const name = this.#options.clientName ?? addressLiteral(this.#transport.localAddress)
     const reply = await this.#ask(commands.ehlo(name))
-    if (reply.status === 250) return this.#session.learn(reply)
+    this.#extensions = reply.status === 250 ? parseExtensions(reply.lines) : new Map()
+    if (reply.status === 250) return
     const unknown = reply.status === 500 || reply.status === 502
     // HELO has no extensions, so what the options demand could not be had (T3).
     if (unknown && this.#options.security === 'starttls' && this.tls === null) {
@@ -150,25 +156,24 @@ export class SmtpClient implements AsyncDisposable {
     if (!unknown || !mayFallBack) throw new SmtpReplyError('ehlo', reply)
     const second = await this.#ask(commands.helo(name))
     if (second.status !== 250) throw new SmtpReplyError('ehlo', second)
-    this.#session.learn(undefined)
   }
 
   async #startTls(): Promise<void> {
-    if (!this.#session.extensions.has('STARTTLS')) throw tlsRequired('the server does not offer STARTTLS')
+    if (!this.#extensions.has('STARTTLS')) throw tlsRequired('the server does not offer STARTTLS')
     const reply = await this.#ask(commands.starttls())
     if (reply.status !== 220) throw tlsRequired(`the server answered STARTTLS with ${reply.status}`, reply)
     if (this.#session.unread > 0) {
       const message = 'octets came in clear text behind the answer to STARTTLS; somebody may be in the way'
       throw new MailError('ERR_TLS_INJECTION', message, { phase: 'starttls' })
     }
-    this.#session.learn(undefined)
+    this.#extensions = new Map() // what was heard in the clear can be forged (RFC 3207 §4.2)
     await this.#transport.upgrade(this.#options.tls)
   }
 
   async #authenticate(auth: Credentials): Promise<void> {
     if (this.tls === null && !this.#options.allowClearTextAuth) throw clearTextError()
     const { timeouts, signal } = this.#options
-    const name = selectMechanism(auth, parseMechanisms(this.#session.extensions.get('AUTH')))
+    const name = selectMechanism(auth, parseMechanisms(this.#extensions.get('AUTH')))
     const password = await readSecret('password' in auth ? auth.password : '', timeouts.command, signal)
     const mechanism = createMechanism(name, auth.user, password)
     const secrets = [password].filter((secret) => secret !== '')
@@ -188,34 +193,34 @@ export class SmtpClient implements AsyncDisposable {
 
   // ── one submission ──
 
-  async #submit(envelope: CheckedEnvelope, content: SubmittedContent, facts: ContentFacts): Promise<Receipt> {
+  async #submit(envelope: CheckedEnvelope, content: SubmittedContent): Promise<Receipt> {
     this.#checkUsable()
-    const secure = this.tls?.authorized === true
-    const { extensions } = this.#session
-    const transaction = new Transaction(envelope, envelopeCommands(envelope, facts, extensions, secure), extensions.has('PIPELINING'))
+    const facts = contentFacts(content)
+    const list = envelopeCommands(envelope, facts, this.#extensions, this.tls?.authorized === true)
+    const transaction = new Transaction(envelope, list, this.#extensions.has('PIPELINING'))
     const { signal } = envelope
     const onAbort = (): void => this.#end(signal?.reason)
     signal?.addEventListener('abort', onAbort)
     const timer = this.#deadline('content', this.#options.timeouts.transaction)
     try {
-      if (this.#dirty) await this.#reset()
+      const rset = this.#dirty ? await this.#ask(commands.rset()) : undefined
+      if (rset !== undefined && rset.status !== 250) throw new SmtpReplyError('rset', rset)
       await this.#envelope(transaction)
-      return await this.#carryOut(transaction, content, facts)
+      const { verdict } = transaction
+      if (verdict === 'content') return await this.#content(transaction, content, facts.size)
+      if (verdict === 'broken') throw new MailError('ERR_PROTOCOL', 'the server answered DATA with neither 354 nor a refusal', { phase: 'data' })
+      if (verdict === 'end') this.#end(closedError('ended without content, which the server waits for or will not take', 'data'))
+      return transaction.receipt()
     } catch (error) {
       this.#end(error)
       throw error
     } finally {
       this.#dirty = transaction.dirty
+      this.#unanswered = transaction.unanswered
       clearTimeout(timer)
       signal?.removeEventListener('abort', onAbort)
       this.#watch()
     }
-  }
-
-  async #reset(): Promise<void> {
-    const reply = await this.#ask(commands.rset())
-    if (reply.status !== 250) throw new SmtpReplyError('rset', reply)
-    this.#dirty = false
   }
 
   async #envelope(transaction: Transaction): Promise<void> {
@@ -233,19 +238,11 @@ export class SmtpClient implements AsyncDisposable {
     }
   }
 
-  async #carryOut(transaction: Transaction, content: SubmittedContent, facts: ContentFacts): Promise<Receipt> {
-    const { verdict } = transaction
-    if (verdict === 'content') return this.#content(transaction, content, facts)
-    if (verdict === 'broken') throw new MailError('ERR_PROTOCOL', 'the server answered DATA with neither 354 nor a refusal', { phase: 'data' })
-    if (verdict === 'end') this.#end(closedError('the connection was ended without content, which the server waits for or will not take', 'data'))
-    return transaction.receipt()
-  }
-
   /** Between 354 and the final reply. A reply that comes early stops the content: with a final dot the server might take what it has for the whole. */
-  async #content(transaction: Transaction, content: SubmittedContent, facts: ContentFacts): Promise<Receipt> {
+  async #content(transaction: Transaction, content: SubmittedContent, size: number | undefined): Promise<Receipt> {
     const framer = new DataFramer()
     const outflow = new Outflow((views) => this.#write(views, 'content', this.#options.timeouts.dataBlock))
-    const source = content instanceof Uint8Array ? [content].values() : content[Symbol.asyncIterator]()
+    const [source, declared] = content instanceof Uint8Array ? [[content].values(), undefined] : [content[Symbol.asyncIterator](), size]
     this.#session.content()
     let early: Reply | undefined
     let finished = false
@@ -257,7 +254,7 @@ export class SmtpClient implements AsyncDisposable {
       this.#end(closedError('the connection was ended because the server answered before the end of the content', 'content'))
     })()
     try {
-      const flow = this.#flow(source, facts, framer, outflow)
+      const flow = this.#flow(source, declared, framer, outflow)
       flow.catch(nothing) // a source that hangs when we stop may fail later
       await Promise.race([flow, answered])
       // The connection was lost: its own error says why.
@@ -281,7 +278,7 @@ export class SmtpClient implements AsyncDisposable {
   }
 
   /** Everything but the end of the content. Returns early when the connection has ended. */
-  async #flow(source: Iterator<Uint8Array> | AsyncIterator<Uint8Array>, facts: ContentFacts, framer: DataFramer, outflow: Outflow): Promise<void> {
+  async #flow(source: Source, declared: number | undefined, framer: DataFramer, outflow: Outflow): Promise<void> {
     let given = 0
     for (let next = await source.next(); next.done !== true; next = await source.next()) {
       if (this.#failure !== undefined) return
@@ -292,9 +289,7 @@ export class SmtpClient implements AsyncDisposable {
         await outflow.settled
       }
     }
-    if (facts.declared !== undefined && given !== facts.declared) {
-      throw contentError(`the content was to have ${facts.declared} octets and has ${given}`)
-    }
+    if (declared !== undefined && given !== declared) throw contentError(`the content was to have ${declared} octets and has ${given}`)
   }
 
   /** From here on the message may have been taken, so nothing throws: without a reply the outcome is unknown (RFC 1047). */
@@ -358,7 +353,8 @@ export class SmtpClient implements AsyncDisposable {
     try {
       const wait = { phase: this.#session.phase ?? 'mail', totalMs: NO_LIMIT_MS, idleMs: this.#options.timeouts.idle }
       const answer = await nextEvent(this.#session, this.#transport, wait)
-      if (smtpReplyChannel.hasSubscribers) this.#publishReply(answer.reply)
+      const { status, lines } = answer.reply
+      for (const [at, line] of lines.entries()) this.#publish(smtpReplyChannel, `${status}${at < lines.length - 1 ? '-' : ' '}${line}`)
       return answer
     } catch (error) {
       this.#end(error)
@@ -423,10 +419,6 @@ export class SmtpClient implements AsyncDisposable {
     if (!channel.hasSubscribers) return
     const { host, port, label } = this.#options
     channel.publish({ host, port, label, line })
-  }
-
-  #publishReply({ status, lines }: Reply): void {
-    for (const [at, line] of lines.entries()) this.#publish(smtpReplyChannel, `${status}${at < lines.length - 1 ? '-' : ' '}${line}`)
   }
 }
 

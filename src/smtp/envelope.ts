@@ -1,6 +1,6 @@
 import { asBuffer } from '../bytes.ts'
 import { MailError } from '../errors.ts'
-import { mail, rcpt, type Command } from './command.ts'
+import { data, mail, rcpt, type Command } from './command.ts'
 import { measure } from './content.ts'
 import { parseSizeLimit } from './grammar.ts'
 import { parseForwardPath, parseReversePath, type Path } from './path.ts'
@@ -105,9 +105,8 @@ function xtext(text: string): string {
 
 /** What is known of the content before it is read. */
 export interface ContentFacts {
+  /** Octets, as sent or as the source promises. */
   readonly size: number | undefined
-  /** What a source promised to give: more or less is a failure (S34). */
-  readonly declared: number | undefined
   readonly eightBit: boolean | undefined
 }
 
@@ -115,22 +114,16 @@ export interface ContentFacts {
 export type SubmittedContent = AsyncIterable<Uint8Array> | Uint8Array
 
 export function contentFacts(content: SubmittedContent): ContentFacts {
-  if (content instanceof Uint8Array) return { ...measure(asBuffer(content)), declared: undefined }
+  if (content instanceof Uint8Array) return measure(asBuffer(content))
   if (typeof content !== 'object' || content === null || typeof content[Symbol.asyncIterator] !== 'function') {
     throw optionError('content', 'octets (Uint8Array) or an async iterable of them')
   }
   const size: unknown = 'size' in content ? content.size : undefined
-  const declared = typeof size === 'number' && Number.isSafeInteger(size) && size >= 0 ? size : undefined
-  return { size: declared, declared, eightBit: undefined }
-}
-
-export interface EnvelopeCommands {
-  readonly mail: Command
-  readonly rcpt: readonly Command[]
+  return { size: typeof size === 'number' && Number.isSafeInteger(size) && size >= 0 ? size : undefined, eightBit: undefined }
 }
 
 /**
- * The commands of an envelope for a server that offers `extensions`. Nothing has been sent when it throws: `ERR_UNSUPPORTED` for what the
+ * MAIL, RCPT for each path, and DATA, for a server that offers `extensions`. Nothing has been sent when it throws: `ERR_UNSUPPORTED` for what the
  * server does not offer, `ERR_ADDRESS` for an address that needs SMTPUTF8 there, `ERR_LIMIT` for content above the server's SIZE.
  */
 export function envelopeCommands(
@@ -138,7 +131,7 @@ export function envelopeCommands(
   content: ContentFacts,
   extensions: ReadonlyMap<string, string>,
   secure: boolean,
-): EnvelopeCommands {
+): Command[] {
   for (const keyword of envelope.needs) if (!extensions.has(keyword)) throw unsupported(`the server does not offer ${keyword}`)
   if (envelope.needs.includes('REQUIRETLS') && !secure) throw unsupported('REQUIRETLS needs a connection with verified TLS')
   const foreign = [envelope.from, ...envelope.paths].find((path) => path.international)
@@ -156,10 +149,8 @@ export function envelopeCommands(
   if (eightBit && extensions.has('8BITMIME')) parameters.push('BODY=8BITMIME')
   const international = foreign !== undefined
   if (international) parameters.push('SMTPUTF8')
-  return {
-    mail: mail(envelope.from, parameters, international),
-    rcpt: envelope.paths.map((path) => rcpt(path, envelope.rcptParameters, international)),
-  }
+  const recipients = envelope.paths.map((path) => rcpt(path, envelope.rcptParameters, international))
+  return [mail(envelope.from, parameters, international), ...recipients, data()]
 }
 
 function oneOf<const T extends string>(name: string, value: T, allowed: readonly T[]): T {

@@ -13,20 +13,13 @@ export class SmtpReplyError extends MailError {
 
   constructor(phase: Phase, reply: Reply, code: ErrorCode = 'ERR_SMTP_REPLY') {
     const text = reply.lines.find((line) => line !== '')
-    const message = `${NAMES[phase] ?? phase} refused with ${reply.status}${text === undefined ? '' : `: ${printable(text, 200)}`}`
+    const what = phase === 'greeting' ? 'connection' : phase.toUpperCase()
+    const message = `${what} refused with ${reply.status}${text === undefined ? '' : `: ${printable(text, 200)}`}`
     super(code, message, { phase, transient: reply.status >= 400 && reply.status < 500 })
     this.status = reply.status
     this.enhancedStatus = reply.enhancedStatus
     this.reply = reply
   }
-}
-
-const NAMES: { readonly [phase in Phase]?: string } = {
-  greeting: 'connection',
-  auth: 'authentication',
-  ehlo: 'EHLO',
-  starttls: 'STARTTLS',
-  rset: 'RSET',
 }
 
 /** The connection's end as seen from the step that was under way. */

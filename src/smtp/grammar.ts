@@ -1,37 +1,14 @@
-import { SPACE, TAB } from '../bytes.ts'
 import { GrammarError } from '../errors.ts'
 
-const HYPHEN = 45
-const DIGIT_0 = 48
-const DIGIT_9 = 57
 const TLS_ALERT = 0x15
 const TLS_HANDSHAKE = 0x16
 
-export interface ReplyLine {
-  readonly status: number
-  readonly last: boolean
-  readonly text: string
-}
-
 /** One line of a reply, without its line end (RFC 5321 §4.2). Text is one character an octet. Throws `GrammarError`. */
-export function parseReplyLine(line: Buffer): ReplyLine {
-  const status = parseStatus(line)
-  const separator = line[3]
-  if (status === 0 || (separator !== undefined && separator !== SPACE && separator !== TAB && separator !== HYPHEN)) {
-    throw new GrammarError(otherProtocol(line) ?? 'a line that does not begin with a status code')
-  }
-  return { status, last: separator !== HYPHEN, text: line.toString('latin1', 4) }
-}
-
-/** 200 to 599, or 0. Nothing answers with 1yz, and 6yz does not exist. */
-function parseStatus(line: Buffer): number {
-  let status = 0
-  for (let at = 0; at < 3; at++) {
-    const digit = line[at] ?? 0
-    if (digit < DIGIT_0 || digit > DIGIT_9) return 0
-    status = status * 10 + digit - DIGIT_0
-  }
-  return status >= 200 && status < 600 ? status : 0
+export function parseReplyLine(line: Buffer): { readonly status: number; readonly last: boolean; readonly text: string } {
+  const text = line.toString('latin1')
+  // Nothing answers with 1yz, and 6yz does not exist.
+  if (!/^[2-5]\d\d(?:[ \t-]|$)/.test(text)) throw new GrammarError(otherProtocol(line) ?? 'a line that does not begin with a status code')
+  return { status: Number(text.slice(0, 3)), last: text[3] !== '-', text: text.slice(4) }
 }
 
 /** What a first line in another protocol says about the mistake that was made (H6). */
@@ -48,7 +25,7 @@ export function otherProtocol(line: Buffer): string | undefined {
 /** `2.1.0` at the start of a reply's text (RFC 2034 §4). One whose class differs from the status is ignored, as is any with 3yz. */
 export function parseEnhancedStatus(status: number, lines: readonly string[]): string | null {
   const code = /^[245]\.\d{1,3}\.\d{1,3}(?= |$)/.exec(lines[0] ?? '')?.[0]
-  return code !== undefined && code.charCodeAt(0) - DIGIT_0 === Math.floor(status / 100) ? code : null
+  return code !== undefined && Number(code[0]) === Math.floor(status / 100) ? code : null
 }
 
 /** Keywords that are no host names: some servers leave the line with their name out. */

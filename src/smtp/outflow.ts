@@ -1,5 +1,7 @@
 import { BLOCK_OCTETS } from './content.ts'
 
+export type Source = Iterator<Uint8Array> | AsyncIterator<Uint8Array>
+
 /**
  * Content on its way out: gathered into blocks, and written at once when the source makes us wait, so that neither a source of many small
  * chunks nor a slow one costs what it need not.
@@ -44,7 +46,7 @@ export class Outflow {
 }
 
 /** Lets the source clean up. It is not waited for: it may hang, which can be why we stopped. */
-export function abandon(source: Iterator<Uint8Array> | AsyncIterator<Uint8Array>): void {
+export function abandon(source: Source): void {
   try {
     void Promise.resolve(source.return?.()).catch(() => {})
   } catch {

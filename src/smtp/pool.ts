@@ -14,6 +14,9 @@ export interface SmtpPoolOptions extends SmtpOptions {
   readonly rate?: { readonly messages: number; readonly perMs: number } | undefined
 }
 
+/** setTimeout holds 31 bits; more would fire at once. */
+const MAX_TIMER_MS = 0x7fff_ffff
+
 /** A connection with the number of its submissions. */
 interface Member {
   readonly client: SmtpClient
@@ -28,6 +31,7 @@ export class SmtpPool implements AsyncDisposable {
   readonly #rate: { readonly messages: number; readonly perMs: number } | undefined
   readonly #idle: Member[] = []
   readonly #waiters: (() => void)[] = []
+  /** Submissions and farewells. */
   readonly #running = new Set<Promise<unknown>>()
   /** When the latest submissions began, as many as the rate counts. */
   readonly #begun: number[] = []
@@ -38,28 +42,20 @@ export class SmtpPool implements AsyncDisposable {
   /** Throws `ERR_OPTION`. Connects to nothing yet. */
   constructor(options: SmtpPoolOptions) {
     checkSmtpOptions(options)
-    this.#options = options
+    this.#options = { ...options }
     this.#maxConnections = positive('maxConnections', options.maxConnections ?? 5)
     this.#maxMessages = positive('maxMessages', options.maxMessages ?? 100)
-    this.#rate =
-      options.rate === undefined
-        ? undefined
-        : { messages: positive('rate.messages', options.rate.messages), perMs: positive('rate.perMs', options.rate.perMs) }
+    const { rate } = options
+    this.#rate = rate && { messages: positive('rate.messages', rate.messages), perMs: positive('rate.perMs', rate.perMs) }
   }
 
   /**
    * As `SmtpClient.submit`, and rejects as `SmtpClient.connect` does when a connection was needed and could not be made. A connection that the
-   * server closed while it was idle is replaced once, if the server had answered nothing: `content` is asked again then.
+   * server closed while it was idle is replaced once, if the server had answered nothing: `content` is asked again then. A stream that
+   * `content` gave is destroyed when its attempt is over.
    */
-  async submit(envelope: Envelope, content: () => AsyncIterable<Uint8Array>): Promise<Receipt> {
-    if (this.#closed) throw closedError()
-    const run = this.#submit(envelope, content)
-    this.#running.add(run)
-    try {
-      return await run
-    } finally {
-      this.#running.delete(run)
-    }
+  submit(envelope: Envelope, content: () => AsyncIterable<Uint8Array>): Promise<Receipt> {
+    return this.#run(this.#submit(envelope, content))
   }
 
   /** Takes no more submissions, waits for those under way, and ends every connection with QUIT. Never rejects. */
@@ -67,7 +63,7 @@ export class SmtpPool implements AsyncDisposable {
     this.#closed = true
     await Promise.allSettled(this.#running)
     clearTimeout(this.#timer)
-    for (const member of this.#idle.splice(0)) this.#retire(member)
+    for (const { client } of this.#idle.splice(0)) void this.#run(client.quit())
     await Promise.allSettled(this.#running)
   }
 
@@ -75,57 +71,56 @@ export class SmtpPool implements AsyncDisposable {
     await this.close()
   }
 
+  async #run<T>(work: Promise<T>): Promise<T> {
+    this.#running.add(work)
+    try {
+      return await work
+    } finally {
+      this.#running.delete(work)
+    }
+  }
+
   async #submit(envelope: Envelope, content: () => AsyncIterable<Uint8Array>): Promise<Receipt> {
+    if (this.#closed) throw new MailError('ERR_CLOSED', 'the pool is closed', { phase: 'mail' })
     await this.#turn(envelope.options?.signal ?? undefined)
     try {
       const member = this.#reusable()
-      if (member === undefined) return await this.#use(await this.#connect(), envelope, content)
-      let receipt: Receipt
-      try {
-        receipt = await this.#use(member, envelope, content)
-      } catch (error) {
-        if (!wasClosedWhileIdle(error)) throw error
-        return await this.#use(await this.#connect(), envelope, content)
+      if (member !== undefined) {
+        try {
+          const receipt = await this.#use(member, envelope, content)
+          // 421 that was on its way before we asked (H19) says nothing about this message.
+          if (!(receipt.reply?.status === 421 && member.client.unanswered)) return receipt
+        } catch (error) {
+          if (!wasClosedWhileIdle(error)) throw error
+        }
       }
-      // 421 that was on its way before we asked (H19): it says nothing about this message.
-      const stale = receipt.outcome === 'deferred' && receipt.reply?.status === 421 && receipt.octets === 0
-      return stale ? await this.#use(await this.#connect(), envelope, content) : receipt
+      return await this.#use({ client: await SmtpClient.connect(this.#options), submissions: 0 }, envelope, content)
     } finally {
       this.#busy--
       this.#wake()
     }
   }
 
-  async #connect(): Promise<Member> {
-    return { client: await SmtpClient.connect(this.#options), submissions: 0 }
-  }
-
   #reusable(): Member | undefined {
     for (let member = this.#idle.pop(); member !== undefined; member = this.#idle.pop()) {
       if (member.client.usable) return member
-      this.#retire(member)
+      void this.#run(member.client.quit())
     }
     return undefined
   }
 
   async #use(member: Member, envelope: Envelope, content: () => AsyncIterable<Uint8Array>): Promise<Receipt> {
-    const source = content()
+    let source: AsyncIterable<Uint8Array> | undefined
     try {
       member.submissions++
+      source = content()
       return await member.client.submit(envelope, source)
-    } catch (error) {
-      // A stream that was opened for this attempt and may not have been touched.
-      if ('destroy' in source && typeof source.destroy === 'function') source.destroy()
-      throw error
     } finally {
+      // A stream was opened for this attempt and may not have been touched.
+      if (source !== undefined && 'destroy' in source && typeof source.destroy === 'function') source.destroy()
       if (member.client.usable && member.submissions < this.#maxMessages) this.#idle.push(member)
-      else this.#retire(member)
+      else void this.#run(member.client.quit())
     }
-  }
-
-  #retire({ client }: Member): void {
-    const leaving = client.quit().finally(() => this.#running.delete(leaving))
-    this.#running.add(leaving)
   }
 
   /** Waits for a free connection and for the rate. */
@@ -147,40 +142,37 @@ export class SmtpPool implements AsyncDisposable {
   }
 
   #wake(): void {
+    clearTimeout(this.#timer)
     while (this.#waiters.length > 0 && this.#busy < this.#maxConnections) {
       const delay = this.#delay()
       if (delay > 0) {
-        clearTimeout(this.#timer)
-        this.#timer = setTimeout(() => this.#wake(), delay)
+        this.#timer = setTimeout(() => this.#wake(), Math.min(delay, MAX_TIMER_MS))
         return
       }
       this.#busy++
-      this.#begun.push(performance.now())
       this.#waiters.shift()?.()
     }
   }
 
-  /** Milliseconds until the rate lets another submission begin. */
+  /** Milliseconds until the rate lets another submission begin. At 0 it counts as begun. */
   #delay(): number {
-    if (this.#rate === undefined) {
-      this.#begun.length = 0
-      return 0
+    if (this.#rate === undefined) return 0
+    const { messages, perMs } = this.#rate
+    const now = performance.now()
+    const first = this.#begun[0]
+    if (first !== undefined && this.#begun.length === messages) {
+      const wait = Math.ceil(first + perMs - now)
+      if (wait > 0) return wait
+      this.#begun.shift()
     }
-    if (this.#begun.length < this.#rate.messages) return 0
-    const wait = (this.#begun[0] ?? 0) + this.#rate.perMs - performance.now()
-    if (wait > 0) return Math.ceil(wait)
-    this.#begun.shift()
+    this.#begun.push(now)
     return 0
   }
 }
 
-/** Lost before MAIL was answered, so nobody can have taken anything (S31). */
+/** Lost before MAIL was answered, so nobody can have taken anything (S31); RSET that is refused is no better than a lost connection. */
 function wasClosedWhileIdle(error: unknown): boolean {
-  return error instanceof MailError && error.code === 'ERR_CLOSED' && (error.phase === 'mail' || error.phase === 'rset')
-}
-
-function closedError(): MailError {
-  return new MailError('ERR_CLOSED', 'the pool is closed', { phase: 'mail' })
+  return error instanceof MailError && (error.phase === 'rset' || (error.phase === 'mail' && error.code === 'ERR_CLOSED'))
 }
 
 function positive(name: string, value: number): number {

@@ -2,7 +2,7 @@ import { GrammarError, protocolError, type MailError, type Phase } from '../erro
 import type { Session } from '../wire/session.ts'
 import type { Command } from './command.ts'
 import { closedError, SmtpReplyError } from './errors.ts'
-import { otherProtocol, parseExtensions } from './grammar.ts'
+import { otherProtocol } from './grammar.ts'
 import { ReplyParser, type Reply } from './reply.ts'
 
 /** A reply, and what it answers. */
@@ -12,14 +12,13 @@ export interface Answer {
 }
 
 /**
- * What one SMTP connection agreed on, and which replies are due. Replies are matched with commands by their order alone (RFC 2920 §3.1), so
+ * Which replies are due on one SMTP connection. They are matched with commands by their order alone (RFC 2920 §3.1), so
  * one that nobody asked for, or that no command can have, ends the session: what came after it could not be trusted.
  */
 export class SmtpSession implements Session<Answer> {
   readonly #parser = new ReplyParser()
   /** What the replies that are due answer, and what must be masked in them. */
   readonly #expected: Pick<Command, 'phase' | 'secrets'>[] = [{ phase: 'greeting', secrets: [] }]
-  #extensions: ReadonlyMap<string, string> = new Map()
   #closing = false
   #ended = false
 
@@ -93,16 +92,6 @@ export class SmtpSession implements Session<Answer> {
   /** No more commands: the server said 421, or we said QUIT. */
   get closing(): boolean {
     return this.#closing
-  }
-
-  /** What the last EHLO brought: keyword in upper case → parameters. */
-  get extensions(): ReadonlyMap<string, string> {
-    return this.#extensions
-  }
-
-  /** Takes the reply to EHLO; without one (HELO, or a handshake that makes all before it worthless, RFC 3207 §4.2) nothing is offered. */
-  learn(reply: Reply | undefined): void {
-    this.#extensions = reply === undefined ? new Map() : parseExtensions(reply.lines)
   }
 }
 

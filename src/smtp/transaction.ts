@@ -1,5 +1,5 @@
-import { data, type Command } from './command.ts'
-import type { CheckedEnvelope, EnvelopeCommands } from './envelope.ts'
+import type { Command } from './command.ts'
+import type { CheckedEnvelope } from './envelope.ts'
 import type { Reply } from './reply.ts'
 import type { Answer } from './session.ts'
 
@@ -43,32 +43,29 @@ export class Transaction {
   /** A final reply ends the transaction on the server, whatever it says. */
   #over = false
 
-  constructor(envelope: CheckedEnvelope, commands: EnvelopeCommands, pipelining: boolean) {
+  /** @param commands MAIL, RCPT for each path, DATA */
+  constructor(envelope: CheckedEnvelope, commands: readonly Command[], pipelining: boolean) {
     this.#envelope = envelope
     this.#pipelining = pipelining
-    this.#queue = [commands.mail, ...commands.rcpt, data()]
+    this.#queue = commands
   }
 
   /** The commands that leave next, once all replies to those before were taken; none when the envelope is done. */
   next(): Command[] {
     const group: Command[] = []
     let octets = 0
-    for (
-      let command = this.#queue[this.#next];
-      command !== undefined && this.#follows(command, group.length > 0);
-      command = this.#queue[this.#next]
-    ) {
-      octets += command.octets.length
-      if (octets > GROUP_OCTETS) break
+    for (;;) {
+      const command = this.#queue[this.#next]
+      octets += command?.octets.length ?? 0
+      if (command === undefined || octets > GROUP_OCTETS || !this.#follows(command, group.length > 0)) return group
       group.push(command)
       this.#next++
     }
-    return group
   }
 
   #follows(command: Command, inGroup: boolean): boolean {
     if (inGroup) return this.#pipelining && (command.phase !== 'data' || this.#envelope.partial === 'deliver')
-    return this.#shutdown === undefined && this.#refusedMail === undefined && (command.phase !== 'data' || this.#wanted)
+    return this.#shutdown === undefined && !this.#mailRefused && (command.phase !== 'data' || this.#wanted)
   }
 
   /** The reply to the oldest command that has none. */
@@ -92,7 +89,7 @@ export class Transaction {
 
   /** The replies that came decide about everybody, though the connection was lost before the others (H20). */
   get decided(): boolean {
-    return this.#refusedMail !== undefined || (this.#rcpt.length === this.#envelope.paths.length && !this.#wanted)
+    return this.#mailRefused || (this.#rcpt.length === this.#envelope.paths.length && !this.#wanted)
   }
 
   /** The server may still hold a reverse-path or recipients: RSET must come before the next transaction. */
@@ -100,8 +97,13 @@ export class Transaction {
     return !this.#over && (isAccepted(this.#mail) || this.#rcpt.some(isAccepted))
   }
 
-  get #refusedMail(): Reply | undefined {
-    return this.#mail === undefined || isAccepted(this.#mail) ? undefined : this.#mail
+  /** The server said nothing about this transaction: at most that it leaves (421). */
+  get unanswered(): boolean {
+    return this.#mail === undefined
+  }
+
+  get #mailRefused(): boolean {
+    return this.#mail !== undefined && !isAccepted(this.#mail)
   }
 
   /** Somebody, or with `partial: 'refuse'` everybody, was accepted. */
@@ -115,10 +117,7 @@ export class Transaction {
   receipt(octets = 0, final?: Reply | null): Receipt {
     if (final !== undefined) this.#over = true
     const paths = this.#envelope.paths.map((_path, index) => this.#outcome(this.#rcpt[index], final))
-    const outcome = total(
-      paths.map((path) => (path.reply === null && path.outcome === 'deferred' ? undefined : path.outcome)),
-      this.#envelope.partial,
-    )
+    const outcome = total(paths, this.#envelope.partial)
     const decisive = outcome === 'partial' ? 'accepted' : outcome
     const reply = paths.find((path) => path.outcome === decisive && path.reply !== null)?.reply ?? null
     const recipients = this.#envelope.recipients.map(({ address, path }) => ({ address, ...(paths[path] ?? NOT_SENT) }))
@@ -126,7 +125,7 @@ export class Transaction {
   }
 
   #outcome(rcpt: Reply | undefined, final: Reply | null | undefined): Omit<RecipientOutcome, 'address'> {
-    if (this.#refusedMail !== undefined) return decided(this.#refusedMail)
+    if (this.#mail !== undefined && !isAccepted(this.#mail)) return decided(this.#mail)
     if (rcpt !== undefined && !isAccepted(rcpt)) {
       // 552 here is "too many recipients" in the words of RFC 821: later may help (RFC 5321 §4.5.3.1.10).
       return rcpt.status === 552 ? { outcome: 'deferred', reply: rcpt } : decided(rcpt)
@@ -147,11 +146,11 @@ function decided(reply: Reply): Omit<RecipientOutcome, 'address'> {
   return { outcome: reply.status < 300 ? 'accepted' : reply.status < 500 ? 'deferred' : 'refused', reply }
 }
 
-/** @param outcomes one a path; `undefined` for those that were kept back because of others */
-function total(outcomes: readonly (RecipientOutcome['outcome'] | undefined)[], partial: 'deliver' | 'refuse'): Receipt['outcome'] {
-  if (outcomes.includes('unknown')) return 'unknown'
-  if (outcomes.every((outcome) => outcome === 'accepted')) return 'accepted'
-  if (outcomes.includes('accepted')) return 'partial'
+function total(paths: readonly Omit<RecipientOutcome, 'address'>[], partial: 'deliver' | 'refuse'): Receipt['outcome'] {
+  const outcomes = new Set(paths.map(({ outcome }) => outcome))
+  if (outcomes.has('unknown')) return 'unknown'
+  if (outcomes.has('accepted')) return outcomes.size === 1 ? 'accepted' : 'partial'
   // When nobody gets it unless everybody does, one that can never be accepted decides; otherwise one that may yet be is worth another attempt.
-  return outcomes.includes(partial === 'refuse' ? 'refused' : 'deferred') === (partial === 'refuse') ? 'refused' : 'deferred'
+  if (partial === 'refuse') return outcomes.has('refused') ? 'refused' : 'deferred'
+  return outcomes.has('deferred') ? 'deferred' : 'refused'
 }

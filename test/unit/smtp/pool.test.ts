@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { afterEach, expect, test } from 'vitest'
 import { SmtpClient } from '../../../src/smtp/client.ts'
 import { SmtpPool, type SmtpPoolOptions } from '../../../src/smtp/pool.ts'
@@ -94,6 +95,41 @@ test('a new connection that is lost is not replaced, nor one that is lost after 
   expect([fresh.server.lines.length, late.server.lines.length]).toEqual([1, 1])
   await fresh.pool.close()
   await late.pool.close()
+})
+
+test('RSET that is refused is no better than a lost connection (S31)', async () => {
+  const refusal: Step[] = [{ expect: 'MAIL' }, { expect: 'RCPT' }, { expect: 'DATA' }, { send: '250 ok\r\n550 no\r\n503 no\r\n' }]
+  const first: Step[] = [...HELLO, ...refusal, { expect: 'RSET' }, { send: '500 what?\r\n' }]
+  const { server, pool } = await serving((connection) => (connection === 0 ? first : [...HELLO, ...MESSAGE, ...QUIT]), { maxConnections: 1 })
+  expect((await pool.submit(ENVELOPE, () => chunks('x'))).outcome).toBe('refused')
+  expect((await pool.submit(ENVELOPE, () => chunks('x'))).outcome).toBe('accepted')
+  await pool.close()
+  expect(server.lines).toHaveLength(2)
+})
+
+test('421 to a recipient is an answer: it is not asked again (H18)', async () => {
+  const late: Step[] = [{ expect: 'MAIL' }, { expect: 'RCPT' }, { expect: 'DATA' }, { send: '250 ok\r\n421 4.7.0 slow down\r\n' }, { end: 'drop' }]
+  const { server, pool } = await serving([...HELLO, ...MESSAGE, ...late], { maxConnections: 1 })
+  await pool.submit(ENVELOPE, () => chunks('x'))
+  expect(await pool.submit(ENVELOPE, () => chunks('x'))).toMatchObject({ outcome: 'deferred', reply: { status: 421 } })
+  await pool.close()
+  expect(server.lines).toHaveLength(1)
+})
+
+test('a stream that was opened for a message is closed when nobody wants it, and content that cannot be opened costs no connection', async () => {
+  const refusal: Step[] = [{ expect: 'MAIL' }, { expect: 'RCPT' }, { expect: 'DATA' }, { send: '250 ok\r\n550 no\r\n503 no\r\n' }]
+  const { server, pool } = await serving([...HELLO, ...refusal, ...QUIT], { maxConnections: 1 })
+  const stream = Readable.from(chunks('x'))
+  expect((await pool.submit(ENVELOPE, () => stream)).outcome).toBe('refused')
+  expect(stream.destroyed).toBe(true)
+  const failure = new Error('no such file')
+  const failing = (): never => {
+    throw failure
+  }
+  expect(await rejection(pool.submit(ENVELOPE, failing))).toBe(failure)
+  await pool.close()
+  await server.done()
+  expect([server.lines.length, server.open]).toEqual([1, 0])
 })
 
 test('the rate lets no more begin in its time, and who waits can leave', async () => {
