@@ -99,21 +99,11 @@ class AddressReader {
     const body = this.#body
     let apart = false
     while (this.#at < body.length) {
-      const start = this.#at
-      switch (body.charCodeAt(start)) {
-        case 32:
-        case 9:
-        case 13:
-        case 10:
-          this.#at = skipBlanks(body, start)
-          apart = true
-          continue
-        case OPEN: {
-          const comment = this.#comment()
-          if (comment !== undefined) this.#comments.push(comment)
-          apart = true
-          continue
-        }
+      if (this.#skip(this.#comments)) {
+        apart = true
+        continue
+      }
+      switch (body.charCodeAt(this.#at)) {
         case QUOTE:
           this.#quoted(this.#words, apart)
           break
@@ -156,18 +146,21 @@ class AddressReader {
 
   // ── pieces ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The inside of a comment, or `undefined` for a parenthesis that never closes and is passed over. */
-  #comment(): string | undefined {
+  /** Past blanks, or a comment, whose inside is kept; a parenthesis that never closes is passed over. False where neither is. */
+  #skip(comments: string[]): boolean {
+    const body = this.#body
     const start = this.#at
-    const end = this.#noParenthesis ? -1 : skipComment(this.#body, start)
+    if (body.charCodeAt(start) !== OPEN) {
+      this.#at = skipBlanks(body, start)
+      return this.#at > start
+    }
+    const end = this.#noParenthesis ? -1 : skipComment(body, start)
     if (end < 0) {
       this.#noParenthesis = true
       this.#invalid(start)
-      this.#at = start + 1
-      return undefined
-    }
-    this.#at = end
-    return unescape(this.#body.slice(start + 1, end - 1))
+    } else comments.push(unescape(body.slice(start + 1, end - 1)))
+    this.#at = end < 0 ? start + 1 : end
+    return true
   }
 
   /** Adds a quoted-string; a quote that never closes is passed over. */
@@ -233,17 +226,11 @@ class AddressReader {
     let apart = false
     let closed = false
     while (!closed && this.#at < body.length) {
+      if (this.#skip([])) {
+        apart = true
+        continue
+      }
       const code = body.charCodeAt(this.#at)
-      if (isBlank(code)) {
-        this.#at = skipBlanks(body, this.#at)
-        apart = true
-        continue
-      }
-      if (code === OPEN) {
-        this.#comment()
-        apart = true
-        continue
-      }
       if (code === QUOTE) this.#quoted(words, apart)
       else if (code === GREATER) {
         this.#at++
@@ -284,21 +271,19 @@ class AddressReader {
       this.#pending = []
       const after = words.slice(this.#before)
       if (pending.length > 0 || after.length > 0 || !isAddrSpec(angle)) this.#invalid(pending[0]?.offset ?? start)
-      const next = after.findIndex(holdsAt)
-      if (next < 0) return this.#add([...pending, ...words], comments, angle)
+      const more = addrSpecs(after)
+      if (more.length === 0) return this.#add([...pending, ...words], comments, angle)
       this.#add([...pending, ...words.slice(0, this.#before)], comments, angle) // `<a@b>c@d`: two, whichever was meant
-      this.#bareRest(after, next)
-      return
+      return this.#bare(after, more, [])
     }
     if (words.length === 0 && !(comments.length > 0 && this.#pending.length > 0)) {
       if (!comma) this.#flush()
       return
     }
-    const at = words.findIndex(holdsAt)
-    if (at >= 0) {
+    const found = addrSpecs(words)
+    if (found.length > 0) {
       this.#flush()
-      this.#bare(words, at, comments)
-      return
+      return this.#bare(words, found, comments)
     }
     if (words.length > 0) this.#invalid(words[0]?.offset ?? 0)
     for (const word of words) this.#pending.push(word)
@@ -317,40 +302,17 @@ class AddressReader {
     else this.#add(words, comments, '')
   }
 
-  /** An addr-spec without brackets: the words that `@` and `.` tie together. What stands before is the name; what comes after, another element. */
-  #bare(words: Word[], at: number, comments: string[]): void {
-    let from = at
-    let to = at + 1
-    while (from > 0 && tied(words[from - 1], words[from])) from--
-    while (to < words.length && tied(words[to - 1], words[to])) to++
-    const name = words.slice(0, from)
-    const rest = words.slice(to)
-    const next = rest.findIndex(holdsAt)
-    if (name.length > 0 || rest.length > 0) this.#invalid(words[0]?.offset ?? 0)
-    const address = joinAddress(words.slice(from, to))
-    if (!isAddrSpec(address)) this.#invalid(words[0]?.offset ?? 0)
-    if (next < 0) this.#add([...name, ...rest], comments, address)
-    else {
-      this.#add(name, comments, address)
-      this.#bareRest(rest, next)
+  /** Addr-specs without brackets. What stands before one is its name, and what comes after it too when there is no other: `a@b c@d X e@f`. */
+  #bare(words: readonly Word[], found: readonly (readonly [from: number, to: number])[], comments: readonly string[]): void {
+    let before = 0
+    for (const [from, to] of found) {
+      const address = joinAddress(words.slice(from, to))
+      if (to - from < words.length || !isAddrSpec(address)) this.#invalid(words[0]?.offset ?? 0)
+      const after = found.length === 1 ? words.slice(to) : []
+      this.#add([...words.slice(before, from), ...after], before === 0 ? comments : [], address)
+      before = to
     }
-  }
-
-  /** `a@b c@d e@f`: each is a mailbox, one after the other. */
-  #bareRest(words: Word[], first: number): void {
-    let from = 0
-    for (let at = first; at < words.length; at++) {
-      const word = words[at]
-      if (word === undefined || !holdsAt(word)) continue
-      let start = at
-      let to = at + 1
-      while (start > from && tied(words[start - 1], words[start])) start--
-      while (to < words.length && tied(words[to - 1], words[to])) to++
-      this.#add(words.slice(from, start), [], joinAddress(words.slice(start, to)))
-      from = to
-      at = to - 1
-    }
-    if (from < words.length) this.#add(words.slice(from), [], '')
+    if (found.length > 1) this.#add(words.slice(before), [], '')
   }
 
   #add(words: readonly Word[], comments: readonly string[], address: string): void {
@@ -419,6 +381,21 @@ function wordEnd(body: string, from: number): number {
     } else if (Number.isNaN(code) || isBlank(code) || code === QUOTE || code === LESS || code === GREATER) return from
   }
   return from
+}
+
+/** Where addr-specs without brackets are: the words that `@` and `.` tie together. */
+function addrSpecs(words: readonly Word[]): [from: number, to: number][] {
+  const found: [from: number, to: number][] = []
+  for (const [at, word] of words.entries()) {
+    const before = found.at(-1)?.[1] ?? 0
+    if (at < before || !holdsAt(word)) continue
+    let from = at
+    let to = at + 1
+    while (from > before && tied(words[from - 1], words[from])) from--
+    while (to < words.length && tied(words[to - 1], words[to])) to++
+    found.push([from, to])
+  }
+  return found
 }
 
 /** Whether two neighbours belong to one addr-spec (RFC 5322 §4.4 allows blanks around the dots and the `@`). */
