@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { printable } from '../bytes.ts'
 import { fileExtension } from '../connector/file-extension.ts'
+import { Description } from '../mime/entity.ts'
 import { parseMessage, type Entity, type Group, type Mailbox } from '../mime/index.ts'
-import { messageIdOf, rangesOf } from '../mime/parser.ts'
 import { helpText, readArguments, type Syntax } from './arguments.ts'
 import { CommandError, describeFailure } from './failure.ts'
 import { fileTrouble } from './file-trouble.ts'
@@ -120,7 +120,7 @@ export function messageFacts(file: string, message: Entity, withText: boolean): 
     to: header.addresses('to'),
     cc: header.addresses('cc'),
     replyTo: header.addresses('reply-to'),
-    messageId: messageIdOf(message),
+    messageId: described(message).header.messageIds('message-id')[0] ?? null,
     date: header.date()?.toISOString() ?? null,
     ambiguous: message.ambiguous,
     entity,
@@ -131,7 +131,7 @@ export function messageFacts(file: string, message: Entity, withText: boolean): 
 function entityFacts(entity: Entity, withText: boolean): EntityFacts {
   const isLeaf = entity.parts.length === 0
   const content = isLeaf ? entity.content() : null
-  const ranges = rangesOf(entity)
+  const { start, bodyStart, end } = described(entity)
   const isText = isLeaf && entity.type.startsWith('text/')
   // Before the defects are asked for: it finds those that only reading finds.
   const text = isText && withText ? entity.text() : null
@@ -146,8 +146,8 @@ function entityFacts(entity: Entity, withText: boolean): EntityFacts {
     contentId: entity.contentId,
     encoding: entity.encoding,
     charset: entity.charset,
-    headerRange: ranges.header,
-    bodyRange: ranges.body,
+    headerRange: { offset: start, length: bodyStart - start },
+    bodyRange: { offset: bodyStart, length: end - bodyStart },
     decodedSize: content?.length ?? null,
     sha256: content === null ? null : createHash('sha256').update(content).digest('hex'),
     fields: entity.header.fields.map(({ name, value, offset }) => ({ name, value, offset })),
@@ -155,6 +155,12 @@ function entityFacts(entity: Entity, withText: boolean): EntityFacts {
     ...(withText ? { text } : {}),
     parts: entity.parts.map((part) => entityFacts(part, withText)),
   }
+}
+
+/** What the parser knows beyond the public names: where things are. */
+function described(entity: Entity): Description {
+  if (!(entity instanceof Description)) throw new TypeError('not an entity of parseMessage')
+  return entity
 }
 
 /** Writes every leaf to a file of its own, never over another. */

@@ -1,9 +1,8 @@
 import { MailError } from '../errors.ts'
-import { SEVERITIES, type Defect, type DefectCode, type Report } from './defect.ts'
+import { DefectList, DEFECTS, type Defect, type Report } from './defect.ts'
 import { createDecoder, type ContentDecoder } from './encoding/decoder.ts'
 import { parseDisposition } from './field/disposition.ts'
 import { parseMediaType, type MediaType } from './field/media-type.ts'
-import { parseMessageIds } from './field/message-id.ts'
 import { parseTransferEncoding } from './field/transfer-encoding.ts'
 import { safeFileName } from './file-name.ts'
 import { HeaderSection, type Header, type Marks } from './header.ts'
@@ -57,48 +56,38 @@ export type Kind = 'multipart' | 'message' | 'leaf' | 'opaque' | 'rest'
 /** What an entity is made of when its header section is complete. */
 export interface EntityFacts<E> {
   readonly parent: E | null
-  /** 0 for the message. */
-  readonly depth: number
+  /** Among the parts of its multipart, from 1; 0 for the root of a message. */
+  readonly position: number
   /** What `octets` of the whole message (or decoded enclosed message) it lies in, when they are in memory. */
   readonly source: Buffer | null
   readonly octets: Buffer
   readonly marks: Marks
   readonly start: number
   readonly bodyStart: number
-  readonly defaultType: string
-  /** Gives the section, once it is known whether the type is a multipart. */
-  readonly number: (multipart: boolean) => string
   readonly log: DefectLog
 }
 
-/** So many defects of one code are kept for one entity, and so many in all for a message. */
-const MAX_OF_A_CODE = 10
-const MAX_DEFECTS = 10_000
-const LIMIT_CODES: ReadonlySet<DefectCode> = new Set([
-  'depth-limit',
-  'parts-limit',
-  'message-limit',
-  'header-limit',
-  'parameters-limit',
-  'addresses-limit',
-])
+/** What all entities of one message share about defects: what throws, and how many more are kept. */
+export interface DefectLog {
+  readonly options: CheckedParseOptions
+  left: number
+}
+
+/** So many defects are kept for a message. */
+export const MAX_DEFECTS = 10_000
 const IDENTITY = new Set(['7bit', '8bit', 'binary'])
+const ENCODED = new Set(['base64', 'quoted-printable', 'x-uuencode'])
 const NO_PARAMETERS: ReadonlyMap<string, string> = new Map()
+const NO_DISPOSITION: Disposition = { disposition: null, parameters: NO_PARAMETERS }
 const OCTET_STREAM = 'application/octet-stream'
 
-/** What all entities of one message share about defects: how many there may be, and what throws. */
-export class DefectLog {
-  readonly options: CheckedParseOptions
-  left = MAX_DEFECTS
-
-  constructor(options: CheckedParseOptions) {
-    this.options = options
-  }
+interface Disposition {
+  readonly disposition: string | null
+  readonly parameters: ReadonlyMap<string, string>
 }
 
 /** An entity's header section and what follows from it; fields that structure does not need are read when asked for. */
 export class Description implements Described {
-  readonly section: string
   readonly header: HeaderSection
   readonly depth: number
   readonly start: number
@@ -106,49 +95,72 @@ export class Description implements Described {
   /** Where the body ends; known when the entity is closed. */
   end = 0
   kind: Kind = 'leaf'
-  /** Readers differ about it for a reason that is no defect. */
-  doubtful = false
-  readonly report: Report
   /** Content-Type as structure sees it, whatever the encoding. */
   readonly mediaType: MediaType
+  readonly isMultipart: boolean
+  readonly #parent: Description | null
+  readonly #position: number
   readonly #log: DefectLog
-  #defects: Defect[] | undefined
-  #counts: Map<DefectCode, number> | undefined
-  #sorted: readonly Defect[] | undefined
+  #section: string | undefined
+  #defects: DefectList | undefined
+  #listed: readonly Defect[] | undefined
   #encoding: string | undefined
-  /** `null`: identity; `undefined`: the first one was taken, another is to be made. */
-  #decoder: ContentDecoder | null | undefined
-  #disposition: { readonly disposition: string | null; readonly parameters: ReadonlyMap<string, string> } | undefined
-  #fileName: string | null | undefined
+  #disposition: Disposition | undefined
   #contentId: string | null | undefined
   #examined = false
 
   constructor(facts: EntityFacts<Description>) {
-    this.#log = facts.log
-    this.depth = facts.depth
+    const { parent, log } = facts
+    this.#parent = parent
+    this.#position = facts.position
+    this.#log = log
+    this.depth = parent === null ? 0 : parent.depth + 1
     this.start = facts.start
     this.bodyStart = facts.bodyStart
-    this.report = (code, offset) => this.#add(code, offset)
     this.header = new HeaderSection(facts.octets, facts.start, facts.marks, this.report)
-    const { parameters } = facts.log.options.limits
-    const early: [DefectCode, number][] = []
-    const type = this.header.read(
-      'content-type',
-      (body, report) => parseMediaType(body, report, parameters),
-      (code, offset) => early.push([code, offset]),
-    )
-    this.mediaType =
-      type === undefined
-        ? { type: facts.defaultType, parameters: NO_PARAMETERS, valid: true }
-        : type.valid
-          ? type
-          : { ...type, type: facts.defaultType }
-    this.section = facts.number(this.isMultipart)
-    for (const [code, offset] of early) this.#add(code, offset)
+    const given = this.header.read('content-type', (body, report) => parseMediaType(body, report, log.options.limits.parameters))
+    this.mediaType = given?.valid === true ? given : { type: this.#defaultType, parameters: given?.parameters ?? NO_PARAMETERS, valid: false }
+    this.isMultipart = this.mediaType.type.startsWith('multipart/')
   }
 
-  get isMultipart(): boolean {
-    return this.mediaType.type.startsWith('multipart/')
+  /** Takes a defect of this entity; `offset` counts from the start of the message. */
+  readonly report: Report = (code, offset) => {
+    const { onLimit, strict } = this.#log.options
+    if (onLimit === 'error' && code.endsWith('-limit')) {
+      throw new MailError('ERR_LIMIT', `the message crosses a limit (${code}) at octet ${offset}`, { phase: 'parse' })
+    }
+    if (strict && DEFECTS[code].severity !== 'note') {
+      throw new MailError('ERR_CONTENT', `the message has a defect (${code}) at octet ${offset}`, { phase: 'parse' })
+    }
+    if (this.#log.left === 0) return
+    this.#defects ??= new DefectList()
+    if (!this.#defects.add(code, offset)) return
+    this.#log.left--
+    this.#listed = undefined
+  }
+
+  /** Takes a defect whose `offset` counts from the start of the body. */
+  bodyReport(): Report {
+    return (code, offset) => this.report(code, this.bodyStart + offset)
+  }
+
+  get section(): string {
+    return (this.#section ??= this.#number())
+  }
+
+  /** As IMAP counts (RFC 9051 §6.4.5.1). */
+  #number(): string {
+    if (this.#parent === null) return ''
+    const around = this.#parent.section
+    if (this.#position > 0) return around === '' ? `${this.#position}` : `${around}.${this.#position}`
+    // A message that is an enclosed message is part 1 of itself; of an enclosed one that is no multipart, the body is part 1.
+    const own = around === '' ? '1' : around
+    return this.isMultipart ? own : `${own}.1`
+  }
+
+  /** RFC 2045 §5.2, RFC 2046 §5.1.5. */
+  get #defaultType(): string {
+    return this.#parent?.mediaType.type === 'multipart/digest' ? 'message/rfc822' : 'text/plain'
   }
 
   get isMessage(): boolean {
@@ -161,16 +173,12 @@ export class Description implements Described {
   }
 
   get knowsEncoding(): boolean {
-    return IDENTITY.has(this.encoding) || this.#decoder !== null
+    return IDENTITY.has(this.encoding) || ENCODED.has(this.encoding)
   }
 
   /** A fresh decoder, or `null` when content passes as it is: by an identity encoding, or because nobody knows another way. */
   decoder(): ContentDecoder | null {
-    const { encoding } = this
-    if (this.isMultipart || this.#decoder === null) return null
-    const decoder = this.#decoder ?? createDecoder(encoding)
-    this.#decoder = undefined
-    return decoder
+    return this.isMultipart ? null : createDecoder(this.encoding)
   }
 
   get parameters(): ReadonlyMap<string, string> {
@@ -180,11 +188,8 @@ export class Description implements Described {
   get encoding(): string {
     if (this.#encoding !== undefined) return this.#encoding
     this.#encoding = this.header.read('content-transfer-encoding', parseTransferEncoding) ?? '7bit'
-    this.#decoder = IDENTITY.has(this.#encoding) ? null : createDecoder(this.#encoding)
     // A multipart's parts are encoded, never itself (RFC 2045 §6.4).
-    if (this.isMultipart && !IDENTITY.has(this.#encoding)) {
-      this.report('encoded-multipart', this.header.first('content-transfer-encoding')?.offset ?? this.start)
-    }
+    if (this.isMultipart && !IDENTITY.has(this.#encoding)) this.report('encoded-multipart', this.#offsetOf('content-transfer-encoding'))
     return this.#encoding
   }
 
@@ -192,27 +197,23 @@ export class Description implements Described {
     return this.#contentDisposition.disposition
   }
 
-  get #contentDisposition(): { readonly disposition: string | null; readonly parameters: ReadonlyMap<string, string> } {
+  get #contentDisposition(): Disposition {
     const { parameters } = this.#log.options.limits
-    return (this.#disposition ??= this.header.read('content-disposition', (body, report) => parseDisposition(body, report, parameters)) ?? {
-      disposition: null,
-      parameters: NO_PARAMETERS,
-    })
+    return (this.#disposition ??=
+      this.header.read('content-disposition', (body, report) => parseDisposition(body, report, parameters)) ?? NO_DISPOSITION)
   }
 
   get fileName(): string | null {
-    if (this.#fileName === undefined) {
-      this.#fileName = this.#contentDisposition.parameters.get('filename') ?? this.parameters.get('name') ?? null
-    }
-    return this.#fileName
+    return this.#contentDisposition.parameters.get('filename') ?? this.parameters.get('name') ?? null
   }
 
   get safeFileName(): string | null {
-    return this.fileName === null ? null : safeFileName(this.fileName)
+    const { fileName } = this
+    return fileName === null ? null : safeFileName(fileName)
   }
 
   get contentId(): string | null {
-    if (this.#contentId === undefined) this.#contentId = this.header.read('content-id', parseMessageIds)?.[0] ?? null
+    if (this.#contentId === undefined) this.#contentId = this.header.messageIds('content-id')[0] ?? null
     return this.#contentId
   }
 
@@ -223,7 +224,9 @@ export class Description implements Described {
   get defects(): readonly Defect[] {
     this.examine()
     // By place, so that they do not depend on what was asked for first.
-    return (this.#sorted ??= (this.#defects ?? []).toSorted((a, b) => a.offset - b.offset || (a.code < b.code ? -1 : 1)))
+    return (this.#listed ??= (this.#defects?.found ?? [])
+      .map(({ code, offset }) => ({ code, offset, section: this.section, severity: DEFECTS[code].severity }))
+      .toSorted((a, b) => a.offset - b.offset || (a.code < b.code ? -1 : 1)))
   }
 
   /** Finds the defects of the Content-* fields and of the header section as a whole. */
@@ -235,7 +238,7 @@ export class Description implements Described {
     void this.contentId
     const { fileName } = this
     const name = this.parameters.get('name')
-    if (name !== undefined && fileName !== name) this.report('parameter-conflict', this.header.first('content-disposition')?.offset ?? this.start)
+    if (name !== undefined && fileName !== name) this.report('parameter-conflict', this.#offsetOf('content-disposition'))
   }
 
   /** Finds the defects of all fields. */
@@ -244,24 +247,7 @@ export class Description implements Described {
     this.header.touch()
   }
 
-  #add(code: DefectCode, offset: number): void {
-    const severity = SEVERITIES[code]
-    const { onLimit, strict } = this.#log.options
-    if (onLimit === 'error' && LIMIT_CODES.has(code)) {
-      throw new MailError('ERR_LIMIT', `the message crosses a limit (${code}) at octet ${offset}`, { phase: 'parse' })
-    }
-    if (strict && severity !== 'note') {
-      throw new MailError('ERR_CONTENT', `the message has a defect (${code}) at octet ${offset}`, { phase: 'parse' })
-    }
-    this.#counts ??= new Map()
-    this.#defects ??= []
-    const count = this.#counts.get(code) ?? 0
-    if (count >= MAX_OF_A_CODE || this.#log.left === 0) return
-    // A field can be read in two ways, as text and as addresses, and has the defect once.
-    if (count > 0 && this.#defects.some((defect) => defect.code === code && defect.offset === offset)) return
-    this.#counts.set(code, count + 1)
-    this.#log.left--
-    this.#defects.push({ code, offset, section: this.section, severity })
-    this.#sorted = undefined
+  #offsetOf(field: string): number {
+    return this.header.first(field)?.offset ?? this.start
   }
 }

@@ -1,6 +1,6 @@
 import { CR, LF, NUL, SPACE, TAB } from '../bytes.ts'
-import { beginsLikeDelimiter, boundaryOf, OpenBoundaries, type Bounded } from './boundary.ts'
-import type { DefectCode } from './defect.ts'
+import { boundaryOf, OpenBoundaries, type Bounded } from './boundary.ts'
+import { DefectList, type DefectCode, type Report } from './defect.ts'
 import { parseMediaType } from './field/media-type.ts'
 import { HeaderSection, type Marks } from './header.ts'
 
@@ -13,18 +13,12 @@ export interface HeaderEnd {
   /** Its fields. */
   readonly octets: Buffer
   readonly marks: Marks
-  readonly defects: readonly Finding[]
+  /** Offsets count from the start of the section. */
+  readonly defects: DefectList
 }
 
-/** A defect found before the entity that it belongs to is known; `at` counts from the start of the section. */
-export interface Finding {
-  readonly code: DefectCode
-  readonly at: number
-}
-
-/** So many findings of one code are kept for one section. */
-const MAX_OF_A_CODE = 10
 const COLON = 0x3a
+const HYPHEN = 0x2d
 const CONTENT_TYPE = 'content-type'
 const FROM = Buffer.from('From ')
 const QUOTED_FROM = Buffer.from('>From ')
@@ -40,8 +34,7 @@ export class HeaderScanner {
   /** The section of a message, which a From_ line may precede, and not of a body part. */
   readonly #root: boolean
   readonly #marks: number[] = []
-  readonly #findings: Finding[] = []
-  #counts: Map<DefectCode, number> | undefined
+  readonly #defects = new DefectList()
   /** Where the current line begins, and up to where no line end was found. */
   #line = 0
   #searched = 0
@@ -118,11 +111,6 @@ export class HeaderScanner {
     return octets
   }
 
-  /** Octets that the section is longer than what `scan` is shown of it. */
-  get gone(): number {
-    return this.#gone
-  }
-
   /** An empty line or a delimiter ends the section; `null`: it is neither. */
   #specialLine(octets: Buffer, from: number, line: number, final: boolean): HeaderEnd | 'more' | null {
     const first = octets[line]
@@ -131,14 +119,11 @@ export class HeaderScanner {
       if (line + 1 < octets.length) return octets[line + 1] === LF ? this.#end('blank', octets, from, line + 2) : null
       return final ? null : 'more'
     }
-    const like = beginsLikeDelimiter(octets, line, final)
-    if (like === undefined) return 'more'
-    if (!like) return null
+    if (first !== HYPHEN) return null
     for (const boundaries of [this.#open, this.#announced(octets, from, line)]) {
-      if (boundaries === undefined || boundaries.size === 0) continue
-      const match = boundaries.match(octets, line, final)
-      if (match.type === 'more') return 'more'
-      if (match.type === 'delimiter') return this.#endWithoutBlank('delimiter', octets, from, line)
+      const match = boundaries?.match(octets, line, final)
+      if (match?.type === 'more') return 'more'
+      if (match?.type === 'delimiter') return this.#endWithoutBlank('delimiter', octets, from, line)
     }
     return null
   }
@@ -148,14 +133,12 @@ export class HeaderScanner {
     if (this.#own !== undefined || this.#typeAt === -1 || this.#kept !== undefined) return this.#own
     this.#own = new OpenBoundaries<Bounded>()
     const start = this.#marks[this.#typeAt] ?? 0
-    const colon = this.#marks[this.#typeAt + 1] ?? 0
+    const nameEnd = this.#marks[this.#typeAt + 1] ?? 0
     const end = this.#marks[this.#typeAt + 2]
-    const section = new HeaderSection(octets.subarray(from + start, end === undefined ? line : from + end), 0, [0, colon - start], () => undefined)
-    const found = section.peek(CONTENT_TYPE, (body, report) => {
-      const { type, parameters } = parseMediaType(body, report)
-      return type.startsWith('multipart/') ? boundaryOf(parameters) : null
-    })
-    if (found !== undefined && found !== null) this.#own.open({ boundary: found.boundary })
+    const field = octets.subarray(from + start, end === undefined ? line : from + end)
+    const type = new HeaderSection(field, 0, [0, nameEnd - start], ignore).read(CONTENT_TYPE, parseMediaType)
+    const found = type?.type.startsWith('multipart/') === true ? boundaryOf(type.parameters) : null
+    if (found !== null) this.#own.open(found)
     return this.#own
   }
 
@@ -179,7 +162,7 @@ export class HeaderScanner {
       if (this.#typeAt === -1 && end - line === CONTENT_TYPE.length && octets.toString('latin1', line, end).toLowerCase() === CONTENT_TYPE) {
         this.#typeAt = this.#marks.length
       }
-      this.#marks.push(at, colon - from)
+      this.#marks.push(at, end - from)
       return true
     }
     const isFrom = (this.#marks.length === 0 && begins(octets, line, FROM)) || begins(octets, line, QUOTED_FROM)
@@ -226,17 +209,15 @@ export class HeaderScanner {
     if (by === 'text') this.#find('missing-blank-line', bodyStart - from)
     // The empty line belongs to no field.
     const end = by === 'blank' ? from + this.#line : bodyStart
-    return { by, bodyStart, octets: this.#kept ?? octets.subarray(from, end), marks: this.#marks, defects: this.#findings }
+    return { by, bodyStart, octets: this.#kept ?? octets.subarray(from, end), marks: this.#marks, defects: this.#defects }
   }
 
   #find(code: DefectCode, at: number): void {
-    this.#counts ??= new Map()
-    const count = this.#counts.get(code) ?? 0
-    if (count >= MAX_OF_A_CODE) return
-    this.#counts.set(code, count + 1)
-    this.#findings.push({ code, at: at + this.#gone })
+    this.#defects.add(code, at + this.#gone)
   }
 }
+
+const ignore: Report = () => undefined
 
 /** Printable and no colon (RFC 5322 §2.2); NUL is taken for nothing. */
 function isNameOctet(octet: number): boolean {

@@ -30,53 +30,41 @@ export interface Field {
   readonly offset: number
 }
 
-/** Marks come in pairs: where a field begins in its section, and where its colon is; -1 for a line that is no field. */
+/** Marks come in pairs: where a field begins in its section, and where its name ends; -1 for a line that is no field. */
 export type Marks = readonly number[]
 
-const ADDRESS_FIELDS = new Set(['from', 'sender', 'reply-to', 'to', 'cc', 'bcc', 'resent-from', 'resent-sender', 'resent-to', 'resent-cc'])
-const DATE_FIELDS = new Set(['date', 'resent-date'])
-const ID_FIELDS = new Set(['message-id', 'in-reply-to', 'references', 'resent-message-id', 'content-id'])
+const ADDRESS_FIELDS = new Set('from sender reply-to to cc bcc resent-from resent-sender resent-to resent-cc'.split(' '))
+const DATE_FIELDS = new Set('date resent-date'.split(' '))
+const ID_FIELDS = new Set('message-id in-reply-to references resent-message-id content-id'.split(' '))
 /** Fields that may occur once (RFC 5322 §3.6, RFC 2045 §3, RFC 2183 §2). Where they do not, readers take different ones. */
 const SINGLE_FIELDS = new Set([
-  'from',
-  'sender',
-  'reply-to',
-  'to',
-  'cc',
-  'bcc',
-  'subject',
-  'date',
-  'message-id',
-  'in-reply-to',
-  'references',
-  'mime-version',
-  'content-type',
-  'content-transfer-encoding',
-  'content-disposition',
-  'content-id',
+  ...'from sender reply-to to cc bcc subject date message-id in-reply-to references mime-version'.split(' '),
+  ...'content-type content-transfer-encoding content-disposition content-id'.split(' '),
 ])
-const NO_DEFECTS: Report = () => undefined
+/** Marks of a section in which looking at each name is faster than an index of them all. */
+const MAX_WALKED = 2 * 64
+const COLON = 0x3a
 
 /** One field, looked at when somebody asks. */
 class SectionField implements Field {
   readonly #section: HeaderSection
   readonly #start: number
-  readonly #colon: number
+  readonly #nameEnd: number
   readonly #end: number
   #value: string | undefined
   #key: string | undefined
 
-  constructor(section: HeaderSection, start: number, colon: number, end: number) {
+  constructor(section: HeaderSection, start: number, nameEnd: number, end: number) {
     this.#section = section
     this.#start = start
-    this.#colon = colon
+    this.#nameEnd = nameEnd
     this.#end = end
   }
 
   get name(): string {
-    if (this.#colon === -1) return ''
-    const name = this.#section.text.slice(this.#start, this.#colon)
-    return isPlain(name) ? name : name.trimEnd().replaceAll('\0', '')
+    if (this.#nameEnd === -1) return ''
+    const name = this.#section.text.slice(this.#start, this.#nameEnd)
+    return name.includes('\0') ? name.replaceAll('\0', '') : name
   }
 
   /** The name in lower case. */
@@ -99,7 +87,12 @@ class SectionField implements Field {
   /** Hands the unfolded body to a parser; what it reports is put at its place in the message. */
   read<T>(parse: (body: string, report: Report) => T, report: Report = this.#section.report): T {
     const { text } = this.#section
-    let start = this.#colon === -1 ? this.#start : this.#colon + 1
+    let start = this.#start
+    if (this.#nameEnd !== -1) {
+      start = this.#nameEnd
+      while (text.charCodeAt(start) !== COLON) start++
+      start++
+    }
     while (isBlank(text.charCodeAt(start))) start++
     const raw = text.slice(start, this.#end)
     return parse(unfolded(raw), (code, offset) => report(code, this.#section.offset + start + foldedOffset(raw, offset)))
@@ -114,12 +107,12 @@ export class HeaderSection implements Header {
   readonly offset: number
   readonly report: Report
   readonly #marks: Marks
+  readonly #made: (SectionField | undefined)[] = []
+  #all: readonly SectionField[] | undefined
   #text: string | undefined
-  #fields: readonly SectionField[] | undefined
-  /** Fields that were asked for by name, before all were. */
-  readonly #asked = new Map<string, SectionField>()
-  #walks = 0
-  #index: Map<string, SectionField> | undefined
+  #hasNul = false
+  /** Of a long section: name → number of its first field. */
+  #index: Map<string, number> | undefined
   #touched = false
 
   constructor(octets: Buffer, offset: number, marks: Marks, report: Report) {
@@ -131,49 +124,47 @@ export class HeaderSection implements Header {
 
   /** One character an octet. */
   get text(): string {
-    return (this.#text ??= this.octets.toString('latin1'))
+    if (this.#text === undefined) {
+      this.#text = this.octets.toString('latin1')
+      this.#hasNul = this.#text.includes('\0')
+    }
+    return this.#text
   }
 
   get fields(): readonly SectionField[] {
-    if (this.#fields !== undefined) return this.#fields
-    const fields: SectionField[] = []
+    return (this.#all ??= Array.from({ length: this.#marks.length / 2 }, (_, number) => this.#field(number)))
+  }
+
+  #field(number: number): SectionField {
     const marks = this.#marks
-    for (let at = 0; at < marks.length; at += 2) {
-      fields.push(new SectionField(this, marks[at] ?? 0, marks[at + 1] ?? -1, marks[at + 2] ?? this.octets.length))
-    }
-    return (this.#fields = fields)
+    const at = 2 * number
+    return (this.#made[number] ??= new SectionField(this, marks[at] ?? 0, marks[at + 1] ?? -1, marks[at + 2] ?? this.octets.length))
   }
 
   /** The first field of that name. */
   first(name: string): SectionField | undefined {
     const key = name.toLowerCase()
-    if (this.#index === undefined && (this.#marks.length <= MAX_WALKED || this.#walks < MAX_WALKS)) {
-      this.#walks++
-      return this.#asked.get(key) ?? this.#walk(key)
-    }
-    if (this.#index === undefined) {
-      this.#index = new Map(this.#asked)
-      for (const field of this.fields) if (!this.#index.has(field.key)) this.#index.set(field.key, field)
-      this.#index.delete('')
-    }
-    return this.#index.get(key)
+    const number = key === '' ? -1 : this.#marks.length > MAX_WALKED ? this.#lookUp(key) : this.#walk(key)
+    return number === -1 ? undefined : this.#field(number)
   }
 
-  /** In a section of the usual size looking at each name is faster than an index of them all. */
-  #walk(key: string): SectionField | undefined {
+  #walk(key: string): number {
+    void this.text
     const marks = this.#marks
     for (let at = 0; at < marks.length; at += 2) {
-      const start = marks[at] ?? 0
-      const colon = marks[at + 1] ?? -1
-      if (colon === -1 || colon - start < key.length || key === '') continue
-      // A longer name is this one only with blanks or NUL in it.
-      if (colon - start > key.length && isPlain(this.text.slice(start, colon))) continue
-      const field = new SectionField(this, start, colon, marks[at + 2] ?? this.octets.length)
-      if (field.key !== key) continue
-      this.#asked.set(key, field)
-      return field
+      const length = (marks[at + 1] ?? -1) - (marks[at] ?? 0)
+      // A name of another length is this one only with NUL in it.
+      if ((length === key.length || this.#hasNul) && this.#field(at / 2).key === key) return at / 2
     }
-    return undefined
+    return -1
+  }
+
+  #lookUp(key: string): number {
+    if (this.#index === undefined) {
+      this.#index = new Map()
+      for (const [number, field] of this.fields.entries()) if (!this.#index.has(field.key)) this.#index.set(field.key, number)
+    }
+    return this.#index.get(key) ?? -1
   }
 
   value(name: string): string | undefined {
@@ -233,18 +224,7 @@ export class HeaderSection implements Header {
       else if (!field.key.startsWith('content-')) void field.value
     }
   }
-
-  /** Like `value`, without a word about defects. */
-  peek<T>(name: string, parse: (body: string, report: Report) => T): T | undefined {
-    return this.first(name)?.read(parse, NO_DEFECTS)
-  }
 }
-
-/** Marks of a section that is never indexed, and look-ups in a longer one before it is: structure needs few. */
-const MAX_WALKED = 2 * 64
-const MAX_WALKS = 8
-
-export const EMPTY_MARKS: Marks = []
 
 /** Without the line ends in front of blanks, without the last one and blanks around; a lone CR is a blank (RFC 5322 §2.2.3). */
 function unfolded(raw: string): string {
@@ -272,11 +252,6 @@ function foldedOffset(raw: string, offset: number): number {
     if (left-- === 0) return at
   }
   return raw.length
-}
-
-/** A name without blanks before its colon, and without NUL. */
-function isPlain(name: string): boolean {
-  return !isBlank(name.charCodeAt(name.length - 1)) && !name.includes('\0')
 }
 
 function isBlank(code: number): boolean {

@@ -2,7 +2,7 @@ import { asBuffer, EMPTY, LF } from '../bytes.ts'
 import { MailError } from '../errors.ts'
 import { boundaryOf } from './boundary.ts'
 import { decodeText } from './charset/decode.ts'
-import type { DefectCode, Report } from './defect.ts'
+import { isAmbiguous, type Report } from './defect.ts'
 import { Description, type Entity, type EntityFacts } from './entity.ts'
 import { checkParseOptions, type ParseOptions } from './limits.ts'
 import { MimeTokenizer } from './tokenizer.ts'
@@ -14,65 +14,22 @@ import { MimeTokenizer } from './tokenizer.ts'
 export function parseMessage(octets: Uint8Array, options?: ParseOptions): Entity {
   const checked = checkParseOptions(options)
   if (!(octets instanceof Uint8Array)) throw new MailError('ERR_OPTION', 'a message is a Buffer or Uint8Array', { phase: 'options' })
-  const tokenizer = MimeTokenizer.create<ParsedEntity>(checked, (facts) => new ParsedEntity(facts), true)
-  tokenizer.push(asBuffer(octets), true)
-  let root: ParsedEntity | undefined
-  for (let token = tokenizer.next(); token !== undefined; token = tokenizer.next()) {
-    if (root === undefined && token.type === 'open') root = token.entity
+  const entities: ParsedEntity[] = []
+  const create = (facts: EntityFacts<ParsedEntity>): ParsedEntity => {
+    const entity = new ParsedEntity(facts)
+    entities.push(entity)
+    return entity
   }
+  const tokenizer = MimeTokenizer.create(checked, create, true)
+  tokenizer.push(asBuffer(octets), true)
+  tokenizer.next()
+  const [root] = entities
   if (root === undefined) throw new Error('a message without a root')
-  if (checked.strict) examineMessage(root)
-  else if (checked.onLimit === 'error') for (const entity of root.all()) entity.touch()
+  if (checked.strict) for (const entity of entities) entity.readAll()
+  else if (checked.onLimit === 'error') for (const entity of entities) entity.touch()
   return root
 }
 
-/** Reads every field and all content of a message, so that its entities hold all their defects. */
-export function examineMessage(message: Entity): void {
-  if (message instanceof ParsedEntity) for (const entity of message.all()) entity.readAll()
-}
-
-/** Octets of the message, or of the decoded enclosed message. */
-export interface Range {
-  readonly offset: number
-  readonly length: number
-}
-
-/** Where header section and body of an entity of `parseMessage` are. */
-export function rangesOf(entity: Entity): { readonly header: Range; readonly body: Range } {
-  if (!(entity instanceof ParsedEntity)) throw new TypeError('not an entity of parseMessage')
-  const { start, bodyStart, end } = entity
-  return { header: { offset: start, length: bodyStart - start }, body: { offset: bodyStart, length: end - bodyStart } }
-}
-
-/** The Message-ID of an entity of `parseMessage`, without angle brackets. */
-export function messageIdOf(entity: Entity): string | null {
-  return entity instanceof ParsedEntity ? (entity.header.messageIds('message-id')[0] ?? null) : null
-}
-
-/** Readers are known to differ where these are found. */
-const AMBIGUOUS: ReadonlySet<string> = new Set<DefectCode>([
-  'duplicate-field',
-  'duplicate-boundary',
-  'near-boundary',
-  'boundary-trimmed',
-  'boundary-too-long',
-  'missing-boundary-parameter',
-  'boundary-never-seen',
-  'boundary-in-header',
-  'missing-blank-line',
-  'encoded-message',
-  'bare-cr',
-  'nul-octet',
-  'field-without-colon',
-  'field-name-invalid',
-  'invalid-content-type',
-  'parameter-gap',
-  'base64-padding',
-  'base64-after-padding',
-  'base64-truncated',
-  'unknown-encoding',
-  'quoted-printable-invalid',
-])
 const PLAIN_ENCODINGS = new Set(['', '7bit', '8bit', 'binary', 'base64', 'quoted-printable'])
 /** Look-alikes of delimiters are searched for so many of the enclosing multiparts. */
 const MAX_LOOKED_FOR = 8
@@ -118,7 +75,7 @@ class ParsedEntity extends Description implements Entity {
     this.#contentRead = true
     const decoder = this.decoder()
     if (decoder === null) return undefined
-    const report: Report = (code, offset) => this.report(code, this.bodyStart + offset)
+    const report = this.bodyReport()
     const content = decoder.decode(this.#body, report)
     const last = decoder.end(report)
     if (last.length === 0) return content
@@ -138,8 +95,8 @@ class ParsedEntity extends Description implements Entity {
 
   #isDoubtful(): boolean {
     this.readAll()
-    if (this.doubtful || this.defects.some((defect) => AMBIGUOUS.has(defect.code))) return true
-    const encoding = this.header.peek('content-transfer-encoding', (body) => body.toLowerCase()) ?? ''
+    if (this.defects.some(({ code }) => isAmbiguous(code))) return true
+    const encoding = this.header.read('content-transfer-encoding', (body) => body.toLowerCase()) ?? ''
     if (!PLAIN_ENCODINGS.has(encoding) || this.#filenamesDiffer) return true
     return this.isMultipart ? this.#isBoundaryDoubtful() : this.#holdsDelimiter()
   }
@@ -153,9 +110,14 @@ class ParsedEntity extends Description implements Entity {
     )
   }
 
-  /** Written in a way that some readers do not take: specials without quotes, apostrophes, half a pair of quotes (RFC 2045 §5.1). */
+  /**
+   * Written in a way that some readers do not take: specials without quotes, apostrophes, half a pair of quotes (RFC 2045 §5.1). Or the beginning of
+   * another boundary around it, or the other way round, so that a reader that compares beginnings is led astray.
+   */
   #isBoundaryDoubtful(): boolean {
-    const body = this.header.peek('content-type', (field) => field) ?? ''
+    const own = this.kind === 'multipart' ? boundaryOf(this.parameters)?.boundary : undefined
+    if (own !== undefined && this.#boundariesAround().some((other) => other !== own && (other.startsWith(own) || own.startsWith(other)))) return true
+    const body = this.header.read('content-type', (field) => field) ?? ''
     const at = body.toLowerCase().indexOf('boundary=')
     if (at === -1) return false
     const value = body.slice(at + 'boundary='.length)
@@ -166,17 +128,23 @@ class ParsedEntity extends Description implements Entity {
   /** A delimiter of a multipart around it that does not begin a line: some readers cut there. */
   #holdsDelimiter(): boolean {
     const body = this.#body
-    let left = MAX_LOOKED_FOR
-    for (let around = this.#parent; around !== null && left > 0; around = around.#parent) {
-      const found = around.isMultipart ? boundaryOf(around.parameters) : null
-      if (found === null) continue
-      left--
-      const needle = Buffer.from(`--${found.boundary}`, 'latin1')
+    for (const boundary of this.#boundariesAround()) {
+      const needle = Buffer.from(`--${boundary}`, 'latin1')
       for (let at = body.indexOf(needle); at !== -1; at = body.indexOf(needle, at + needle.length)) {
         if (at > 0 && body[at - 1] !== LF) return true
       }
     }
     return false
+  }
+
+  /** Of the multiparts around it, the innermost. */
+  #boundariesAround(): string[] {
+    const boundaries: string[] = []
+    for (let around = this.#parent; around !== null && boundaries.length < MAX_LOOKED_FOR; around = around.#parent) {
+      const found = around.isMultipart ? boundaryOf(around.parameters) : null
+      if (found !== null) boundaries.push(found.boundary)
+    }
+    return boundaries
   }
 
   /** Finds all defects there are; content that was read before is not read again. */

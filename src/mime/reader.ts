@@ -1,9 +1,8 @@
 import { asBuffer, EMPTY } from '../bytes.ts'
 import { MailError } from '../errors.ts'
-import type { Report } from './defect.ts'
 import { Description, type Described, type EntityFacts } from './entity.ts'
 import type { Header } from './header.ts'
-import { checkParseOptions, type ParseOptions } from './limits.ts'
+import { checkParseOptions, type CheckedParseOptions, type ParseOptions } from './limits.ts'
 import { MimeTokenizer, type Token } from './tokenizer.ts'
 
 /** A leaf of a message that is being read: content that is no multipart and no enclosed message taken apart. */
@@ -36,9 +35,9 @@ export interface Message {
  * ```
  */
 export async function readMessage(source: AsyncIterable<Uint8Array>, options?: ParseOptions): Promise<Message> {
-  const reader = new MessageReader(source, options)
-  await reader.readHeader()
-  return reader
+  const reader = new MessageReader(source, checkParseOptions(options))
+  const root = await reader.open()
+  return { header: root.header, parts: (how) => reader.parts(root, how) }
 }
 
 /** Content is handed on in pieces of at most this, whatever the source's chunks are: longer strings make the decoders slow. */
@@ -46,54 +45,51 @@ const MAX_PIECE = 64 * 1024
 /** A multipart whose first delimiter has not come after so many octets is handed on as a leaf: perhaps it never comes. */
 const MAX_PREAMBLE = 64 * 1024
 
-class MessageReader implements Message {
+class MessageReader {
   readonly #source: AsyncIterator<Uint8Array>
   readonly #tokenizer: MimeTokenizer<ReadPart>
   /** Fields are read at once, so that what they have against the message is known before its content is. */
   readonly #eager: boolean
-  #root: ReadPart | undefined
   #asked = false
   #ended = false
   /** Said again whenever somebody goes on after it: a message that broke off must not look complete. */
   #failure: { readonly reason: unknown } | undefined
+  /** What `content` waits for. */
+  #reading: Promise<Token<ReadPart> | undefined> | undefined
   /** Looked at and given back. */
   #returned: Token<ReadPart> | undefined
-  /** The part that was handed out last, while it has content. */
+  /** The part whose content may be read. */
   #current: ReadPart | undefined
-  /** A multipart that has no part yet, and its octets so far. */
+  /** A multipart that has no part yet, and is not handed out. */
   #childless: ReadPart | undefined
-  #preamble: Preamble[] = []
+  #preamble: Buffer[] = []
   #preambleLength = 0
+  /** The delimiter line after the preamble: part of it only when no part follows. */
+  #delimiter: Buffer | undefined
 
-  constructor(source: AsyncIterable<Uint8Array>, options: ParseOptions | undefined) {
-    const checked = checkParseOptions(options)
-    this.#eager = checked.strict || checked.onLimit === 'error'
-    this.#tokenizer = MimeTokenizer.create(checked, (facts) => new ReadPart(facts, this), false)
+  constructor(source: AsyncIterable<Uint8Array>, options: CheckedParseOptions) {
+    if (typeof source !== 'object' || source === null || !(Symbol.asyncIterator in source)) {
+      throw new MailError('ERR_OPTION', 'a message is read from an async iterable of octets', { phase: 'options' })
+    }
+    this.#eager = options.strict || options.onLimit === 'error'
+    this.#tokenizer = MimeTokenizer.create(options, (facts) => new ReadPart(facts, this), false)
     this.#source = source[Symbol.asyncIterator]()
   }
 
-  get header(): Header {
-    return this.#rootPart.header
-  }
-
-  get #rootPart(): ReadPart {
-    if (this.#root === undefined) throw new Error('the header section was not read')
-    return this.#root
-  }
-
-  async readHeader(): Promise<void> {
+  /** Reads the header section of the message. */
+  async open(): Promise<ReadPart> {
     try {
-      const token = this.#take() ?? (await this.#pull())
+      const token = await this.#next()
       if (token?.type !== 'open') throw new Error('a message without a root')
-      this.#root = token.entity
       if (this.#eager) token.entity.touch()
+      return token.entity
     } catch (error) {
       await this.#close()
       throw error
     }
   }
 
-  async *parts(options: { readonly enclosed?: 'open' | 'leaf' | undefined } = {}): AsyncGenerator<Part, void, undefined> {
+  async *parts(root: ReadPart, options: { readonly enclosed?: 'open' | 'leaf' | undefined } = {}): AsyncGenerator<Part, void, undefined> {
     const { enclosed = 'open' } = options
     if (enclosed !== 'open' && enclosed !== 'leaf') {
       throw new MailError('ERR_OPTION', "the option enclosed must be 'open' or 'leaf'", { phase: 'options' })
@@ -101,17 +97,17 @@ class MessageReader implements Message {
     if (this.#asked) throw new MailError('ERR_SESSION_STATE', 'the parts of a message can be read once', { phase: 'parse' })
     this.#asked = true
     this.#tokenizer.enclosed = enclosed
-    this.#returned = { type: 'open', entity: this.#rootPart }
+    this.#returned = { type: 'open', entity: root }
     try {
-      for (let token = this.#take(); ; token = this.#take()) {
-        token ??= await this.#pull()
-        if (token === undefined) return
+      for (let token = await this.#next(); token !== undefined; token = await this.#next()) {
         const leaf = this.#leafAt(token)
         if (leaf === undefined) continue
         this.#current = leaf
         yield leaf
-        leaf.skipped = true
-        while (this.#current === leaf) this.#step(leaf, this.#take() ?? (await this.#pull()))
+        this.#current = undefined
+        // Content that somebody still waits for is given back first: only one of us may read from the source.
+        await this.#reading?.catch(() => undefined)
+        while (!leaf.ended) this.#step(leaf, await this.#next())
       }
     } finally {
       this.#current = undefined
@@ -122,17 +118,23 @@ class MessageReader implements Message {
   /** The octets of `part`, decoded. */
   async *content(part: ReadPart): AsyncGenerator<Buffer, void, undefined> {
     const decoder = part.decoder()
-    const { report } = part
-    const place: Report = (code, offset) => report(code, part.bodyStart + offset)
-    while (this.#current === part && !part.skipped) {
-      const octets = this.#step(part, this.#take() ?? (await this.#pull()))
-      for (let at = 0; at < octets.length && !part.skipped; at += MAX_PIECE) {
+    const report = part.bodyReport()
+    while (this.#current === part) {
+      this.#reading = this.#next()
+      const token = await this.#reading
+      this.#reading = undefined
+      if (this.#current !== part) {
+        this.#returned = token
+        break
+      }
+      const octets = this.#step(part, token)
+      for (let at = 0; at < octets.length && this.#current === part; at += MAX_PIECE) {
         const piece = octets.length <= MAX_PIECE ? octets : octets.subarray(at, at + MAX_PIECE)
-        const decoded = decoder === null ? Buffer.from(piece) : decoder.decode(piece, place)
+        const decoded = decoder === null ? Buffer.from(piece) : decoder.decode(piece, report)
         if (decoded.length > 0) yield decoded
       }
-      if (!part.ended || part.skipped) continue
-      const last = decoder?.end(place)
+      if (!part.ended) continue
+      const last = decoder?.end(report)
       if (last !== undefined && last.length > 0) yield last
       return
     }
@@ -141,103 +143,72 @@ class MessageReader implements Message {
 
   /** The part to hand out on `token`, if it begins one or shows that a multipart is one. */
   #leafAt(token: Token<ReadPart>): ReadPart | undefined {
+    const childless = this.#childless
     switch (token.type) {
       case 'open': {
         const { entity } = token
         if (this.#eager) entity.touch()
-        this.#forgetPreamble()
         this.#tokenizer.settle()
-        if (entity.kind === 'multipart') this.#childless = entity
+        this.#childless = entity.kind === 'multipart' ? entity : undefined
+        this.#preamble = []
+        this.#preambleLength = 0
+        this.#delimiter = undefined
         return entity.kind === 'multipart' || entity.kind === 'message' ? undefined : entity
       }
       case 'preamble':
-        if (this.#childless === undefined) return undefined
-        this.#preamble.push({ octets: Buffer.from(token.octets), delimiter: token.delimiter })
-        this.#preambleLength += token.octets.length
-        return this.#preambleLength > MAX_PREAMBLE ? this.#childless : undefined
-      case 'close':
-        if (this.#childless !== token.entity) return undefined
-        this.#returned = token
-        return token.entity
-      case 'content':
+        if (childless === undefined) return undefined
+        this.#hold(token.octets, token.delimiter)
+        if (this.#preambleLength <= MAX_PREAMBLE) return undefined
         break
+      case 'close':
+        if (childless !== token.entity) return undefined
+        this.#returned = token
+        break
+      case 'content':
+        return undefined
     }
-    return undefined
+    this.#childless = undefined
+    return childless
   }
 
   /** Takes one step within `part`: octets of it, none at its end. */
   #step(part: ReadPart, token: Token<ReadPart> | undefined): Buffer {
-    if (part.kind === 'multipart') return this.#stepPreamble(part, token)
     if (token?.type === 'content') return token.octets
-    this.#endPart(part)
-    return EMPTY
-  }
-
-  /** A delimiter line counts as content only when no part comes after it. */
-  #stepPreamble(part: ReadPart, token: Token<ReadPart> | undefined): Buffer {
-    if (token?.type === 'preamble') this.#preamble.push({ octets: Buffer.from(token.octets), delimiter: token.delimiter })
+    if (token?.type === 'preamble') this.#hold(token.octets, token.delimiter)
     else {
-      if (token?.type === 'open') {
-        this.#returned = token
-        if (this.#preamble.at(-1)?.delimiter === true) this.#preamble.pop()
-      }
-      this.#endPart(part)
+      part.ended = true
+      if (token?.type === 'open') this.#returned = token
+      else if (this.#delimiter !== undefined) this.#preamble.push(this.#delimiter)
     }
-    const held = part.ended || this.#preamble.at(-1)?.delimiter !== true ? undefined : this.#preamble.pop()
-    const octets = Buffer.concat(this.#preamble.map((piece) => piece.octets))
-    this.#forgetPreamble()
-    if (held !== undefined) this.#preamble.push(held)
+    const octets = Buffer.concat(this.#preamble)
+    this.#preamble = []
     return octets
   }
 
-  #endPart(part: ReadPart): void {
-    part.ended = true
-    this.#current = undefined
+  #hold(octets: Buffer, isDelimiter: boolean): void {
+    this.#preambleLength += octets.length
+    if (this.#delimiter !== undefined) this.#preamble.push(this.#delimiter)
+    this.#delimiter = isDelimiter ? Buffer.from(octets) : undefined
+    if (!isDelimiter) this.#preamble.push(Buffer.from(octets))
   }
 
-  #forgetPreamble(): void {
-    this.#childless = undefined
-    this.#preamble = []
-    this.#preambleLength = 0
-  }
-
-  /** What can be had without waiting. */
-  #take(): Token<ReadPart> | undefined {
+  /** The next token; `undefined` at the end. */
+  async #next(): Promise<Token<ReadPart> | undefined> {
     if (this.#failure !== undefined) throw this.#failure.reason
     const returned = this.#returned
-    if (returned === undefined) return this.#nextToken()
     this.#returned = undefined
-    return returned
-  }
-
-  #nextToken(): Token<ReadPart> | undefined {
+    if (returned !== undefined) return returned
     try {
-      return this.#tokenizer.next()
-    } catch (reason) {
-      this.#failure = { reason }
-      throw reason
-    }
-  }
-
-  /** Reads on until there is a token; `undefined` at the end. */
-  async #pull(): Promise<Token<ReadPart> | undefined> {
-    while (!this.#ended) {
-      this.#tokenizer.push(await this.#chunk(), this.#ended)
-      const token = this.#nextToken()
-      if (token !== undefined) return token
-    }
-    return undefined
-  }
-
-  async #chunk(): Promise<Buffer> {
-    try {
-      const { done, value } = await this.#source.next()
-      if (done === true) {
-        this.#ended = true
-        return EMPTY
+      for (;;) {
+        const token = this.#tokenizer.next()
+        if (token !== undefined || this.#ended) return token
+        const { done, value } = await this.#source.next()
+        this.#ended = done === true
+        if (done !== true && !(value instanceof Uint8Array)) {
+          throw new MailError('ERR_CONTENT', 'a message is read from chunks of octets', { phase: 'parse' })
+        }
+        this.#tokenizer.push(done === true ? EMPTY : asBuffer(value), this.#ended)
       }
-      if (!(value instanceof Uint8Array)) throw new MailError('ERR_CONTENT', 'a message is read from chunks of octets', { phase: 'parse' })
-      return asBuffer(value)
     } catch (reason) {
       this.#failure = { reason }
       throw reason
@@ -251,11 +222,6 @@ class MessageReader implements Message {
   }
 }
 
-interface Preamble {
-  readonly octets: Buffer
-  readonly delimiter: boolean
-}
-
 class ReadPart extends Description implements Part {
   readonly #reader: MessageReader
   readonly #parent: ReadPart | null
@@ -263,8 +229,6 @@ class ReadPart extends Description implements Part {
   #read = false
   /** All its content was seen. */
   ended = false
-  /** The next part was asked for: what was not read is gone. */
-  skipped = false
 
   constructor(facts: EntityFacts<ReadPart>, reader: MessageReader) {
     super(facts)

@@ -195,6 +195,16 @@ test.each<[string, ParseOptions['limits'], string[], string]>([
     expect(() => parseMessage(LIMITED, { limits, onLimit: 'error' })).toThrow(expect.objectContaining({ code: 'ERR_LIMIT', phase: 'parse' }))
 })
 
+test.each([1, 2, 3, 4, 5, 6])('parts of an encoded message count before those after it, however the octets are cut: %i', async (parts) => {
+  const inner = message('Content-Type: multipart/mixed; boundary=i', '', '--i', '', 'x', '--i', '', 'y', '--i--', '').toString('base64')
+  const enclosed = ['--o', 'Content-Type: message/rfc822', 'Content-Transfer-Encoding: base64', '', inner]
+  const octets = message('Content-Type: multipart/mixed; boundary=o', '', ...enclosed, ...enclosed, '--o', '', 'z', '--o--', '')
+  const limits = { parts }
+  const whole = parsed(octets, { limits })
+  expect(codes(parseMessage(octets, { limits }))).toContain('parts-limit')
+  for (const size of [1, 7, 100, octets.length]) expect(await streamed(octets, () => size, { limits })).toEqual(whole)
+})
+
 test('a multipart at the limit of depth is opened, one below it is a leaf', () => {
   const root = parseMessage(NESTED, { limits: { depth: 1 } })
   expect(outline(root)[2]).toBe('2:message/rfc822')

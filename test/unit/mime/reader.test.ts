@@ -197,3 +197,39 @@ test('strict and onLimit end the reading and close the source', async () => {
 test('refuses text in place of octets', async () => {
   await expect(readMessage(Readable.from(['Subject: x\r\n\r\n']))).rejects.toMatchObject({ code: 'ERR_CONTENT' })
 })
+
+test('content that is not waited for is refused, and the parts after it are whole', async () => {
+  // One buffer for all chunks: whoever reads ahead of another has its octets overwritten.
+  async function* borrowed(): AsyncGenerator<Buffer> {
+    const memory = Buffer.alloc(16)
+    for (let at = 0; at < MIXED.length; at += 16) {
+      await new Promise(setImmediate)
+      const length = MIXED.copy(memory, 0, at, at + 16)
+      yield memory.subarray(0, length)
+    }
+  }
+  const outcomes: Promise<unknown>[] = []
+  const seen: string[] = []
+  for await (const part of (await readMessage(borrowed())).parts()) {
+    seen.push(`${part.section}:${part.type}`)
+    if (part.section === '2') outcomes.push(contentOf(part).catch((error: unknown) => error))
+    else outcomes.push(Promise.resolve((await contentOf(part)).toString()))
+  }
+  expect(seen).toEqual(['1:text/plain', '2:application/octet-stream', '3.1:text/plain'])
+  expect(await Promise.all(outcomes)).toEqual(['text', expect.objectContaining({ code: 'ERR_SESSION_STATE' }), 'enclosed'])
+})
+
+test('content that is being read when the loop is left does not look complete', async () => {
+  const message = await readMessage(sourceOf(MIXED))
+  let content: Promise<unknown> | undefined
+  for await (const part of message.parts()) {
+    if (part.section !== '2') continue
+    content = contentOf(part).catch((error: unknown) => error)
+    break
+  }
+  expect(await content).toMatchObject({ code: 'ERR_SESSION_STATE' })
+})
+
+test('refuses what is no stream', async () => {
+  await expect(readMessage(Object.assign({}, { length: 0 }) as never)).rejects.toMatchObject({ code: 'ERR_OPTION', phase: 'options' })
+})
