@@ -14,6 +14,8 @@ export function asBuffer(octets: Uint8Array): Buffer {
   return Buffer.isBuffer(octets) ? octets : Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength)
 }
 
+const UNSAFE = /[\p{Cc}\p{Cs}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/u
+
 /**
  * Text from a stranger, fit for one line of a log, an error message or a terminal: control characters, line and bidi marks are written
  * as `\u{…}`, and what is longer than `limit` characters is cut (CWE-117).
@@ -23,21 +25,7 @@ export function printable(text: string, limit = 500): string {
   let count = 0
   for (const character of text) {
     if (count++ >= limit) return `${out}…`
-    const code = character.codePointAt(0) ?? 0
-    out += isUnsafe(code) ? `\\u{${code.toString(16)}}` : character
+    out += UNSAFE.test(character) ? `\\u{${character.codePointAt(0)?.toString(16)}}` : character
   }
   return out
-}
-
-function isUnsafe(code: number): boolean {
-  return (
-    code < 0x20 ||
-    (code >= 0x7f && code < 0xa0) ||
-    code === 0x61c ||
-    (code >= 0x200b && code <= 0x200f) ||
-    (code >= 0x2028 && code <= 0x202e) ||
-    (code >= 0x2060 && code <= 0x2069) ||
-    code === 0xfeff ||
-    (code >= 0xd800 && code <= 0xdfff)
-  )
 }

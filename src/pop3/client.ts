@@ -327,7 +327,7 @@ export class Pop3Client implements AsyncDisposable {
         if (exchange.octets <= most) await this.#body(exchange, until, () => [])
         else
           throw this.#fail(
-            new MailError('ERR_CLOSED', `an answer was left in the ${phase} phase with much of it to come, so the connection was closed`, { phase }),
+            new MailError('ERR_CLOSED', `an answer was left in the ${phase} phase with much to come, so the connection was closed`, { phase }),
           )
       }
     } catch {
@@ -424,16 +424,14 @@ function checkLogin({ auth, allowClearTextAuth }: CheckedOptions, secured: boole
     throw new MailError('ERR_AUTH_MECHANISM', 'POP3 logs in with a user and a password (USER and PASS); leave auth.mechanism out', { phase: 'auth' })
   }
   if (!secured && !allowClearTextAuth) {
-    throw new MailError(
-      'ERR_AUTH_CLEAR_TEXT',
-      "the credentials would leave in clear text; use security 'tls' or 'starttls', or set allowClearTextAuth",
-      { phase: 'auth' },
-    )
+    const message = "the credentials would leave in clear text; use security 'tls' or 'starttls', or set allowClearTextAuth"
+    throw new MailError('ERR_AUTH_CLEAR_TEXT', message, { phase: 'auth' })
   }
 }
 
-function tlsRequired(why: string, cause?: unknown): MailError {
-  return new MailError('ERR_TLS_REQUIRED', `${why}, and TLS is required (security 'starttls')`, { phase: 'stls', cause })
+function tlsRequired(why: string, cause?: MailError): MailError {
+  const transient = cause?.transient === true
+  return new MailError('ERR_TLS_REQUIRED', `${why}, and TLS is required (security 'starttls')`, { phase: 'stls', transient, cause })
 }
 
 /** The session's events do not come in another order; what looks like it is our own mistake. */

@@ -12,15 +12,14 @@ export function connectError(error: unknown, host: string, port: number): MailEr
       cause: error,
     })
   }
-  const reason =
-    code === 'ECONNREFUSED'
-      ? 'nothing listens there; check host and port'
-      : code === 'ENETUNREACH' || code === 'EHOSTUNREACH'
-        ? 'there is no route to it'
-        : code === ''
-          ? 'the connection failed'
-          : `the connection failed (${code})`
+  const reason = REASONS[code] ?? `the connection failed${code === '' ? '' : ` (${code})`}`
   return new MailError('ERR_CONNECT', `cannot connect to ${where}: ${reason}`, { phase: 'connect', transient: true, cause: error })
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there; check host and port',
+  ENETUNREACH: 'there is no route to it',
+  EHOSTUNREACH: 'there is no route to it',
 }
 
 /** A failure of a handshake, or one that is seen after it because TLS 1.3 lets the server refuse late. */

@@ -415,6 +415,17 @@ test('S19: credentials do not leave in clear text unless that is allowed', async
 })
 
 test.each([
+  ['-ERR no', false],
+  ['-ERR [SYS/TEMP] later', true],
+])('T2: STLS answered %j sends no credentials', async (answer, transient) => {
+  const transport = new MemoryTransport(null)
+  transport.onWrite = (octets) => transport.feed(octets.toString() === 'STLS\r\n' ? `${answer}\r\n` : '-ERR\r\n')
+  transport.feed('+OK\r\n')
+  await expect(Pop3Client.over(transport, { ...OPTIONS, security: 'starttls' })).rejects.toMatchObject({ code: 'ERR_TLS_REQUIRED', transient })
+  expect(transport.sentText).not.toMatch(/USER|PASS/)
+})
+
+test.each([
   { user: 'ann', accessToken: 'token' },
   { user: 'ann', mechanism: 'EXTERNAL' },
   { user: 'ann', password: 'x', mechanism: 'CRAM-MD5' },
