@@ -264,7 +264,7 @@ export class SmtpClient implements AsyncDisposable {
       await answered.catch(nothing) // the reply may have come together with the failure, and says more (H20)
       if (early === undefined) throw inPhase(error, 'content')
     } finally {
-      if (!this.usable) abandon(source)
+      if (!this.usable) abandon(content, source)
     }
     if (early !== undefined) {
       if (early.status >= 400) return transaction.receipt(framer.octets, early)

@@ -8,7 +8,7 @@ export interface Command {
   readonly octets: Buffer
   /** For diagnostics: without its line end, credentials replaced by `***`. */
   readonly line: string
-  /** What must be masked in the answer, should the server repeat it. */
+  /** What must be masked in the answer, should the server repeat it: in this order, as one may be a part of another. */
   readonly secrets: readonly string[]
 }
 
@@ -37,12 +37,12 @@ export const quit = (): Command => command('quit', 'QUIT')
 export function auth(mechanism: string, initialResponse: Buffer | null, secrets: readonly string[]): Command {
   if (initialResponse === null) return command('auth', `AUTH ${mechanism}`, { secrets })
   const text = initialResponse.length === 0 ? '=' : initialResponse.toString('base64')
-  return command('auth', `AUTH ${mechanism} ${text}`, { limit: MAX_AUTH_OCTETS, shown: `AUTH ${mechanism} ***`, secrets: [...secrets, text] })
+  return command('auth', `AUTH ${mechanism} ${text}`, { limit: MAX_AUTH_OCTETS, shown: `AUTH ${mechanism} ***`, secrets: [text, ...secrets] })
 }
 
 export function authResponse(response: Buffer, secrets: readonly string[]): Command {
   const text = response.toString('base64')
-  return command('auth', text, { limit: MAX_AUTH_OCTETS, shown: '***', secrets: text === '' ? secrets : [...secrets, text] })
+  return command('auth', text, { limit: MAX_AUTH_OCTETS, shown: '***', secrets: text === '' ? secrets : [text, ...secrets] })
 }
 
 export function mail(path: Path, parameters: readonly string[], international: boolean): Command {

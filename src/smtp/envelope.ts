@@ -72,7 +72,7 @@ export function checkEnvelope(envelope: Envelope): CheckedEnvelope {
   })
   const { mailParameters, rcptParameters } = reportParameters(options.dsn ?? {})
   const needs = mailParameters.length + rcptParameters.length > 0 ? ['DSN'] : []
-  if (options.requireTls === true) {
+  if (oneOf('requireTls', options.requireTls ?? false, [true, false])) {
     needs.push('REQUIRETLS')
     mailParameters.push('REQUIRETLS')
   }
@@ -153,7 +153,7 @@ export function envelopeCommands(
   return [mail(envelope.from, parameters, international), ...recipients, data()]
 }
 
-function oneOf<const T extends string>(name: string, value: T, allowed: readonly T[]): T {
+function oneOf<const T extends string | boolean>(name: string, value: T, allowed: readonly T[]): T {
   if (!allowed.includes(value)) throw optionError(name, `one of ${allowed.join(', ')}`)
   return value
 }

@@ -208,3 +208,11 @@ test('S24: what was secret is in no diagnostics message and in no error, though 
     '221 x',
   ])
 })
+
+test('S24: a password that is a part of its own base64 does not keep the rest from being masked', async () => {
+  await replaySmtp(
+    `S: 220 x\nC: EHLO c.test\nS: 250-x\nS: 250 AUTH PLAIN\nC: AUTH PLAIN AHUxAEFI\nS: 535 not AHUxAEFI\nC: QUIT\nS: 221 x`,
+    async (connect) => expect(String(await rejection(connect()))).toMatch(/not \*\*\*$/),
+    { security: 'tls', auth: { user: 'u1', password: 'AH' } },
+  )
+})

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { smtpCommandChannel } from '../../../src/diagnostics.ts'
 import { SmtpClient } from '../../../src/smtp/client.ts'
@@ -165,6 +166,13 @@ test('a source that hangs does not hold up an early reply, an abort or the end o
   controller.abort(reason)
   expect(await submission).toBe(reason)
   expect(aborted.transport.destroyed).toBe(true)
+  const stuck = await connected()
+  const stream = new Readable({ read: () => {} })
+  const stopped = stuck.client.submit(ENVELOPE, stream)
+  await until(() => sent(stuck.transport).length === 1)
+  stuck.transport.feed('552 5.3.4 too big\r\n')
+  expect((await stopped).outcome).toBe('refused')
+  expect(stream.destroyed).toBe(true)
   const lost = await connected()
   const cut = rejection(lost.client.submit(ENVELOPE, forever))
   await until(() => sent(lost.transport).length === 1)
@@ -253,6 +261,7 @@ test('refused before anything is sent: SIZE, addresses, options, content (S1, S8
     [{ ...ENVELOPE, options: { dsn: { notify: 'never' } } }, Buffer.alloc(0), 'ERR_UNSUPPORTED'],
     [{ ...ENVELOPE, options: { dsn: { envid: 'a\nb' } } }, Buffer.alloc(0), 'ERR_OPTION'],
     [{ ...ENVELOPE, options: { requireTls: true } }, Buffer.alloc(0), 'ERR_UNSUPPORTED'],
+    [{ ...ENVELOPE, options: { requireTls: untyped('true') } }, Buffer.alloc(0), 'ERR_OPTION'],
     [{ ...ENVELOPE, options: { body: '8bit' } }, Buffer.alloc(0), 'ERR_UNSUPPORTED'],
   ]
   for (const [envelope, content, code] of refusals) {
