@@ -21,16 +21,15 @@ import {
 
 export { formatNameParameter, formatParameter, formatStructured } from './parameter-format.ts'
 
-/** What was given under one name: `name=`, `name*=`, and `name*0=` or `name*0*=` by number (RFC 2231). Octets as sent, quotes removed. */
-interface Given {
-  plain?: Value | undefined
-  extended?: Value | undefined
-  pieces?: Map<number, Value & { readonly extended: boolean }> | undefined
-}
+/** What was given under one name: '' is `name=`, '*' is `name*=`, and a number is `name*0=` or `name*0*=` (RFC 2231). */
+type Forms = Map<string, Value>
 
+/** Octets as sent, quotes removed. */
 interface Value {
   readonly octets: string
   readonly offset: number
+  /** With percent signs, and perhaps a charset. */
+  readonly extended: boolean
 }
 
 /**
@@ -49,8 +48,8 @@ export function parseParameters(body: string, from: number, reportAll: Report, l
   return values
 }
 
-function readParameters(body: string, from: number, report: Report, limit: number): Map<string, Given> {
-  const given = new Map<string, Given>()
+function readParameters(body: string, from: number, report: Report, limit: number): Map<string, Forms> {
+  const given = new Map<string, Forms>()
   let count = 0
   let at = from
   for (;;) {
@@ -72,7 +71,7 @@ function readParameters(body: string, from: number, report: Report, limit: numbe
     next = skipCfws(body, next + 1)
     const read = readValue(body, next, isFileName(name), report)
     at = read.end
-    if (read.quoted || read.octets !== '') add(given, name, { octets: read.octets, offset: next }, start, report)
+    if (read.quoted || read.octets !== '') add(given, name, { octets: read.octets, offset: next, extended: name.endsWith('*') }, start, report)
     else report('parameter-syntax', start)
   }
 }
@@ -176,47 +175,36 @@ function closes(body: string, from: number): boolean {
 
 // ── names ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function add(given: Map<string, Given>, attribute: string, value: Value, offset: number, report: Report): void {
+function add(given: Map<string, Forms>, attribute: string, value: Value, offset: number, report: Report): void {
   const star = attribute.indexOf('*')
   const base = star < 0 ? attribute : attribute.slice(0, star)
   const name = indexOf8bit(base) < 0 ? base.toLowerCase() : decodeOctets(base, report, offset)
-  const suffix = star < 0 ? undefined : /^\*(?:(0|[1-9]\d{0,8})(\*)?)?$/.exec(attribute.slice(star))
+  const suffix = star < 0 ? undefined : /^\*(?:(0|[1-9]\d{0,8})\*?)?$/.exec(attribute.slice(star))
   if (name === '' || suffix === null) return report('parameter-syntax', offset)
-  let forms = given.get(name)
-  if (forms === undefined) given.set(name, (forms = {}))
-  if (suffix === undefined) {
-    if (forms.plain !== undefined) return report('duplicate-parameter', offset)
-    forms.plain = value
-  } else if (suffix[1] === undefined) {
-    if (forms.extended !== undefined) return report('duplicate-parameter', offset)
-    forms.extended = value
-  } else {
-    const number = Number(suffix[1])
-    forms.pieces ??= new Map()
-    if (forms.pieces.has(number)) return report('duplicate-parameter', offset)
-    forms.pieces.set(number, { ...value, extended: suffix[2] !== undefined })
-  }
+  const form = suffix === undefined ? '' : (suffix[1] ?? '*')
+  const forms: Forms = given.get(name) ?? new Map()
+  if (forms.has(form)) return report('duplicate-parameter', offset)
+  given.set(name, forms.set(form, value))
 }
 
 // ── decoding ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** What two readers could take for different boundaries is decided for the plainest form, and never decoded. */
-function boundaryValue(forms: Given, report: Report): string | undefined {
-  if (forms.plain !== undefined) {
-    if (forms.extended !== undefined || forms.pieces !== undefined) report('parameter-conflict', forms.plain.offset)
-    return forms.plain.octets
+function boundaryValue(forms: Forms, report: Report): string | undefined {
+  const plain = forms.get('')
+  if (plain !== undefined) {
+    if (forms.size > 1) report('parameter-conflict', plain.offset)
+    return plain.octets
   }
-  const extended = forms.extended === undefined ? joined(forms, report) : { ...forms.extended, extended: true }
-  if (extended === undefined || !extended.extended) return extended?.octets
-  const split = /^[^']*'[^']*'/.exec(extended.octets)
-  return percentDecoded(split === null ? extended.octets : extended.octets.slice(split[0].length), () =>
-    report('parameter-encoding', extended.offset),
-  )
+  const rich = richForm(forms, report)
+  if (rich === undefined || !rich.extended) return rich?.octets
+  return percentDecoded(rich.octets.replace(/^[^']*'[^']*'/, ''), () => report('parameter-encoding', rich.offset))
 }
 
-function decodedValue(forms: Given, report: Report): string | undefined {
-  const rich = forms.extended === undefined ? joined(forms, report) : { ...forms.extended, extended: true }
-  const plain = forms.plain === undefined ? undefined : plainValue(forms.plain, report)
+function decodedValue(forms: Forms, report: Report): string | undefined {
+  const given = forms.get('')
+  const rich = richForm(forms, report)
+  const plain = given === undefined ? undefined : plainValue(given, report)
   if (rich === undefined) return plain
   const { value, sound } = rich.extended ? extendedValue(rich, report) : { value: plainValue(rich, report), sound: true }
   if (plain === undefined) return value
@@ -224,28 +212,29 @@ function decodedValue(forms: Given, report: Report): string | undefined {
   return sound ? value : plain
 }
 
-/** Continuations from 0 up to the first that is missing (RFC 2231 §3), with a percent sign for each octet where pieces are of both kinds. */
-function joined(forms: Given, report: Report): (Value & { readonly extended: boolean }) | undefined {
-  const { pieces } = forms
-  if (pieces === undefined) return undefined
-  const found: (Value & { readonly extended: boolean })[] = []
-  for (let piece = pieces.get(0); piece !== undefined; piece = pieces.get(found.length)) found.push(piece)
-  if (found.length < pieces.size) report('parameter-gap', pieces.values().next().value?.offset ?? 0)
-  const [first] = found
+/** `name*=`, or continuations from 0 up to the first that is missing (RFC 2231 §3), `%` as `%25` where pieces of both kinds meet. */
+function richForm(forms: Forms, report: Report): Value | undefined {
+  const whole = forms.get('*')
+  if (whole !== undefined) return whole
+  const pieces: Value[] = []
+  for (let piece = forms.get('0'); piece !== undefined; piece = forms.get(String(pieces.length))) pieces.push(piece)
+  const [first] = pieces
+  const count = forms.size - (forms.has('') ? 1 : 0)
+  if (pieces.length < count) report('parameter-gap', first?.offset ?? 0)
   if (first === undefined) return undefined
-  const extended = found.some((piece) => piece.extended)
-  if (!extended) return { octets: found.map((piece) => piece.octets).join(''), offset: first.offset, extended }
-  const octets = found.map((piece) => (piece.extended ? piece.octets : piece.octets.replaceAll('%', '%25')))
+  if (!pieces.some((piece) => piece.extended)) return { ...first, octets: pieces.map((piece) => piece.octets).join('') }
+  const octets = pieces.map((piece) => (piece.extended ? piece.octets : piece.octets.replaceAll('%', '%25')))
   // Only the first piece can name a charset; where it does not, there is none.
-  return { octets: (first.extended ? '' : "''") + octets.join(''), offset: first.offset, extended }
+  return { octets: (first.extended ? '' : "''") + octets.join(''), offset: first.offset, extended: true }
 }
 
-function extendedValue({ octets, offset }: Value, report: Report): { value: string; sound: boolean } {
+function extendedValue(value: Value, report: Report): { value: string; sound: boolean } {
+  const { octets, offset } = value
   const first = octets.indexOf("'")
   const second = first < 0 ? -1 : octets.indexOf("'", first + 1)
   if (second < 0) {
     report('parameter-encoding', offset)
-    return { value: plainValue({ octets, offset }, report), sound: false }
+    return { value: plainValue(value, report), sound: false }
   }
   let sound = true
   const bad = (): void => {
