@@ -7,6 +7,14 @@ import { printable } from '../bytes.ts'
 import { CommandError } from './failure.ts'
 import { errorCode, fileTrouble } from './file-trouble.ts'
 
+/** What the folder's messages say in the words of who writes to it. */
+export interface FolderWords {
+  /** The option that names the folder. */
+  readonly option: string
+  /** What a file that could not be written means. */
+  readonly consequence?: string
+}
+
 export interface WrittenFile {
   /** In the folder. */
   readonly name: string
@@ -36,21 +44,24 @@ export class OutputFolder {
   readonly #next = new Map<string, number>()
   readonly #machine = createHash('sha256').update(hostname()).digest('hex').slice(0, 8)
 
-  private constructor(path: string) {
+  readonly #words: FolderWords
+
+  private constructor(path: string, words: FolderWords) {
     this.path = path
+    this.#words = words
   }
 
   /** Creates the folder where it is missing, and takes out what a crash of ours left in it. Throws `CommandError` when it cannot be written to. */
-  static async open(path: string): Promise<OutputFolder> {
-    const folder = new OutputFolder(resolve(path))
+  static async open(path: string, words: FolderWords): Promise<OutputFolder> {
+    const folder = new OutputFolder(resolve(path), words)
     try {
       await createFolder(folder.path)
-      if (!(await stat(folder.path)).isDirectory()) throw new CommandError(`${printable(path)} is not a folder; name one with --out DIR`)
+      if (!(await stat(folder.path)).isDirectory()) throw new CommandError(`${printable(path)} is not a folder; name one with ${words.option}`)
       await access(folder.path, constants.W_OK | constants.X_OK)
       await folder.#sweep()
     } catch (error) {
       if (error instanceof CommandError) throw error
-      throw new CommandError(`cannot write to the folder ${printable(path)}: ${fileTrouble(error)}; name another with --out DIR`)
+      throw new CommandError(`cannot write to the folder ${printable(path)}: ${fileTrouble(error)}; name another with ${words.option}`)
     }
     return folder
   }
@@ -91,10 +102,9 @@ export class OutputFolder {
     try {
       return await work
     } catch (error) {
-      throw new CommandError(
-        `cannot write ${printable(name, 100)} to ${printable(this.path)}: ${fileTrouble(error)}; its message stays on the server`,
-        1,
-      )
+      const { consequence } = this.#words
+      const message = `cannot write ${printable(name, 100)} to ${printable(this.path)}: ${fileTrouble(error)}`
+      throw new CommandError(consequence === undefined ? message : `${message}; ${consequence}`, 1)
     }
   }
 

@@ -65,7 +65,7 @@ export async function getCommand(args: readonly string[], io: Io, makeConnector:
   if (given.operands.length > 1) throw new CommandError('get takes one server; see «wirepost get --help»')
   const connection = await readConnection(given, io, given.operands[0], 'pop3')
   try {
-    const folder = await OutputFolder.open(out)
+    const folder = await OutputFolder.open(out, { option: '--out DIR', consequence: 'its message stays on the server' })
     return await run(given, io, connection, operation, folder, makeConnector)
   } finally {
     connection.close()

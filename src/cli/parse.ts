@@ -73,7 +73,7 @@ export async function parseCommand(args: readonly string[], io: Io): Promise<num
   if (given.operands.filter((file) => file === '-').length > 1) throw new CommandError('standard input («-») can be read once')
   const target = given.value('extract')
   if (target === '') throw new CommandError('--extract needs a folder; see «wirepost parse --help»')
-  const folder = target === undefined ? undefined : await OutputFolder.open(target)
+  const folder = target === undefined ? undefined : await OutputFolder.open(target, { option: '--extract DIR' })
   let status = 0
   for (const file of given.operands) {
     io.signal.throwIfAborted()

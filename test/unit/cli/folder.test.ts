@@ -6,6 +6,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { OutputFolder } from '../../../src/cli/folder.ts'
 import { streamOf } from './fake-io.ts'
 
+const WORDS = { option: '--out DIR', consequence: 'its message stays on the server' }
+
 let root = ''
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'wirepost-folder-'))
@@ -17,7 +19,7 @@ async function written(name: string): Promise<string> {
 }
 
 test('writes whole content under its name, with size and SHA-256', async () => {
-  const folder = await OutputFolder.open(root)
+  const folder = await OutputFolder.open(root, WORDS)
   let moved = 0
   const file = await folder.write('a.edi', streamOf(['one ', 'two']), (octets) => (moved += octets))
   expect(file).toEqual({ name: 'a.edi', size: 7, sha256: createHash('sha256').update('one two').digest('hex') })
@@ -27,7 +29,7 @@ test('writes whole content under its name, with size and SHA-256', async () => {
 })
 
 test('makes the folder with those above it', async () => {
-  const folder = await OutputFolder.open(join(root, 'a', 'b'))
+  const folder = await OutputFolder.open(join(root, 'a', 'b'), WORDS)
   await folder.write('x', streamOf([]))
   expect(await written('a/b/x')).toBe('')
 })
@@ -36,7 +38,7 @@ test('never overwrites: files, folders, dangling links and what another run has 
   await writeFile(join(root, 'a.tar.gz'), 'old')
   await mkdir(join(root, 'b'))
   await symlink('/nonexistent/target', join(root, 'c.txt'))
-  const [one, two] = [await OutputFolder.open(root), await OutputFolder.open(root)]
+  const [one, two] = [await OutputFolder.open(root, WORDS), await OutputFolder.open(root, WORDS)]
   expect((await one.write('a.tar.gz', streamOf(['1']))).name).toBe('a.tar-2.gz')
   expect((await two.write('a.tar.gz', streamOf(['2']))).name).toBe('a.tar-3.gz')
   expect((await one.write('b', streamOf(['3']))).name).toBe('b-2')
@@ -46,7 +48,7 @@ test('never overwrites: files, folders, dangling links and what another run has 
 })
 
 test('two writers of one name at the same time get two names', async () => {
-  const folders = await Promise.all(Array.from({ length: 8 }, () => OutputFolder.open(root)))
+  const folders = await Promise.all(Array.from({ length: 8 }, () => OutputFolder.open(root, WORDS)))
   const files = await Promise.all(folders.map((folder, index) => folder.write('same.edi', streamOf([`${index}`]))))
   expect(new Set(files.map(({ name }) => name)).size).toBe(8)
   for (const [index, { name }] of files.entries()) expect(await written(name)).toBe(`${index}`)
@@ -54,7 +56,7 @@ test('two writers of one name at the same time get two names', async () => {
 
 test('tells case twins and NFC/NFD twins apart on every file system (M44)', async () => {
   await writeFile(join(root, 'Invoice.EDI'), 'old')
-  const folder = await OutputFolder.open(root)
+  const folder = await OutputFolder.open(root, WORDS)
   expect((await folder.write('invoice.edi', streamOf([]))).name).toBe('invoice-2.edi')
   expect((await folder.write('caf\u00E9', streamOf([]))).name).toBe('caf\u00E9')
   expect((await folder.write('cafe\u0301', streamOf([]))).name).toBe('cafe\u0301-2')
@@ -72,13 +74,13 @@ test.each([
   [`.wirepost-00000000-1-${'0'.repeat(32)}.part`, `_.wirepost-00000000-1-${'0'.repeat(32)}.part`],
   ['.htaccess', '.htaccess'],
 ])('%j stays in the folder as %j (M44)', async (name, given) => {
-  const folder = await OutputFolder.open(root)
+  const folder = await OutputFolder.open(root, WORDS)
   expect((await folder.write(name, streamOf(['x']))).name).toBe(given)
   expect(await written(given)).toBe('x')
 })
 
 test('long names keep their end and stay within 200 octets, also with a number', async () => {
-  const folder = await OutputFolder.open(root)
+  const folder = await OutputFolder.open(root, WORDS)
   const name = `${'😀'.repeat(48)}.edi`
   expect((await folder.write(name, streamOf([]))).name).toBe(name)
   const second = (await folder.write(name, streamOf([]))).name
@@ -88,7 +90,7 @@ test('long names keep their end and stay within 200 octets, also with a number',
 })
 
 test('content that breaks leaves nothing behind, and rejects with its own error', async () => {
-  const folder = await OutputFolder.open(root)
+  const folder = await OutputFolder.open(root, WORDS)
   const broken = new Error('the line broke')
   await expect(folder.write('a', streamOf(['half', broken]))).rejects.toBe(broken)
   expect(await readdir(root)).toEqual([])
@@ -96,7 +98,7 @@ test('content that breaks leaves nothing behind, and rejects with its own error'
 
 test('a folder that is gone fails the document with status 1 and in one line', async () => {
   const inside = join(root, 'gone')
-  const folder = await OutputFolder.open(inside)
+  const folder = await OutputFolder.open(inside, WORDS)
   await rm(inside, { recursive: true })
   await expect(folder.write('a\u001B[2J', streamOf(['x']))).rejects.toMatchObject({
     status: 1,
@@ -106,12 +108,15 @@ test('a folder that is gone fails the document with status 1 and in one line', a
 
 test('a file in place of the folder is wrong use', async () => {
   await writeFile(join(root, 'file'), '')
-  await expect(OutputFolder.open(join(root, 'file'))).rejects.toMatchObject({ status: 2, message: expect.stringContaining('--out DIR') })
-  await expect(OutputFolder.open(join(root, 'file', 'x'))).rejects.toMatchObject({ status: 2, message: expect.stringContaining('is not a folder') })
+  await expect(OutputFolder.open(join(root, 'file'), WORDS)).rejects.toMatchObject({ status: 2, message: expect.stringContaining('--out DIR') })
+  await expect(OutputFolder.open(join(root, 'file', 'x'), WORDS)).rejects.toMatchObject({
+    status: 2,
+    message: expect.stringContaining('is not a folder'),
+  })
 })
 
 test.runIf(process.platform === 'linux')('a place where nothing can be made is refused at once', async () => {
-  await expect(OutputFolder.open('/proc/nowhere/inbox')).rejects.toMatchObject({ status: 2 })
+  await expect(OutputFolder.open('/proc/nowhere/inbox', WORDS)).rejects.toMatchObject({ status: 2 })
 })
 
 test('removes what a crash of ours left, and nothing else', async () => {
@@ -127,6 +132,6 @@ test('removes what a crash of ours left, and nothing else', async () => {
   await mkdir(join(root, `.wirepost-${machine}-4194998-${random}.part`))
   const longAgo = new Date(Date.now() - 48 * 3_600_000)
   await utimes(join(root, elsewhereLongAgo), longAgo, longAgo)
-  await OutputFolder.open(root)
+  await OutputFolder.open(root, WORDS)
   expect((await readdir(root)).toSorted()).toEqual([ofLiving, elsewhere, similar, `.wirepost-${machine}-4194998-${random}.part`].toSorted())
 })

@@ -183,5 +183,8 @@ test('extracts every leaf to a file of its own, in the folder and over nothing',
 
 test('a folder that cannot be used ends it before anything is read', async () => {
   const file = await fileOf(MESSAGE)
-  await expect(parseCommand([file, '--extract', file], fakeIo())).rejects.toMatchObject({ status: 2 })
+  await expect(parseCommand([file, '--extract', file], fakeIo())).rejects.toMatchObject({
+    status: 2,
+    message: expect.stringContaining('--extract DIR'),
+  })
 })
