@@ -95,7 +95,11 @@ class SectionField implements Field {
     }
     while (isBlank(text.charCodeAt(start))) start++
     const raw = text.slice(start, this.#end)
-    return parse(unfolded(raw), (code, offset) => report(code, this.#section.offset + start + foldedOffset(raw, offset)))
+    let places: Uint32Array | undefined
+    return parse(unfolded(raw), (code, offset) => {
+      places ??= placesOf(raw)
+      report(code, this.#section.offset + start + (places[offset] ?? raw.length))
+    })
   }
 }
 
@@ -240,18 +244,17 @@ function unfolded(raw: string): string {
   return body.includes('\r') ? body.replaceAll('\r', ' ') : body
 }
 
-/** Where the octet `offset` of the unfolded body is in the raw one. */
-function foldedOffset(raw: string, offset: number): number {
-  let left = offset
+/** Where the octets of the unfolded body are in the raw one. All at once, because a sender can have a defect in every one of them. */
+function placesOf(raw: string): Uint32Array {
+  const places = new Uint32Array(raw.length).fill(raw.length)
   let at = 0
   // A body that begins with a fold is trimmed once more after unfolding.
   if (raw.startsWith('\n') || raw.startsWith('\r\n')) while (at < raw.length && isFolding(raw.charCodeAt(at))) at++
-  for (; at < raw.length; at++) {
+  for (let count = 0; at < raw.length; at++) {
     const code = raw.charCodeAt(at)
-    if (code === LF || (code === CR && raw.charCodeAt(at + 1) === LF)) continue
-    if (left-- === 0) return at
+    if (code !== LF && (code !== CR || raw.charCodeAt(at + 1) !== LF)) places[count++] = at
   }
-  return raw.length
+  return places
 }
 
 function isBlank(code: number): boolean {

@@ -74,3 +74,9 @@ test('a fixed number of defects of one code is kept', () => {
   const root = parseMessage(Buffer.from(`A: b\r\n${'nope\r\n'.repeat(1000)}\r\n`))
   expect(root.defects.length).toBe(10)
 })
+
+test('a defect in every octet of a folded field costs no more than one', () => {
+  const root = parseMessage(Buffer.from(`References: ${'<a@\r\n '.repeat(100_000)}\r\nContent-ID: x\r\n\r\n`))
+  expect(root.ambiguous).toBe(false)
+  expect(root.defects.filter(({ code }) => code === 'invalid-message-id').length).toBeGreaterThan(1)
+})
