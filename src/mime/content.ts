@@ -3,7 +3,7 @@ import { asBuffer } from '../bytes.ts'
 import { MailError } from '../errors.ts'
 import type { ComposeOptions, Content } from './draft.ts'
 import { Base64Encoder, base64Length } from './encoding/base64.ts'
-import type { ContentEncoder } from './encoding/encoder.ts'
+import type { ContentEncoder } from './encoding/coder.ts'
 import { QuotedPrintableEncoder } from './encoding/quoted-printable.ts'
 import { survey } from './encoding/survey.ts'
 

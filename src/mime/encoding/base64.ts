@@ -1,8 +1,6 @@
 import { CR, EMPTY, LF } from '../../bytes.ts'
 import type { DefectCode, Report } from '../defect.ts'
-import type { ContentDecoder } from './decoder.ts'
-import type { ContentEncoder } from './encoder.ts'
-import { trimmed } from './output.ts'
+import { joined, trimmed, type ContentDecoder, type ContentEncoder } from './coder.ts'
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 const EQUALS = 0x3d
@@ -311,59 +309,40 @@ function classes(): Uint8Array {
 
 /** Octets of one line of 76 columns. */
 const LINE_OCTETS = 57
-const WIRE_LINE_OCTETS = 78
 const LINE_DIGITS = 76
-/** Whole lines that make about 64 KiB. */
-const ENCODER_BLOCK = 840 * LINE_OCTETS
 
 /** Base64 in lines of 76 columns. */
 export class Base64Encoder implements ContentEncoder {
   /** The beginning of a line. A full line is kept too: only what follows it makes its line end. */
-  readonly #held = Buffer.alloc(LINE_OCTETS)
-  #length = 0
+  #held: Buffer = EMPTY
 
   encode(chunk: Buffer): Buffer {
-    const lines = Math.floor(Math.max(0, this.#length + chunk.length - 1) / LINE_OCTETS)
-    let from = 0
-    let out = EMPTY
-    if (lines > 0) {
-      // Nearly equal sizes for nearly equal chunks would leave memory in pieces that fit nobody.
-      const size = lines * WIRE_LINE_OCTETS
-      out = lines < 100 ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(Math.ceil(size / 4096) * 4096).subarray(0, size)
-      let to = 0
-      if (this.#length > 0) {
-        from = chunk.copy(this.#held, this.#length)
-        to = writeLines(this.#held, 0, LINE_OCTETS, out, to)
-      }
-      const end = from + ((size - to) / WIRE_LINE_OCTETS) * LINE_OCTETS
-      for (; from < end; from = Math.min(end, from + ENCODER_BLOCK)) to = writeLines(chunk, from, Math.min(end, from + ENCODER_BLOCK), out, to)
-      this.#length = 0
+    const octets = joined(this.#held, chunk)
+    const lines = Math.floor(Math.max(0, octets.length - 1) / LINE_OCTETS)
+    this.#held = Buffer.from(octets.subarray(lines * LINE_OCTETS))
+    if (lines === 0) return EMPTY
+    const size = lines * (LINE_DIGITS + 2)
+    // Nearly equal sizes for nearly equal chunks would leave memory in pieces that fit nobody.
+    const out = lines < 100 ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(Math.ceil(size / 4096) * 4096).subarray(0, size)
+    // The digits in one piece, then moved apart from the last line on: twice as fast as line by line.
+    out.write(octets.toString('base64', 0, lines * LINE_OCTETS), 'latin1')
+    for (let line = lines - 1; line >= 0; line--) {
+      const target = line * (LINE_DIGITS + 2)
+      if (line > 0) out.copyWithin(target, line * LINE_DIGITS, (line + 1) * LINE_DIGITS)
+      out[target + LINE_DIGITS] = CR
+      out[target + LINE_DIGITS + 1] = LF
     }
-    this.#length += chunk.copy(this.#held, this.#length, from)
     return out
   }
 
   end(): Buffer {
-    const digits = this.#held.toString('base64', 0, this.#length)
-    this.#length = 0
-    return digits === '' ? EMPTY : Buffer.from(digits, 'latin1')
+    const digits = this.#held.toString('base64')
+    this.#held = EMPTY
+    return Buffer.from(digits, 'latin1')
   }
 }
 
 /** Octets that the encoder makes of `length`. */
 export function base64Length(length: number): number {
   return length === 0 ? 0 : Math.ceil(length / 3) * 4 + (Math.ceil(length / LINE_OCTETS) - 1) * 2
-}
-
-/** The digits in one piece, then moved apart from the last line on: twice as fast as line by line. */
-function writeLines(octets: Buffer, from: number, end: number, out: Buffer, to: number): number {
-  const lines = (end - from) / LINE_OCTETS
-  out.write(octets.toString('base64', from, end), to, 'latin1')
-  for (let line = lines - 1; line >= 0; line--) {
-    const target = to + line * (LINE_DIGITS + 2)
-    if (line > 0) out.copyWithin(target, to + line * LINE_DIGITS, to + (line + 1) * LINE_DIGITS)
-    out[target + LINE_DIGITS] = CR
-    out[target + LINE_DIGITS + 1] = LF
-  }
-  return to + lines * (LINE_DIGITS + 2)
 }

@@ -1,8 +1,6 @@
 import { CR, DOT, EMPTY, LF, NUL, SPACE, TAB } from '../../bytes.ts'
 import type { DefectCode, Report } from '../defect.ts'
-import type { ContentDecoder } from './decoder.ts'
-import type { ContentEncoder } from './encoder.ts'
-import { joined, trimmed } from './output.ts'
+import { joined, trimmed, type ContentDecoder, type ContentEncoder } from './coder.ts'
 
 const EQUALS = 0x3d
 const LETTER_F = 0x46

@@ -1,7 +1,6 @@
 import { CR, LF, SPACE, TAB } from '../../bytes.ts'
 import type { DefectCode, Report } from '../defect.ts'
-import type { ContentDecoder } from './decoder.ts'
-import { trimmed } from './output.ts'
+import { trimmed, type ContentDecoder } from './coder.ts'
 
 /** A line of 63 octets is 85 columns, and some writers add a checksum; what is longer is cut. */
 const MAX_LINE = 128

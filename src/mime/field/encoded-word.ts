@@ -10,6 +10,7 @@ interface EncodedWord {
   readonly charset: string
   readonly encoding: 'B' | 'Q'
   readonly text: string
+  readonly start: number
   /** Index after the closing `?=`. */
   readonly end: number
 }
@@ -21,81 +22,48 @@ interface EncodedWord {
  * are read), `offset` where it begins.
  */
 export function decodeWords(body: string, report: Report, offset = 0, decodeRaw = octetDecoder(body)): string {
-  let next = body.indexOf('=?')
-  if (next < 0) return decodeRaw(body)
-  const closings = new Closings(body)
+  const words = findWords(body)
   let out = ''
   let copied = 0
-  while (next >= 0) {
-    const run = readRun(body, next, closings, report, offset)
-    if (run === undefined) {
-      next = body.indexOf('=?', next + 2)
-      continue
+  for (let at = 0; at < words.length;) {
+    const first = words[at]
+    if (first === undefined) break
+    // Nothing but blanks between two words is not there (RFC 2047 §6.2).
+    if (copied === 0 || skipBlanks(body, copied) < first.start) out += decodeRaw(body.slice(copied, first.start))
+    const octets: string[] = []
+    for (let word: EncodedWord | undefined = first; word?.charset === first.charset; word = words[at]) {
+      if (octets.length > 0 && skipBlanks(body, copied) < word.start) break
+      octets.push(wordOctets(word, report, offset + word.start))
+      copied = word.end
+      at++
     }
-    out += decodeRaw(body.slice(copied, next)) + run.text
-    copied = run.end
-    next = body.indexOf('=?', copied)
+    out += wordText(octets.join(''), first.charset, report, offset + first.start)
   }
   return out + decodeRaw(body.slice(copied))
 }
 
-/** Words with nothing but blanks between them (RFC 2047 §6.2), as text. */
-function readRun(body: string, from: number, closings: Closings, report: Report, offset: number): { text: string; end: number } | undefined {
-  let word = parseWord(body, from, closings)
-  if (word === undefined) return undefined
-  let text = ''
-  let end = from
-  let start = from
-  for (;;) {
-    const charset = word.charset
-    const octets: string[] = []
-    let upcoming: EncodedWord | undefined = word
-    let at = start
-    while (upcoming !== undefined && upcoming.charset === charset) {
-      octets.push(wordOctets(upcoming, report, offset + at))
-      end = upcoming.end
-      at = skipBlanks(body, end)
-      upcoming = body.startsWith('=?', at) ? parseWord(body, at, closings) : undefined
-    }
-    text += wordText(octets.join(''), charset, report, offset + start)
-    if (upcoming === undefined) return { text, end }
-    word = upcoming
-    start = at
+/** In one pass: no place is searched twice for the end of a word, though 100,000 of them may have none. */
+function findWords(body: string): EncodedWord[] {
+  const words: EncodedWord[] = []
+  let close = 0
+  for (let start = body.indexOf('=?'); start >= 0; start = body.indexOf('=?', Math.max(start + 2, words.at(-1)?.end ?? 0))) {
+    let at = start + 2
+    const limit = at + MAX_CHARSET
+    while (at < limit && isCharsetCode(body.charCodeAt(at))) at++
+    const letter = body.charCodeAt(at + 1) | 32
+    if (at === start + 2 || body[at] !== '?' || body[at + 2] !== '?' || (letter !== 98 && letter !== 113)) continue
+    if (close < at + 3) close = body.indexOf('?=', at + 3)
+    if (close < 0) break
+    const text = body.slice(at + 3, close)
+    if (text.includes('=?')) continue // Another word begins inside: this one was never closed.
+    // A language may follow the charset (RFC 2231 §5).
+    const charset = body
+      .slice(start + 2, at)
+      .toLowerCase()
+      .replace(/\*.*/, '')
+    words.push({ charset, encoding: letter === 98 ? 'B' : 'Q', text, start, end: close + 2 })
   }
-}
-
-/** Finds `?=` without ever looking at the same place twice, for a body that holds 100,000 words without an end. */
-class Closings {
-  readonly #body: string
-  #at = 0
-
-  constructor(body: string) {
-    this.#body = body
-  }
-
-  after(from: number): number {
-    if (this.#at >= 0 && this.#at < from) this.#at = this.#body.indexOf('?=', from)
-    return this.#at
-  }
-}
-
-function parseWord(body: string, from: number, closings: Closings): EncodedWord | undefined {
-  let at = from + 2
-  const limit = at + MAX_CHARSET
-  while (at < limit && isCharsetCode(body.charCodeAt(at))) at++
-  const letter = body.charCodeAt(at + 1) | 32
-  if (at === from + 2 || body[at] !== '?' || body[at + 2] !== '?' || (letter !== 98 && letter !== 113)) return undefined
-  const start = at + 3
-  const close = closings.after(start)
-  if (close < 0) return undefined
-  const text = body.slice(start, close)
-  // Another word begins inside: this one was never closed.
-  if (text.includes('=?')) return undefined
-  const [charset = ''] = body
-    .slice(from + 2, at)
-    .toLowerCase()
-    .split('*', 1) // a language may follow (RFC 2231 §5)
-  return { charset, encoding: letter === 98 ? 'B' : 'Q', text, end: close + 2 }
+  return words
 }
 
 /** Anything but blanks, control characters and the delimiters. */

@@ -50,19 +50,11 @@ export function skipToken(body: string, from: number): number {
   return at
 }
 
+const TSPECIALS = '()<>@,;:\\"/[]?='
+const TOKEN_CODES = Array.from({ length: 127 }, (_, code) => code > 32 && !TSPECIALS.includes(String.fromCharCode(code)))
+
 export function isTokenCode(code: number): boolean {
-  if (code >= 97 && code <= 122) return true
-  if (code <= 32 || code >= 127 || Number.isNaN(code)) return false
-  // tspecials: ( ) , / : ; < = > ? @ [ \ ] and the quote
-  return !(
-    code === QUOTE ||
-    code === OPEN ||
-    code === CLOSE ||
-    code === COMMA ||
-    code === 47 ||
-    (code >= 58 && code <= 64) ||
-    (code >= 91 && code <= 93)
-  )
+  return TOKEN_CODES[code] === true
 }
 
 /** Passes on the first report of each code, so that one hostile field does not fill a message's list of defects. */

@@ -1,0 +1,32 @@
+import { EMPTY } from '../../bytes.ts'
+import type { Report } from '../defect.ts'
+
+/**
+ * Undoes one content-transfer-encoding (RFC 2045 §6), a chunk at a time. What it gives depends on the octets alone, never on where they were
+ * cut. Whatever the sender wrote, it goes on and reports: each code once, where it first happened, counted from the first octet decoded.
+ */
+export interface ContentDecoder {
+  /** What can be decided; always memory of its own, never a view of `chunk`. */
+  decode(chunk: Buffer, report: Report): Buffer
+  /** What was held back. */
+  end(report: Report): Buffer
+}
+
+/** Applies one content-transfer-encoding, a chunk at a time, cut anywhere. Lines are at most 76 columns and end in CRLF. */
+export interface ContentEncoder {
+  /** What can be decided; always memory of its own, never a view of `chunk`. */
+  encode(chunk: Buffer): Buffer
+  /** What was held back. The last line has no line end: the delimiter after it brings one (RFC 2046 §5.1.1). */
+  end(): Buffer
+}
+
+/** Octets of `out` up to `length`, without keeping much more memory alive than they need. */
+export function trimmed(out: Buffer, length: number): Buffer {
+  if (length === 0) return EMPTY
+  return length * 2 > out.length ? out.subarray(0, length) : Buffer.from(out.subarray(0, length))
+}
+
+/** Octets held back from one chunk, and those of the next. */
+export function joined(held: Buffer, chunk: Buffer): Buffer {
+  return held.length === 0 ? chunk : Buffer.concat([held, chunk])
+}
