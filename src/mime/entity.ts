@@ -1,7 +1,7 @@
 import { MailError } from '../errors.ts'
 import { DefectList, DEFECTS, type Defect, type Report } from './defect.ts'
 import { createDecoder, type ContentDecoder } from './encoding/decoder.ts'
-import { parseDisposition } from './field/disposition.ts'
+import { parseDisposition, type Disposition } from './field/disposition.ts'
 import { parseMediaType, type MediaType } from './field/media-type.ts'
 import { parseTransferEncoding } from './field/transfer-encoding.ts'
 import { safeFileName } from './file-name.ts'
@@ -80,11 +80,6 @@ const ENCODED = new Set(['base64', 'quoted-printable', 'x-uuencode'])
 const NO_PARAMETERS: ReadonlyMap<string, string> = new Map()
 const NO_DISPOSITION: Disposition = { disposition: null, parameters: NO_PARAMETERS }
 const OCTET_STREAM = 'application/octet-stream'
-
-interface Disposition {
-  readonly disposition: string | null
-  readonly parameters: ReadonlyMap<string, string>
-}
 
 /** An entity's header section and what follows from it; fields that structure does not need are read when asked for. */
 export class Description implements Described {

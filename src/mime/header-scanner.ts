@@ -2,6 +2,7 @@ import { CR, LF, NUL, SPACE, TAB } from '../bytes.ts'
 import { boundaryOf, OpenBoundaries, type Bounded } from './boundary.ts'
 import { DefectList, type DefectCode, type Report } from './defect.ts'
 import { parseMediaType } from './field/media-type.ts'
+import { isBlank } from './field/scan.ts'
 import { HeaderSection, type Marks } from './header.ts'
 
 /** Where a header section ends, and what is in it. */
@@ -20,8 +21,6 @@ export interface HeaderEnd {
 const COLON = 0x3a
 const HYPHEN = 0x2d
 const CONTENT_TYPE = 'content-type'
-const FROM = Buffer.from('From ')
-const QUOTED_FROM = Buffer.from('>From ')
 
 /**
  * Finds the fields and the end of one header section, line by line, in octets that may not all be there yet: `scan` is called again when more
@@ -69,29 +68,19 @@ export class HeaderScanner {
         if (special !== null) return special
       }
       const lineEnd = octets.indexOf(LF, Math.max(line, from + this.#searched))
-      if (lineEnd === -1 && !final) {
-        this.#searched = octets.length - from
-        if (this.#kept !== undefined) {
-          this.#line = this.#searched
-          this.#inLine = true
-        } else if (this.#searched > this.#limit) {
-          const end = this.#cut(octets, from, line)
-          if (end !== null) return end
-          continue
-        }
-        return undefined
-      }
+      const isWhole = lineEnd !== -1 || final
       const next = lineEnd === -1 ? octets.length : lineEnd + 1
-      if (this.#kept !== undefined) {
-        this.#line = next - from
-        this.#inLine = false
-        continue
-      }
-      if (next - from > this.#limit) {
+      this.#searched = next - from
+      if (this.#kept === undefined && this.#searched > this.#limit) {
         const end = this.#cut(octets, from, line)
         if (end !== null) return end
+      }
+      if (this.#kept !== undefined) {
+        this.#line = this.#searched
+        this.#inLine = !isWhole
         continue
       }
+      if (!isWhole) return undefined
       if (!this.#bareLf && lineEnd !== -1 && octets[lineEnd - 1] !== CR) {
         this.#bareLf = true
         this.#find('bare-lf', lineEnd - from)
@@ -150,7 +139,7 @@ export class HeaderScanner {
       if (this.#marks.length === 0) {
         this.#find('continuation-first', at)
         this.#marks.push(at, -1)
-      } else if (isBlankLine(octets, line, next)) this.#find('blank-line-in-header', at)
+      } else if (octets.subarray(line, next).every((octet) => isBlank(octet))) this.#find('blank-line-in-header', at)
       return true
     }
     let end = line
@@ -165,7 +154,8 @@ export class HeaderScanner {
       this.#marks.push(at, end - from)
       return true
     }
-    const isFrom = (this.#marks.length === 0 && begins(octets, line, FROM)) || begins(octets, line, QUOTED_FROM)
+    const start = octets.toString('latin1', line, line + 6)
+    const isFrom = start === '>From ' || (this.#marks.length === 0 && start.startsWith('From '))
     if (this.#root && isFrom) this.#find('mbox-line', at)
     else if (this.#marks.length === 0) return false
     else {
@@ -222,16 +212,4 @@ const ignore: Report = () => undefined
 /** Printable and no colon (RFC 5322 §2.2); NUL is taken for nothing. */
 function isNameOctet(octet: number): boolean {
   return (octet > SPACE && octet < 127 && octet !== COLON) || octet === NUL
-}
-
-function isBlankLine(octets: Buffer, from: number, end: number): boolean {
-  for (let at = from; at < end; at++) {
-    const octet = octets[at]
-    if (octet !== SPACE && octet !== TAB && octet !== CR && octet !== LF) return false
-  }
-  return true
-}
-
-function begins(octets: Buffer, from: number, with_: Buffer): boolean {
-  return octets.length - from >= with_.length && octets.compare(with_, 0, with_.length, from, from + with_.length) === 0
 }

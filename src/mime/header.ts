@@ -1,8 +1,9 @@
-import { CR, LF, SPACE, TAB } from '../bytes.ts'
+import { CR, LF } from '../bytes.ts'
 import type { Report } from './defect.ts'
 import { parseAddressList, type Group, type Mailbox } from './field/address.ts'
 import { parseDate } from './field/date.ts'
 import { parseMessageIds } from './field/message-id.ts'
+import { isBlank } from './field/scan.ts'
 import { decodeUnstructured } from './field/text.ts'
 
 /** The fields of a header section (RFC 5322 §2.2). A name that occurs more than once stands for its first field; all are in `fields`. */
@@ -43,7 +44,6 @@ const SINGLE_FIELDS = new Set([
 ])
 /** Marks of a section in which looking at each name is faster than an index of them all. */
 const MAX_WALKED = 2 * 64
-const COLON = 0x3a
 
 /** One field, looked at when somebody asks. */
 class SectionField implements Field {
@@ -84,17 +84,21 @@ class SectionField implements Field {
     return this.#section.offset + this.#start
   }
 
+  /** Whether its name in lower case is `key`. */
+  isNamed(key: string): boolean {
+    // A name of another length is this one only with NUL in it.
+    return (this.#nameEnd - this.#start === key.length || this.#section.hasNul) && this.key === key && key !== ''
+  }
+
   /** Hands the unfolded body to a parser; what it reports is put at its place in the message. */
   read<T>(parse: (body: string, report: Report) => T, report: Report = this.#section.report): T {
     const { text } = this.#section
     let start = this.#start
-    if (this.#nameEnd !== -1) {
-      start = this.#nameEnd
-      while (text.charCodeAt(start) !== COLON) start++
-      start++
-    }
-    while (isBlank(text.charCodeAt(start))) start++
-    const raw = text.slice(start, this.#end)
+    let end = this.#end
+    if (this.#nameEnd !== -1) start = text.indexOf(':', this.#nameEnd) + 1
+    while (start < end && isBlank(text.charCodeAt(start))) start++
+    while (end > start && isBlank(text.charCodeAt(end - 1))) end--
+    const raw = text.slice(start, end)
     let places: Uint32Array | undefined
     return parse(unfolded(raw), (code, offset) => {
       places ??= placesOf(raw)
@@ -111,12 +115,11 @@ export class HeaderSection implements Header {
   readonly offset: number
   readonly report: Report
   readonly #marks: Marks
-  readonly #made: (SectionField | undefined)[] = []
-  #all: readonly SectionField[] | undefined
+  #fields: readonly SectionField[] | undefined
   #text: string | undefined
-  #hasNul = false
-  /** Of a long section: name → number of its first field. */
-  #index: Map<string, number> | undefined
+  #hasNul: boolean | undefined
+  /** Of a long section: name → its first field. */
+  #index: Map<string, SectionField> | undefined
   #touched = false
 
   constructor(octets: Buffer, offset: number, marks: Marks, report: Report) {
@@ -128,47 +131,33 @@ export class HeaderSection implements Header {
 
   /** One character an octet. */
   get text(): string {
-    if (this.#text === undefined) {
-      this.#text = this.octets.toString('latin1')
-      this.#hasNul = this.#text.includes('\0')
-    }
-    return this.#text
+    return (this.#text ??= this.octets.toString('latin1'))
+  }
+
+  get hasNul(): boolean {
+    return (this.#hasNul ??= this.text.includes('\0'))
   }
 
   get fields(): readonly SectionField[] {
-    return (this.#all ??= Array.from({ length: this.#marks.length / 2 }, (_, number) => this.#field(number)))
-  }
-
-  #field(number: number): SectionField {
+    if (this.#fields !== undefined) return this.#fields
     const marks = this.#marks
-    const at = 2 * number
-    return (this.#made[number] ??= new SectionField(this, marks[at] ?? 0, marks[at + 1] ?? -1, marks[at + 2] ?? this.octets.length))
+    const fields: SectionField[] = []
+    for (let at = 0; at < marks.length; at += 2) {
+      fields.push(new SectionField(this, marks[at] ?? 0, marks[at + 1] ?? -1, marks[at + 2] ?? this.octets.length))
+    }
+    return (this.#fields = fields)
   }
 
   /** The first field of that name. */
   first(name: string): SectionField | undefined {
     const key = name.toLowerCase()
-    const number = key === '' ? -1 : this.#marks.length > MAX_WALKED ? this.#lookUp(key) : this.#walk(key)
-    return number === -1 ? undefined : this.#field(number)
-  }
-
-  #walk(key: string): number {
-    void this.text
-    const marks = this.#marks
-    for (let at = 0; at < marks.length; at += 2) {
-      const length = (marks[at + 1] ?? -1) - (marks[at] ?? 0)
-      // A name of another length is this one only with NUL in it.
-      if ((length === key.length || this.#hasNul) && this.#field(at / 2).key === key) return at / 2
-    }
-    return -1
-  }
-
-  #lookUp(key: string): number {
+    if (this.#marks.length <= MAX_WALKED) return this.fields.find((field) => field.isNamed(key))
     if (this.#index === undefined) {
       this.#index = new Map()
-      for (const [number, field] of this.fields.entries()) if (!this.#index.has(field.key)) this.#index.set(field.key, number)
+      for (const field of this.fields) if (!this.#index.has(field.key)) this.#index.set(field.key, field)
+      this.#index.delete('')
     }
-    return this.#index.get(key) ?? -1
+    return this.#index.get(key)
   }
 
   value(name: string): string | undefined {
@@ -177,7 +166,7 @@ export class HeaderSection implements Header {
 
   values(name: string): readonly string[] {
     const key = name.toLowerCase()
-    return this.fields.filter((field) => field.key === key && key !== '').map((field) => field.value)
+    return this.fields.filter((field) => field.isNamed(key)).map((field) => field.value)
   }
 
   addresses(name: string): readonly (Mailbox | Group)[] {
@@ -230,39 +219,21 @@ export class HeaderSection implements Header {
   }
 }
 
-/** Without the line ends in front of blanks, without the last one and blanks around; a lone CR is a blank (RFC 5322 §2.2.3). */
+/** Without the line ends in front of blanks; a lone CR is a blank (RFC 5322 §2.2.3). */
 function unfolded(raw: string): string {
-  let end = raw.length
-  while (end > 0 && isFolding(raw.charCodeAt(end - 1))) end--
-  let body = raw.slice(0, end)
-  if (body.includes('\n')) {
-    body = body.replaceAll('\r\n', '').replaceAll('\n', '')
-    let start = 0
-    while (isBlank(body.charCodeAt(start))) start++
-    body = body.slice(start)
-  }
+  const body = raw.includes('\n') ? raw.replaceAll('\r\n', '').replaceAll('\n', '') : raw
   return body.includes('\r') ? body.replaceAll('\r', ' ') : body
 }
 
 /** Where the octets of the unfolded body are in the raw one. All at once, because a sender can have a defect in every one of them. */
 function placesOf(raw: string): Uint32Array {
   const places = new Uint32Array(raw.length).fill(raw.length)
-  let at = 0
-  // A body that begins with a fold is trimmed once more after unfolding.
-  if (raw.startsWith('\n') || raw.startsWith('\r\n')) while (at < raw.length && isFolding(raw.charCodeAt(at))) at++
-  for (let count = 0; at < raw.length; at++) {
+  let count = 0
+  for (let at = 0; at < raw.length; at++) {
     const code = raw.charCodeAt(at)
     if (code !== LF && (code !== CR || raw.charCodeAt(at + 1) !== LF)) places[count++] = at
   }
   return places
-}
-
-function isBlank(code: number): boolean {
-  return code === SPACE || code === TAB
-}
-
-function isFolding(code: number): boolean {
-  return isBlank(code) || code === CR || code === LF
 }
 
 /** NUL is no character of a header value (RFC 5322 §2.2). */

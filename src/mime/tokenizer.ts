@@ -1,7 +1,8 @@
-import { CR, EMPTY, LF, SPACE, TAB } from '../bytes.ts'
+import { EMPTY } from '../bytes.ts'
 import { boundaryOf, MAX_BOUNDARY_OCTETS, OpenBoundaries, type Bounded, type Found } from './boundary.ts'
 import { MAX_DEFECTS, type DefectLog, type Description, type EntityFacts } from './entity.ts'
 import { EncodedMessage, MAX_ENCODED_LEVELS } from './encoded-message.ts'
+import { isBlank } from './field/scan.ts'
 import { HeaderScanner, type HeaderEnd } from './header-scanner.ts'
 import type { Marks } from './header.ts'
 import { InputWindow } from './input-window.ts'
@@ -293,7 +294,7 @@ export class MimeTokenizer<E extends Description> {
     else if (this.#leaf !== undefined) this.#emit({ type: 'content', octets })
     else if (level?.parts === 0) this.#emit({ type: 'preamble', octets, delimiter: false })
     else if (level?.closed === true && !level.contentAfterClose) {
-      const content = octets.findIndex(isNotBlank)
+      const content = octets.findIndex((octet) => !isBlank(octet))
       if (content === -1) return
       level.contentAfterClose = true
       level.entity.report('content-after-close', this.#input.offset(at + content))
@@ -357,8 +358,4 @@ export class MimeTokenizer<E extends Description> {
     }
     entity?.report(code, end)
   }
-}
-
-function isNotBlank(octet: number): boolean {
-  return octet !== CR && octet !== LF && octet !== SPACE && octet !== TAB
 }
