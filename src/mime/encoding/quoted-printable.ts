@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer'
 import { CR, DOT, EMPTY, LF, NUL, SPACE, TAB } from '../../bytes.ts'
 import type { DefectCode, Report } from '../defect.ts'
 import { joined, trimmed, type ContentDecoder, type ContentEncoder } from './coder.ts'
@@ -14,6 +15,7 @@ const MAX_BLANKS = 998
 
 const NOT_HEX = 255
 const HEX_VALUES = hexValues()
+
 /** 1 for the octets that the decoder must look at. */
 const SPECIAL = new Uint8Array(256)
 SPECIAL[EQUALS] = 1
@@ -46,30 +48,20 @@ export class QuotedPrintableDecoder implements ContentDecoder {
     }
     // What was written before `floor` is not to be trimmed: it was encoded, or stands before a soft break.
     let floor = to
+    this.#report8bit(chunk, end - chunk.length, report)
     for (;;) {
-      const start = at
-      let seen = 0
-      while (at + 4 <= end) {
+      for (; at + 4 <= end; at += 4, to += 4) {
         const a = octets[at] ?? 0
         const b = octets[at + 1] ?? 0
         const c = octets[at + 2] ?? 0
         const d = octets[at + 3] ?? 0
         if (((SPECIAL[a] ?? 0) | (SPECIAL[b] ?? 0) | (SPECIAL[c] ?? 0) | (SPECIAL[d] ?? 0)) !== 0) break
-        seen |= a | b | c | d
         out[to] = a
         out[to + 1] = b
         out[to + 2] = c
         out[to + 3] = d
-        to += 4
-        at += 4
       }
-      for (; at < end; at++) {
-        const octet = octets[at] ?? 0
-        if (SPECIAL[octet] === 1) break
-        seen |= octet
-        out[to++] = octet
-      }
-      if (seen > 127) this.#report8bit(octets, start, at, report)
+      for (; at < end && SPECIAL[octets[at] ?? 0] === 0; at++) out[to++] = octets[at] ?? 0
       if (at === end) break
       if (octets[at] === LF) {
         const ending = to > floor && out[to - 1] === CR ? 2 : 1
@@ -132,11 +124,9 @@ export class QuotedPrintableDecoder implements ContentDecoder {
     return trimmed(out, length)
   }
 
-  #report8bit(octets: Buffer, from: number, end: number, report: Report): void {
-    if (this.#reported.has('quoted-printable-8bit')) return
-    let at = from
-    while (at < end && (octets[at] ?? 0) < 128) at++
-    this.#report('quoted-printable-8bit', at, report)
+  #report8bit(chunk: Buffer, before: number, report: Report): void {
+    if (this.#reported.has('quoted-printable-8bit') || isAscii(chunk)) return
+    this.#report('quoted-printable-8bit', before + chunk.findIndex((octet) => octet > 127), report)
   }
 
   #report(code: DefectCode, at: number, report: Report): void {

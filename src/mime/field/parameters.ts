@@ -117,13 +117,11 @@ function readValue(body: string, from: number, fileName: boolean, report: Report
     } else if (code === COMMA && !fileName && isAttribute(body, skipBlanks(body, at + 1))) break
     else at++
   }
-  if (fileName) {
-    let end = at
-    while (end > from && isBlank(body.charCodeAt(end - 1))) end--
-    if (body.slice(from, end).search(/[\t (]/) >= 0) report('parameter-syntax', from)
-    return { octets: body.slice(from, end), end: at, quoted: false }
-  }
-  return { octets: body.slice(from, at), end: at, quoted: false }
+  let end = at
+  while (end > from && isBlank(body.charCodeAt(end - 1))) end--
+  const octets = body.slice(from, end)
+  if (/[\t (]/.test(octets)) report('parameter-syntax', from)
+  return { octets, end: at, quoted: false }
 }
 
 /** A file name's parenthesis that takes longer to close is no comment: the limit keeps 1,000 of them from being searched to the end each. */
