@@ -50,8 +50,8 @@ export interface Entity extends Described {
   readonly ambiguous: boolean
 }
 
-/** What the tokenizer makes of an entity. `opaque`: a multipart or message that is not taken apart; `rest`: what lies past a limit. */
-export type Kind = 'multipart' | 'message' | 'leaf' | 'opaque' | 'rest'
+/** What the tokenizer makes of an entity. `leaf`: also a multipart or message that is not taken apart; `rest`: what lies past a limit. */
+export type Kind = 'multipart' | 'message' | 'leaf' | 'rest'
 
 /** What an entity is made of when its header section is complete. */
 export interface EntityFacts<E> {

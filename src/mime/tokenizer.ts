@@ -22,9 +22,8 @@ export type Token<E> =
 interface Level<E> extends Bounded {
   readonly entity: E
   parts: number
-  delimiterSeen: boolean
-  closed: boolean
-  contentAfterClose: boolean
+  /** How far it was read: to its first delimiter, its close delimiter, content after that. */
+  seen: 'nothing' | 'delimiter' | 'close' | 'content after close'
 }
 
 /** What a message and the encoded messages in it have in common. */
@@ -133,7 +132,7 @@ export class MimeTokenizer<E extends Description> {
     if (this.#beyond !== undefined) {
       const rest = this.#beyond
       this.#beyond = undefined
-      this.#beginRest('message-limit')
+      if (!this.#rest) this.#beginRest('message-limit')
       this.#input.extend(rest)
       return true
     }
@@ -188,15 +187,14 @@ export class MimeTokenizer<E extends Description> {
     const entity = this.#create(this.#shared.whole ? end.octets : Buffer.from(end.octets), end.marks, this.#input.offset(end.bodyStart))
     for (const { code, offset } of end.defects.found) entity.report(code, this.#sectionStart + offset)
     if (root && end.marks.length === 0) entity.report('empty-header', this.#sectionStart)
-    if (this.#beyond !== undefined && end.by === 'end' && outermost && (entity.isMultipart || entity.isMessage)) {
-      // The limit of the message lies in the header section.
-      entity.kind = 'opaque'
-    } else if (entity.isMultipart && this.#openMultipart(entity)) return
+    this.#leaf = entity
+    // Where the limit of the message lies in its header section, nobody knows what it would have been.
+    if (this.#beyond !== undefined && end.by === 'end' && outermost) return
+    if (entity.isMultipart) this.#openMultipart(entity)
     else if (entity.isMessage && entity.knowsEncoding) {
       entity.kind = 'message'
       this.#state = 'descend'
     }
-    this.#leaf = entity
   }
 
   #create(octets: Buffer, marks: Marks, bodyStart: number): E {
@@ -211,11 +209,10 @@ export class MimeTokenizer<E extends Description> {
     return entity
   }
 
-  /** `false`: it is one leaf, for want of a boundary or because it is too deep. */
-  #openMultipart(entity: E): boolean {
+  /** Stays one leaf for want of a boundary, or where it is too deep. */
+  #openMultipart(entity: E): void {
     const found = boundaryOf(entity.parameters)
     const at = entity.header.first('content-type')?.offset ?? entity.start
-    entity.kind = 'opaque'
     if (entity.depth > this.#shared.options.limits.depth) entity.report('depth-limit', at)
     else if (found === null) entity.report('missing-boundary-parameter', at)
     else if (found.boundary.length > MAX_BOUNDARY_OCTETS) entity.report('boundary-too-long', at)
@@ -223,15 +220,15 @@ export class MimeTokenizer<E extends Description> {
       if (found.trimmed) entity.report('boundary-trimmed', at)
       if (this.#boundaries.has(found.boundary)) entity.report('duplicate-boundary', at)
       entity.kind = 'multipart'
-      this.#boundaries.open(this.#level(entity, found.boundary))
-      return true
+      this.#boundaries.open(this.#enter(entity, found.boundary))
     }
-    return false
   }
 
-  #level(entity: E, boundary: string): Level<E> {
-    const level = { entity, boundary, parts: 0, delimiterSeen: false, closed: false, contentAfterClose: false }
+  /** What comes next is in `entity`. */
+  #enter(entity: E, boundary: string): Level<E> {
+    const level: Level<E> = { entity, boundary, parts: 0, seen: 'nothing' }
     this.#stack.push(level)
+    this.#leaf = undefined
     return level
   }
 
@@ -239,16 +236,12 @@ export class MimeTokenizer<E extends Description> {
     const { limits } = this.#shared.options
     const decoder = entity.decoder()
     this.#state = 'body'
-    if (this.#shared.enclosed === 'leaf') entity.kind = 'leaf'
-    else if (entity.depth > limits.depth || (decoder !== null && this.#nesting === MAX_ENCODED_LEVELS)) {
-      entity.kind = 'opaque'
-      entity.report('depth-limit', entity.start)
-    } else if (this.#shared.parts >= limits.parts) {
-      entity.kind = 'opaque'
-      entity.report('parts-limit', entity.start)
+    const isTooDeep = entity.depth > limits.depth || (decoder !== null && this.#nesting === MAX_ENCODED_LEVELS)
+    if (this.#shared.enclosed === 'leaf' || isTooDeep || this.#shared.parts >= limits.parts) {
+      entity.kind = 'leaf'
+      if (this.#shared.enclosed === 'open') entity.report(isTooDeep ? 'depth-limit' : 'parts-limit', entity.start)
     } else if (decoder === null) {
-      this.#leaf = undefined
-      this.#level(entity, '')
+      this.#enter(entity, '')
       this.#state = 'header'
     } else {
       entity.report('encoded-message', entity.bodyStart)
@@ -293,10 +286,10 @@ export class MimeTokenizer<E extends Description> {
     if (this.#encoded !== undefined) this.#encoded.feed(octets)
     else if (this.#leaf !== undefined) this.#emit({ type: 'content', octets })
     else if (level?.parts === 0) this.#emit({ type: 'preamble', octets, delimiter: false })
-    else if (level?.closed === true && !level.contentAfterClose) {
+    else if (level?.seen === 'close') {
       const content = octets.findIndex((octet) => !isBlank(octet))
       if (content === -1) return
-      level.contentAfterClose = true
+      level.seen = 'content after close'
       level.entity.report('content-after-close', this.#input.offset(at + content))
     }
   }
@@ -306,13 +299,11 @@ export class MimeTokenizer<E extends Description> {
     const { octets, at } = this.#input
     this.#closeInside(level, this.#input.offset(at), this.#input.offset(line))
     if (level.parts === 0) this.#emit({ type: 'preamble', octets: octets.subarray(at, next), delimiter: true })
-    level.delimiterSeen = true
+    level.seen = close ? 'close' : 'delimiter'
     this.#input.at = next
     this.#atLineStart = true
-    if (close) {
-      level.closed = true
-      this.#boundaries.close(level)
-    } else this.#state = 'header'
+    if (close) this.#boundaries.close(level)
+    else this.#state = 'header'
   }
 
   /** Closes the leaf and all levels inside `level`, which ends them at `end` by its delimiter at `at`. */
@@ -326,10 +317,8 @@ export class MimeTokenizer<E extends Description> {
       const { entity } = inner
       if (entity.kind === 'multipart') {
         this.#boundaries.close(inner)
-        if (!inner.closed && !this.#rest) {
-          if (!inner.delimiterSeen) entity.report('boundary-never-seen', entity.bodyStart)
-          else entity.report(level === undefined ? 'missing-close-boundary' : 'implicit-close', at)
-        }
+        if (inner.seen === 'nothing' && !this.#rest) entity.report('boundary-never-seen', entity.bodyStart)
+        if (inner.seen === 'delimiter' && !this.#rest) entity.report(level === undefined ? 'missing-close-boundary' : 'implicit-close', at)
       }
       this.#stack.pop()
       this.#close(entity, end)

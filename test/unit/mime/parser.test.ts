@@ -205,6 +205,12 @@ test.each([1, 2, 3, 4, 5, 6])('parts of an encoded message count before those af
   for (const size of [1, 7, 100, octets.length]) expect(await streamed(octets, () => size, { limits })).toEqual(whole)
 })
 
+test('what is past one limit is not divided by another', async () => {
+  const limits = { parts: 1, messageBytes: 80 }
+  expect(outline(parseMessage(LIMITED, { limits })).length).toBe(3)
+  for (const size of [1, 10, 100]) expect(await streamed(LIMITED, () => size, { limits })).toEqual(parsed(LIMITED, { limits }))
+})
+
 test('a multipart at the limit of depth is opened, one below it is a leaf', () => {
   const root = parseMessage(NESTED, { limits: { depth: 1 } })
   expect(outline(root)[2]).toBe('2:message/rfc822')
