@@ -78,13 +78,21 @@ class ComposedMessage implements Composed {
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
-    const reader = this.#read(this.#begun && this.#streams.length > 0)
+    return this.#begin((size) => Buffer.allocUnsafe(size))
+  }
+
+  borrowed(): AsyncIterable<Buffer> {
+    return { [Symbol.asyncIterator]: () => this.#begin(reuse()) }
+  }
+
+  #begin(allocate: Allocate): AsyncGenerator<Buffer, void, undefined> {
+    const reader = this.#read(this.#begun && this.#streams.length > 0, allocate)
     this.#begun = true
     void reader.next() // A generator that never began would close nothing when it is left.
     return reader
   }
 
-  async *#read(again: boolean): AsyncGenerator<Buffer, void, undefined> {
+  async *#read(again: boolean, allocate: Allocate): AsyncGenerator<Buffer, void, undefined> {
     const unread = new Set(again ? [] : this.#streams)
     const output = new Output()
     try {
@@ -92,7 +100,7 @@ class ComposedMessage implements Composed {
       if (again) throw contentError('a stream can be read only once: compose the message again')
       for (const piece of this.#pieces) {
         if (!Buffer.isBuffer(piece.source)) unread.delete(piece.source)
-        yield* encode(piece, output)
+        yield* encode(piece, output, allocate)
       }
       yield* output.end()
     } finally {
@@ -102,8 +110,8 @@ class ComposedMessage implements Composed {
 }
 
 /** Reads a source when somebody wants what comes of it. Whoever reads us must be able to trust that the end means the whole content. */
-async function* encode({ encoding, source, size }: Outgoing, output: Output): AsyncGenerator<Buffer, void, undefined> {
-  const encoder = createEncoder(encoding)
+async function* encode({ encoding, source, size }: Outgoing, output: Output, allocate: Allocate): AsyncGenerator<Buffer, void, undefined> {
+  const encoder = createEncoder(encoding, allocate)
   let read = 0
   try {
     for await (const chunk of Buffer.isBuffer(source) ? [source] : source) {
@@ -117,6 +125,24 @@ async function* encode({ encoding, source, size }: Outgoing, output: Output): As
   }
   if (size !== undefined && read < size) throw contentError(`a stream ended after ${read} of the ${size} octets that it says it has`)
   if (encoder !== null) yield* output.add(encoder.end())
+}
+
+type Allocate = (size: number) => Buffer
+
+/** How many large chunks are valid at a time. */
+const KEPT = 8
+
+/** Memory for large chunks that is used again. Small ones may be held for longer and get their own. */
+function reuse(): Allocate {
+  const buffers: Buffer[] = []
+  let next = 0
+  return (size) => {
+    if (size < LARGE) return Buffer.allocUnsafe(size)
+    const at = next++ % KEPT
+    let buffer = buffers[at]
+    if (buffer === undefined || buffer.length < size) buffer = buffers[at] = Buffer.allocUnsafeSlow(Math.ceil(size / 4096) * 4096)
+    return buffer.subarray(0, size)
+  }
 }
 
 /** A Node stream that fails before its turn, such as a file that is not there, keeps its error for the one who reads it: the process must not end of it. */

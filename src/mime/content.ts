@@ -63,14 +63,14 @@ function plainEncoding(octets: Buffer, transport: Transport): TransferEncoding |
   return transport === '7bit' ? undefined : '8bit'
 }
 
-export function createEncoder(encoding: TransferEncoding): ContentEncoder | null {
-  if (encoding === 'base64') return new Base64Encoder()
+export function createEncoder(encoding: TransferEncoding, allocate: (size: number) => Buffer): ContentEncoder | null {
+  if (encoding === 'base64') return new Base64Encoder(allocate)
   return encoding === 'quoted-printable' ? new QuotedPrintableEncoder('text') : null
 }
 
 /** Octets in pieces, what an encoding makes of one being below 128 KiB. */
 export function* blocks(octets: Buffer, encoding: TransferEncoding): Generator<Buffer, void, undefined> {
-  const size = (encoding === 'quoted-printable' ? 32 : encoding === 'base64' ? 24 : 64) * 1024
+  const size = (encoding === '7bit' || encoding === '8bit' || encoding === 'binary' ? 64 : 32) * 1024
   for (let at = 0; at < octets.length; at += size) yield octets.subarray(at, at + size)
 }
 

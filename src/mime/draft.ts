@@ -65,4 +65,6 @@ export interface Composed extends AsyncIterable<Buffer> {
   readonly size: number | undefined
   /** Without angle brackets. */
   readonly messageId: string
+  /** The same chunks, each valid only until the seventh after it was asked for: for a writer that has few of them under way, as `SmtpClient` has. */
+  borrowed(): AsyncIterable<Buffer>
 }

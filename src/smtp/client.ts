@@ -242,7 +242,7 @@ export class SmtpClient implements AsyncDisposable {
   async #content(transaction: Transaction, content: SubmittedContent, size: number | undefined): Promise<Receipt> {
     const framer = new DataFramer()
     const outflow = new Outflow((views) => this.#write(views, 'content', this.#options.timeouts.dataBlock))
-    const [source, declared] = content instanceof Uint8Array ? [[content].values(), undefined] : [content[Symbol.asyncIterator](), size]
+    const [source, declared] = content instanceof Uint8Array ? [[content].values(), undefined] : [iteratorOf(content), size]
     this.#session.content()
     let early: Reply | undefined
     let finished = false
@@ -420,6 +420,11 @@ export class SmtpClient implements AsyncDisposable {
     const { host, port, label } = this.#options
     channel.publish({ host, port, label, line })
   }
+}
+
+/** A composed message lends its chunks for as long as two writes take, so that a large one leaves nothing for the collector. */
+function iteratorOf(content: AsyncIterable<Uint8Array> & { borrowed?: () => AsyncIterable<Uint8Array> }): AsyncIterator<Uint8Array> {
+  return (typeof content.borrowed === 'function' ? content.borrowed() : content)[Symbol.asyncIterator]()
 }
 
 function nothing(): void {}

@@ -1,6 +1,6 @@
 import { CR, EMPTY, LF } from '../../bytes.ts'
 import type { DefectCode, Report } from '../defect.ts'
-import { joined, trimmed, type ContentDecoder, type ContentEncoder } from './coder.ts'
+import { trimmed, type ContentDecoder, type ContentEncoder } from './coder.ts'
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 const EQUALS = 0x3d
@@ -310,37 +310,65 @@ function classes(): Uint8Array {
 /** Octets of one line of 76 columns. */
 const LINE_OCTETS = 57
 const LINE_DIGITS = 76
+const LINE_PAIRS = LINE_DIGITS / 2 + 1
 
 /** Base64 in lines of 76 columns. */
 export class Base64Encoder implements ContentEncoder {
+  readonly #allocate: (size: number) => Buffer
   /** The beginning of a line. A full line is kept too: only what follows it makes its line end. */
-  #held: Buffer = EMPTY
+  readonly #held = Buffer.alloc(LINE_OCTETS)
+  #length = 0
+
+  /** @param allocate memory for what comes out, at an even offset */
+  constructor(allocate: (size: number) => Buffer = (size) => Buffer.allocUnsafe(size)) {
+    this.#allocate = allocate
+  }
 
   encode(chunk: Buffer): Buffer {
-    const octets = joined(this.#held, chunk)
-    const lines = Math.floor(Math.max(0, octets.length - 1) / LINE_OCTETS)
-    this.#held = Buffer.from(octets.subarray(lines * LINE_OCTETS))
-    if (lines === 0) return EMPTY
-    const size = lines * (LINE_DIGITS + 2)
-    // Nearly equal sizes for nearly equal chunks would leave memory in pieces that fit nobody.
-    const out = lines < 100 ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(Math.ceil(size / 4096) * 4096).subarray(0, size)
-    // The digits in one piece, then moved apart from the last line on: twice as fast as line by line.
-    out.write(octets.toString('base64', 0, lines * LINE_OCTETS), 'latin1')
-    for (let line = lines - 1; line >= 0; line--) {
-      const target = line * (LINE_DIGITS + 2)
-      if (line > 0) out.copyWithin(target, line * LINE_DIGITS, (line + 1) * LINE_DIGITS)
-      out[target + LINE_DIGITS] = CR
-      out[target + LINE_DIGITS + 1] = LF
+    const lines = Math.floor(Math.max(0, this.#length + chunk.length - 1) / LINE_OCTETS)
+    const out = lines === 0 ? EMPTY : this.#allocate(lines * (LINE_DIGITS + 2))
+    let from = 0
+    if (lines > 0) {
+      const pairs = new Uint16Array(out.buffer, out.byteOffset, out.length / 2)
+      const first = this.#length === 0 ? 0 : 1
+      if (first === 1) from = chunk.copy(this.#held, this.#length)
+      writeLines(this.#held, 0, first, pairs, 0)
+      from = writeLines(chunk, from, lines - first, pairs, first * LINE_PAIRS)
+      this.#length = 0
     }
+    this.#length += chunk.copy(this.#held, this.#length, from)
     return out
   }
 
   end(): Buffer {
-    const digits = this.#held.toString('base64')
-    this.#held = EMPTY
+    const digits = this.#held.toString('base64', 0, this.#length)
+    this.#length = 0
     return Buffer.from(digits, 'latin1')
   }
 }
+
+/** Writes whole lines, two digits at a time. Strings are written half as fast again, but they and the collections that they cause take memory and time. */
+function writeLines(octets: Buffer, start: number, lines: number, pairs: Uint16Array, target: number): number {
+  let from = start
+  let to = target
+  for (let line = 0; line < lines; line++) {
+    for (const end = from + LINE_OCTETS; from < end; from += 3) {
+      const bits = ((octets[from] ?? 0) << 16) | ((octets[from + 1] ?? 0) << 8) | (octets[from + 2] ?? 0)
+      pairs[to++] = PAIRS[bits >> 12] ?? 0
+      pairs[to++] = PAIRS[bits & 0xfff] ?? 0
+    }
+    pairs[to++] = LINE_END
+  }
+  return from
+}
+
+/** Two octets as they lie in memory, whatever the order of this machine's. */
+function pair(text: string): number {
+  return new Uint16Array(Uint8Array.from(Buffer.from(text, 'latin1')).buffer)[0] ?? 0
+}
+
+const PAIRS = Uint16Array.from({ length: 4096 }, (_, bits) => pair(ALPHABET.charAt(bits >> 6) + ALPHABET.charAt(bits & 63)))
+const LINE_END = pair('\r\n')
 
 /** Octets that the encoder makes of `length`. */
 export function base64Length(length: number): number {

@@ -474,3 +474,27 @@ test('M50: what was composed is what is parsed', async () => {
     { numRuns: 150 },
   )
 })
+
+test('borrowed chunks are the same octets, each valid until the seventh after it', async () => {
+  const octets = Buffer.from(Array.from({ length: 3_000_000 }, (_, at) => (at * 7919) >> 5))
+  async function* pieces(): AsyncGenerator<Buffer> {
+    for (let at = 0, size = 1; at < octets.length; at += size, size = (size * 3 + 40_000) % 200_000) yield octets.subarray(at, at + size)
+  }
+  const draft = { from: 'a@example.test', date: new Date(0), messageId: 'x@example.test', text: 'y'.repeat(70_000) }
+  const message = (): Composed => composeMessage({ ...draft, attachments: [{ content: pieces(), size: octets.length }, { content: octets }] })
+  const taken: Buffer[] = []
+  const late: Buffer[] = []
+  for await (const chunk of message().borrowed()) {
+    late.push(chunk)
+    const oldest = late.length > 7 ? late.shift() : undefined
+    if (oldest !== undefined) taken.push(Buffer.from(oldest))
+  }
+  const text = Buffer.concat([...taken, ...late]).toString('latin1')
+  const boundary = /boundary="?([^"\r]+)/.exec(text)?.[1] ?? ''
+  const encoded = text
+    .split(`--${boundary}`)
+    .slice(2, 4)
+    .map((part) => part.slice(part.indexOf('\r\n\r\n') + 4))
+  expect(encoded.map((part) => Buffer.from(part, 'base64').equals(octets))).toEqual([true, true])
+  expect(text).toHaveLength(message().size ?? 0)
+})
