@@ -4,6 +4,7 @@ import { MailError } from '../../errors.ts'
 import type { Group, Mailbox } from './address.ts'
 import { needsEncoding } from './encoded-word.ts'
 import { checkFieldText, FieldWriter, hasLoneSurrogate, headerError } from './fold.ts'
+import { skipQuoted, unescape } from './scan.ts'
 
 // What a caller gives goes into an envelope as well: nothing is searched for, nothing is left over, nothing is guessed (CVE-2025-13033).
 
@@ -156,17 +157,11 @@ class InputReader {
   }
 
   #quoted(): string {
-    let value = ''
-    for (this.#at++; this.#at < this.#text.length; this.#at++) {
-      const character = this.#text[this.#at] ?? ''
-      if (character === '"') {
-        this.#at++
-        return value
-      }
-      if (character === '\\') this.#at++
-      value += this.#text[this.#at] ?? ''
-    }
-    throw this.#error('has a quote that is never closed')
+    const start = this.#at
+    const end = skipQuoted(this.#text, start)
+    this.#at = end < 0 ? this.#text.length : end
+    if (end < 0) throw this.#error('has a quote that is never closed')
+    return unescape(this.#text.slice(start + 1, end - 1))
   }
 
   #addrSpec(): string {

@@ -2,7 +2,6 @@ import type { Report } from '../defect.ts'
 import { writeLocalPart } from './address-input.ts'
 import { decodeWords } from './encoded-word.ts'
 import {
-  BACKSLASH,
   CLOSE,
   COMMA,
   firstOfEach,
@@ -14,6 +13,7 @@ import {
   SEMICOLON,
   skipBlanks,
   skipComment,
+  skipQuoted,
   unescape,
 } from './scan.ts'
 
@@ -167,20 +167,12 @@ class AddressReader {
   #quoted(words: Word[], apart: boolean): void {
     const body = this.#body
     const start = this.#at
-    let end = this.#noQuote ? body.length : start + 1
-    for (; end < body.length; end++) {
-      const code = body.charCodeAt(end)
-      if (code === BACKSLASH) end++
-      else if (code === QUOTE) break
-    }
-    if (end >= body.length) {
+    const end = this.#noQuote ? -1 : skipQuoted(body, start)
+    if (end < 0) {
       this.#noQuote = true
       this.#invalid(start)
-      this.#at = start + 1
-      return
-    }
-    this.#at = end + 1
-    words.push({ text: unescape(body.slice(start + 1, end)), quoted: true, apart, offset: start })
+    } else words.push({ text: unescape(body.slice(start + 1, end - 1)), quoted: true, apart, offset: start })
+    this.#at = end < 0 ? start + 1 : end
   }
 
   /** Characters up to the next special or blank; a domain literal is taken whole. */

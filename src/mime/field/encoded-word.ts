@@ -95,15 +95,12 @@ function base64Octets(text: string, report: Report, offset: number): string {
 }
 
 function wordText(octets: string, charset: string, report: Report, offset: number): string {
-  const text = charsetText(Buffer.from(octets, 'latin1'), charset, report, offset)
+  const buffer = Buffer.from(octets, 'latin1')
+  const isPlain = charset === 'utf-8' && isUtf8(buffer) // a mark at the start is a character here
+  const text = isPlain ? buffer.toString('utf8') : decodeText(buffer, charset, (code) => report(code, offset))
   if (!/[\r\n\0]/.test(text)) return text
   report('encoded-line-break', offset)
   return text.replace(/\r\n|[\r\n\0]/g, ' ')
-}
-
-function charsetText(octets: Buffer, charset: string, report: Report, offset: number): string {
-  if (charset === 'utf-8' && isUtf8(octets)) return octets.toString('utf8') // a mark at the start is a character here
-  return decodeText(octets, charset, (code) => report(code, offset))
 }
 
 // ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -33,6 +33,16 @@ export function skipComment(body: string, from: number, to = body.length): numbe
   return -1
 }
 
+/** Past the quoted-string that opens at `from` (RFC 5322 §3.2.4), or -1 when it does not close. */
+export function skipQuoted(body: string, from: number): number {
+  for (let at = from + 1; at < body.length; at++) {
+    const code = body.charCodeAt(at)
+    if (code === BACKSLASH) at++
+    else if (code === QUOTE) return at + 1
+  }
+  return -1
+}
+
 /** Past blanks and comments. A comment that never closes takes the rest. */
 export function skipCfws(body: string, from: number): number {
   let at = skipBlanks(body, from)

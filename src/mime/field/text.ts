@@ -59,18 +59,11 @@ function segments(text: string): Segment[] {
     const first = found.length === 0
     const last = found.at(-1)
     const word = (first ? text.slice(0, start) : '') + match.slice(blanks.length) + (index + match.length === middle.length ? text.slice(end) : '')
-    if (!isLong(word, blanks) && !needsEncoding(word) && !hasBlank(word)) found.push({ value: word, blanks: first ? ' ' : blanks, encoded: false })
+    const isLong = word.length > MAX_PLAIN || blanks.length > MAX_BLANKS
+    if (!isLong && !needsEncoding(word) && word === trimmed(word).text) found.push({ value: word, blanks: first ? ' ' : blanks, encoded: false })
     else if (last?.encoded === true) last.value += blanks + word
     else if (blanks.length > MAX_BLANKS) found.push({ value: blanks.slice(1) + word, blanks: blanks.slice(0, 1), encoded: true })
     else found.push({ value: word, blanks: first ? ' ' : blanks, encoded: true })
   }
   return found.length === 0 && text !== '' ? [{ value: text, blanks: ' ', encoded: true }] : found
-}
-
-function isLong(word: string, blanks: string): boolean {
-  return word.length > MAX_PLAIN || blanks.length > MAX_BLANKS
-}
-
-function hasBlank(word: string): boolean {
-  return isBlank(word.charCodeAt(0)) || isBlank(word.charCodeAt(word.length - 1))
 }

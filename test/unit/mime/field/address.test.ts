@@ -39,6 +39,7 @@ test.each<[body: string, list: string[], valid?: boolean]>([
   ['<a@b> <c@d>', ['a@b', 'c@d'], false],
   ['<a@b.test>c@d.test', ['a@b.test', 'c@d.test'], false],
   ['a@b c@d X e@f', ['a@b', 'c@d', 'X <e@f>'], false],
+  ['<a@b> c@d Doe', ['a@b', 'Doe <c@d>'], false],
   ['<a@b> Doe', ['Doe <a@b>'], false],
   ['John Doe j@x', ['John Doe <j@x>'], false],
   ['a@b@c', ['a@b@c'], false],
