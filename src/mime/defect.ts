@@ -92,15 +92,12 @@ const MAX_OF_A_CODE = 10
 /** The defects of one entity: each code once at a place, and few of each. */
 export class DefectList {
   readonly found: { readonly code: DefectCode; readonly offset: number }[] = []
-  readonly #counts = new Map<DefectCode, number>()
 
   /** Whether it is kept. */
   add(code: DefectCode, offset: number): boolean {
-    const count = this.#counts.get(code) ?? 0
-    if (count >= MAX_OF_A_CODE) return false
+    const same = this.found.filter((defect) => defect.code === code)
     // A field can be read in two ways, as text and as addresses, and has the defect once.
-    if (count > 0 && this.found.some((defect) => defect.code === code && defect.offset === offset)) return false
-    this.#counts.set(code, count + 1)
+    if (same.length >= MAX_OF_A_CODE || same.some((defect) => defect.offset === offset)) return false
     this.found.push({ code, offset })
     return true
   }
