@@ -7,10 +7,8 @@ import { channel } from 'node:diagnostics_channel'
 export interface DialogueMessage {
   readonly host: string
   readonly port: number
-  /** `label` of the connection's options. */
-  readonly label: string | undefined
-  /** One line of the dialogue without its line end, or a sentence about content. */
-  readonly line: string
+  /** `label` of the connection's options. */ readonly label: string | undefined
+  /** One line of the dialogue without its line end, or a sentence about content. */ readonly line: string
 }
 
 export const connectChannel = channel('mail:tls:connect')

@@ -43,8 +43,7 @@ export class Entry {
   /** The poll from which on it was not listed any more, and the day; 0 while it is listed. */
   gonePoll = 0
   goneDay = 0
-  /** Attempts of a document, negative when it was accepted. */
-  documents: Map<string, number> | undefined = undefined
+  /** Attempts of a document, negative when it was accepted. */ documents: Map<string, number> | undefined = undefined
 
   attempts(document: string): number {
     return Math.abs(this.documents?.get(document) ?? 0)

@@ -24,23 +24,18 @@ import { Spool } from './spool.ts'
 import { Stop } from './stop.ts'
 
 export interface ConnectorOptions {
-  /** The mailbox that `get` reads (POP3). */
-  readonly inbound?: ServerOptions | undefined
-  /** The server that `send` submits to (SMTP). */
-  readonly outbound?: SmtpOptions | undefined
+  /** The mailbox that `get` reads (POP3). */ readonly inbound?: ServerOptions | undefined
+  /** The server that `send` submits to (SMTP). */ readonly outbound?: SmtpOptions | undefined
   /** Where the connector remembers what was accepted. `get` needs it, or `state: 'memory'`. Made if absent; nobody else may write to it. */
   readonly stateDirectory?: string | undefined
-  /** Forget everything with this object: what stays on the server then comes again. */
-  readonly state?: 'memory' | undefined
+  /** Forget everything with this object: what stays on the server then comes again. */ readonly state?: 'memory' | undefined
   /** Documents, of different messages, that handlers may have at the same time, and that a crash may repeat. @default 1 */
   readonly concurrency?: number | undefined
-  /** @default pino on standard error, level info */
-  readonly logger?: Logger | undefined
+  /** @default pino on standard error, level info */ readonly logger?: Logger | undefined
 }
 
 export interface SendOptions {
-  /** Ends the call. */
-  readonly signal?: AbortSignal | undefined
+  /** Ends the call. */ readonly signal?: AbortSignal | undefined
   /** Told the outcome of each message as soon as it is known, before the next one is sent; a call that is ended has told what it did. */
   readonly onReceipt?: ((receipt: SendReceipt) => unknown) | undefined
 }

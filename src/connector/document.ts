@@ -4,16 +4,12 @@ import type { GetDisposition } from './operation.ts'
 
 /** What people look a document up by: the same seven of a document that was got and of one that was sent. */
 export interface TrackedProperties {
-  /** As the sender gave it, decoded. */
-  readonly fileName: string | null
-  /** Addr-spec of the first mailbox in From; '' where there is none. */
-  readonly fromAddress: string
+  /** As the sender gave it, decoded. */ readonly fileName: string | null
+  /** Addr-spec of the first mailbox in From; '' where there is none. */ readonly fromAddress: string
   readonly host: string
-  /** Without angle brackets. */
-  readonly messageId: string | null
+  /** Without angle brackets. */ readonly messageId: string | null
   readonly subject: string
-  /** The addresses of To, joined by `; `. */
-  readonly toAddress: string
+  /** The addresses of To, joined by `; `. */ readonly toAddress: string
   readonly user: string
 }
 
@@ -23,25 +19,19 @@ export interface MailDocument {
   readonly id: string
   /** Octets after the transfer encoding; can be read once, until the handler ends. What it leaves is read to its end before the document counts as accepted. */
   readonly content: AsyncIterable<Buffer>
-  /** Media type in lower case, without parameters; `message/rfc822` for a whole message. */
-  readonly contentType: string
-  /** Fit for any file system, never empty, unique among the documents of the message. */
-  readonly safeFileName: string
+  /** Media type in lower case, without parameters; `message/rfc822` for a whole message. */ readonly contentType: string
+  /** Fit for any file system, never empty, unique among the documents of the message. */ readonly safeFileName: string
   readonly tracked: TrackedProperties
-  /** Hand-overs of this document so far, from 1. */
-  readonly attempt: number
+  /** Hand-overs of this document so far, from 1. */ readonly attempt: number
   readonly redelivered: boolean
-  /** As IMAP numbers parts; '' for the whole message, and for one that is a single leaf. */
-  readonly section: string
-  /** One object for all documents of a message. */
-  readonly message: DocumentMessage
+  /** As IMAP numbers parts; '' for the whole message, and for one that is a single leaf. */ readonly section: string
+  /** One object for all documents of a message. */ readonly message: DocumentMessage
 }
 
 export interface DocumentMessage {
   readonly uniqueId: string
   readonly header: Header
-  /** By LIST, or counted where the message lies in the spool. */
-  readonly octets: number
+  /** By LIST, or counted where the message lies in the spool. */ readonly octets: number
 }
 
 /** Kinds of documents, as bits of the ledger. They may not change their meaning. */

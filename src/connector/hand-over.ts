@@ -148,8 +148,7 @@ export class HandOver {
 const MAX_CANDIDATE_OCTETS = 4 * 1024 * 1024
 
 interface DocumentFacts {
-  /** In the ledger. */
-  readonly name: string
+  /** In the ledger. */ readonly name: string
   readonly section: string
   readonly contentType: string
   readonly fileName: string | null
@@ -158,13 +157,10 @@ interface DocumentFacts {
 
 interface MessageState {
   readonly message: Listed
-  /** One object for all documents of the message. */
-  readonly described: DocumentMessage
+  /** One object for all documents of the message. */ readonly described: DocumentMessage
   readonly fingerprint: number
-  /** Documents of this disposition, accepted or not. */
-  readonly names: string[]
-  /** Bits of all leaves. */
-  kinds: number
+  /** Documents of this disposition, accepted or not. */ readonly names: string[]
+  /** Bits of all leaves. */ kinds: number
   failed: boolean
 }
 

@@ -20,20 +20,13 @@ export type Maildrop = Pick<Pop3Client, 'tls' | 'stat' | 'list' | 'uniqueIds' | 
  * What one run of `get` did. Counts of messages, but for `documents`. What was accepted in an earlier run counts in `listed` only.
  */
 export interface GetReport {
-  /** In the maildrop. */
-  readonly listed: number
-  /** Retrieved now, to the end. */
-  readonly received: number
-  /** Documents accepted now. */
-  readonly documents: number
-  /** Set aside by filter or limit, or without a document. */
-  readonly skipped: number
-  /** Confirmed by `+OK` to QUIT. */
-  readonly deleted: number
-  /** Marked for deletion, and QUIT was not confirmed: the next listing decides. */
-  readonly unconfirmed: number
-  /** Some document was not accepted, or the message could not be retrieved. Comes again with the next run. */
-  readonly failed: number
+  /** In the maildrop. */ readonly listed: number
+  /** Retrieved now, to the end. */ readonly received: number
+  /** Documents accepted now. */ readonly documents: number
+  /** Set aside by filter or limit, or without a document. */ readonly skipped: number
+  /** Confirmed by `+OK` to QUIT. */ readonly deleted: number
+  /** Marked for deletion, and QUIT was not confirmed: the next listing decides. */ readonly unconfirmed: number
+  /** Some document was not accepted, or the message could not be retrieved. Comes again with the next run. */ readonly failed: number
   readonly quarantined: number
 }
 
@@ -41,8 +34,7 @@ export interface InboxFacts {
   readonly operation: CheckedGet
   readonly handler: (document: MailDocument) => unknown
   readonly ledger: Ledger
-  /** Where messages wait with `handOver: 'spool'`. */
-  readonly spool: Spool | undefined
+  /** Where messages wait with `handOver: 'spool'`. */ readonly spool: Spool | undefined
   readonly mailbox: Mailbox
   readonly logger: Logger
   readonly concurrency: number
@@ -66,8 +58,7 @@ export class Inbox {
   #limitReached = false
   #topRefused = false
   #sizes: ReadonlyMap<number, number> | undefined
-  /** Done, and to be deleted when the connection is free. */
-  #ready: Listed[] = []
+  /** Done, and to be deleted when the connection is free. */ #ready: Listed[] = []
   readonly #deleted: Listed[] = []
   readonly #running = new Set<Promise<void>>()
   #fatal: { readonly error: unknown } | undefined

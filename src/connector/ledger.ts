@@ -11,8 +11,7 @@ import { mailboxName, type Mailbox } from './mailbox.ts'
  * the disk is then unknown.
  */
 export class Ledger {
-  /** To be read only. */
-  readonly book: Book
+  /** To be read only. */ readonly book: Book
   readonly #file: OutputFile | undefined
   readonly #path: string
   #pending: LedgerRecord[] = []

@@ -4,8 +4,7 @@ import type { Book, Entry, LedgerRecord } from './book.ts'
 export interface Listed {
   readonly number: number
   readonly uniqueId: string
-  /** Which of the messages with this unique-id, from 1; stays the same when another of them is deleted. */
-  readonly occurrence: number
+  /** Which of the messages with this unique-id, from 1; stays the same when another of them is deleted. */ readonly occurrence: number
   readonly key: string
 }
 
@@ -20,12 +19,9 @@ export function parseKey(key: string): { readonly uniqueId: string; readonly occ
 }
 
 export interface Reconciled {
-  /** All messages, by message-number. */
-  readonly messages: readonly Listed[]
-  /** What the ledger must learn. */
-  readonly records: readonly LedgerRecord[]
-  /** Unique-ids whose copies cannot be told apart any more: all of them count as new. */
-  readonly doubtful: readonly string[]
+  /** All messages, by message-number. */ readonly messages: readonly Listed[]
+  /** What the ledger must learn. */ readonly records: readonly LedgerRecord[]
+  /** Unique-ids whose copies cannot be told apart any more: all of them count as new. */ readonly doubtful: readonly string[]
 }
 
 /**

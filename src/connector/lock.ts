@@ -107,10 +107,8 @@ async function remove(path: string): Promise<void> {
 
 interface Claim {
   readonly pid: number
-  /** Of the process, in ticks since the machine started; '0' where the system does not tell. */
-  readonly start: string
-  /** Of the running system and its process numbers. */
-  readonly machine: string
+  /** Of the process, in ticks since the machine started; '0' where the system does not tell. */ readonly start: string
+  /** Of the running system and its process numbers. */ readonly machine: string
 }
 
 const END = '.lock'

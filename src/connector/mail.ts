@@ -21,8 +21,7 @@ export interface Mail {
 
 export interface MailContent {
   readonly octets: Uint8Array | (AsyncIterable<Uint8Array> & { readonly size?: number | undefined })
-  /** Without angle brackets; '' where a whole message has none. */
-  readonly messageId: string
+  /** Without angle brackets; '' where a whole message has none. */ readonly messageId: string
   readonly subject: string
 }
 

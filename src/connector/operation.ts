@@ -5,57 +5,44 @@ import { optionError } from '../tls/index.ts'
 export interface GetOperation {
   /** Only messages of this sender: the addr-spec of a mailbox in From, ASCII case ignored. Blank or left out: of all. */
   readonly fromAddress?: string | undefined
-  /** The attachments, the body, every leaf, or the whole message as retrieved. */
-  readonly disposition: GetDisposition
-  /** Delete a message once all its documents were accepted and that is on disk. @default false */
-  readonly deleteFromServer?: boolean | undefined
+  /** The attachments, the body, every leaf, or the whole message as retrieved. */ readonly disposition: GetDisposition
+  /** Delete a message once all its documents were accepted and that is on disk. @default false */ readonly deleteFromServer?: boolean | undefined
   /** Stream from the server, or write the whole message to the state directory first and hand it over from there. @default 'direct' */
   readonly handOver?: 'direct' | 'spool' | undefined
   /** Of one run: messages to retrieve, and their octets by LIST. What is over it is set aside. @default no limit */
   readonly limit?: { readonly messages?: number | undefined; readonly octets?: number | undefined } | undefined
-  /** With `deleteFromServer`: delete messages that have no document, too. @default false */
-  readonly deleteEmpty?: boolean | undefined
+  /** With `deleteFromServer`: delete messages that have no document, too. @default false */ readonly deleteEmpty?: boolean | undefined
 }
 export type GetDisposition = 'attachment' | 'inline' | 'all' | 'message'
 
 /** How documents become mail. */
 export interface SendOperation {
-  /** A mailbox. Blank where every document names its own. */
-  readonly from: string
-  /** Addresses, split by semicolons or commas. */
-  readonly to: string
+  /** A mailbox. Blank where every document names its own. */ readonly from: string
+  /** Addresses, split by semicolons or commas. */ readonly to: string
   readonly cc?: string | undefined
-  /** Of the envelope only. */
-  readonly bcc?: string | undefined
+  /** Of the envelope only. */ readonly bcc?: string | undefined
   readonly subject?: string | undefined
   /** The document is the attachment and `body` the text, the document is the body, or its octets are the whole message. */
   readonly disposition: 'attachment' | 'inline' | 'message'
   /** Media type of a document, in any case. @default application/octet-stream (attachment), text/plain (inline) */
   readonly dataContentType?: string | undefined
-  /** Media type of `body`, with disposition 'attachment'. @default text/plain */
-  readonly bodyContentType?: string | undefined
-  /** All documents in one message. @default false */
-  readonly together?: boolean | undefined
+  /** Media type of `body`, with disposition 'attachment'. @default text/plain */ readonly bodyContentType?: string | undefined
+  /** All documents in one message. @default false */ readonly together?: boolean | undefined
   /** What to do when the final reply never came: leave it, or send the same octets once more. @default 'hold' */
   readonly onUnknown?: 'hold' | 'retry' | undefined
 }
 
 /** A document to send; what it names overrides the operation. */
 export interface OutgoingDocument {
-  /** Octets and streams arrive as they are; a string is text, with CRLF line ends. A stream can be sent once. */
-  readonly content: Content
-  /** Octets of `content`, where a stream knows. */
-  readonly size?: number | undefined
+  /** Octets and streams arrive as they are; a string is text, with CRLF line ends. A stream can be sent once. */ readonly content: Content
+  /** Octets of `content`, where a stream knows. */ readonly size?: number | undefined
   readonly fileName?: string | undefined
-  /** Media type, in any case. */
-  readonly contentType?: string | undefined
+  /** Media type, in any case. */ readonly contentType?: string | undefined
   readonly fromAddress?: string | undefined
   readonly toAddress?: string | undefined
   readonly subject?: string | undefined
-  /** The text beside an attachment. */
-  readonly body?: string | undefined
-  /** The same key and sender give the same Message-ID each time. */
-  readonly idempotencyKey?: string | undefined
+  /** The text beside an attachment. */ readonly body?: string | undefined
+  /** The same key and sender give the same Message-ID each time. */ readonly idempotencyKey?: string | undefined
 }
 
 /** A get operation after the door: checked, and every field present. */

@@ -7,8 +7,7 @@ import { checkOutgoing, type CheckedSend, type OutgoingDocument } from './operat
 
 /** What became of one message. */
 export interface SendReceipt extends Receipt {
-  /** Without angle brackets; '' where a whole message (disposition 'message') has none. */
-  readonly messageId: string
+  /** Without angle brackets; '' where a whole message (disposition 'message') has none. */ readonly messageId: string
   readonly tracked: TrackedProperties
 }
 
@@ -40,8 +39,7 @@ export interface OutboxFacts {
 export class Outbox {
   readonly #facts: OutboxFacts
   #connection: OutgoingConnection | undefined
-  /** Nothing was submitted over it yet. */
-  #isFresh = false
+  /** Nothing was submitted over it yet. */ #isFresh = false
   #active = 0
   #turns: Promise<unknown> = Promise.resolve()
   #idle: NodeJS.Timeout | undefined
@@ -209,8 +207,7 @@ interface SendRun {
   readonly operation: CheckedSend
   readonly signal: AbortSignal | undefined
   readonly receipts: readonly SendReceipt[]
-  /** Connections that could not be made, one after the other. */
-  failures: number
+  /** Connections that could not be made, one after the other. */ failures: number
 }
 
 interface Submitted {

@@ -5,8 +5,7 @@ import type { ServerOptions, TlsFacts } from '../tls/index.ts'
 /** What a server shows to who logs in and leaves again. */
 export interface Visit {
   readonly tls: TlsFacts | null
-  /** Keywords of CAPA or EHLO with their parameters. Server text: escape it before showing it to anyone. */
-  readonly capabilities: readonly string[]
+  /** Keywords of CAPA or EHLO with their parameters. Server text: escape it before showing it to anyone. */ readonly capabilities: readonly string[]
   readonly maildrop?: { readonly messages: number; readonly octets: number }
 }
 

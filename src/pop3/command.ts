@@ -11,10 +11,8 @@ export interface Command {
   readonly verb: string
   readonly phase: Phase
   readonly octets: Buffer
-  /** For diagnostics: without line end, secrets replaced. */
-  readonly shown: string
-  /** What no diagnostic and no error may repeat, should the server echo it. */
-  readonly secret: string | undefined
+  /** For diagnostics: without line end, secrets replaced. */ readonly shown: string
+  /** What no diagnostic and no error may repeat, should the server echo it. */ readonly secret: string | undefined
   readonly answer: Answer
   readonly states: readonly SessionState[]
 }

@@ -8,10 +8,8 @@ import type { StatusReply } from './grammar.ts'
  */
 export class Pop3ReplyError extends MailError {
   override readonly name = 'Pop3ReplyError'
-  /** What stood in brackets before the text, in upper case: `IN-USE`, `LOGIN-DELAY`, `SYS/TEMP`, `AUTH`, … */
-  readonly responseCode: string | null
-  /** The rest of the reply. Server text: escape it before showing it to anyone. */
-  readonly text: string
+  /** What stood in brackets before the text, in upper case: `IN-USE`, `LOGIN-DELAY`, `SYS/TEMP`, `AUTH`, … */ readonly responseCode: string | null
+  /** The rest of the reply. Server text: escape it before showing it to anyone. */ readonly text: string
 
   constructor(phase: Phase, reply: StatusReply) {
     const { responseCode, text } = reply

@@ -5,24 +5,20 @@ import { GrammarError } from '../errors.ts'
 /** `+OK` or `-ERR` with what follows (RFC 1939 §3). */
 export interface StatusReply {
   readonly ok: boolean
-  /** What stands in brackets directly after the status indicator, in upper case (RFC 2449 §8). */
-  readonly responseCode: string | null
-  /** UTF-8 where it is that, otherwise one character an octet. */
-  readonly text: string
+  /** What stands in brackets directly after the status indicator, in upper case (RFC 2449 §8). */ readonly responseCode: string | null
+  /** UTF-8 where it is that, otherwise one character an octet. */ readonly text: string
 }
 
 /** One message of a scan listing (RFC 1939 §5, LIST). */
 export interface Listing {
   readonly number: number
-  /** As the server counts: a hint. */
-  readonly octets: number
+  /** As the server counts: a hint. */ readonly octets: number
 }
 
 /** One message of a unique-id listing (RFC 1939 §7, UIDL). */
 export interface UniqueIdListing {
   readonly number: number
-  /** Opaque, one character an octet. Servers may repeat one; `''` when the server left it blank. */
-  readonly uniqueId: string
+  /** Opaque, one character an octet. Servers may repeat one; `''` when the server left it blank. */ readonly uniqueId: string
 }
 
 /** A capability's tag in upper case and its parameters as they came (RFC 2449 §5). */

@@ -7,16 +7,13 @@ const LEFT_MS = 1_000
 /** One command with its place in the order of writing and of reading. */
 export class Exchange {
   readonly command: Command
-  /** Settles when the command has left and all answers before its own were read. */
-  readonly turn: Promise<void>
+  /** Settles when the command has left and all answers before its own were read. */ readonly turn: Promise<void>
   /** The whole answer has arrived. */
   answered = false
   /** About how long its body is so far. */
   octets = 0
-  /** Since when its reader works on a piece and has not asked for the next one. */
-  suspendedAt: number | undefined
-  /** Why its reader gets no more. */
-  givenUp: MailError | undefined
+  /** Since when its reader works on a piece and has not asked for the next one. */ suspendedAt: number | undefined
+  /** Why its reader gets no more. */ givenUp: MailError | undefined
   /** Takes the turn, or is refused it. */
   begin: () => void = () => {}
   refuse: (reason: unknown) => void = () => {}
@@ -40,8 +37,7 @@ export class Lane {
   depth = 1
   readonly #write: (exchange: Exchange) => boolean
   readonly #drain: (exchange: Exchange) => void
-  /** The oldest first: commands that have left, the first one's answer is being read; and those that wait. */
-  readonly #sent: Exchange[] = []
+  /** The oldest first: commands that have left, the first one's answer is being read; and those that wait. */ readonly #sent: Exchange[] = []
   readonly #waiting: Exchange[] = []
   #failure: { readonly reason: unknown } | undefined
   #timer: NodeJS.Timeout | undefined

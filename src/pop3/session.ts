@@ -51,17 +51,14 @@ type List = ListReader<Listing, Pop3BodyEvent> | ListReader<UniqueIdListing, Pop
 export class Pop3Session implements Session<Pop3Event> {
   readonly #observe: (line: Buffer) => void
   readonly #splitter = new LineSplitter(MAX_LINE_OCTETS)
-  /** Commands whose answer is not complete, the oldest first. */
-  readonly #expected: Command[] = []
+  /** Commands whose answer is not complete, the oldest first. */ readonly #expected: Command[] = []
   #state: SessionState = 'AUTHORIZATION'
   #greeted = false
   #blankLines = 0
   #body: 'content' | List | undefined
   #unstuffer = new DotUnstuffer()
-  /** Octets for the unstuffer. */
-  #content: Buffer = EMPTY
-  /** Found behind octets that were good: thrown once those were taken, so that chunk borders decide nothing. */
-  #failure: unknown
+  /** Octets for the unstuffer. */ #content: Buffer = EMPTY
+  /** Found behind octets that were good: thrown once those were taken, so that chunk borders decide nothing. */ #failure: unknown
   #messageCount: number | undefined
   #ended = false
 

@@ -38,8 +38,7 @@ export class SmtpClient implements AsyncDisposable {
   #failure: { readonly error: unknown } | undefined
   #dirty = false
   #unanswered = false
-  /** Ends when all that was asked for so far has ended. */
-  #turns: Promise<unknown> = Promise.resolve()
+  /** Ends when all that was asked for so far has ended. */ #turns: Promise<unknown> = Promise.resolve()
   readonly #onAbort = (): void => this.#end(this.#options.signal?.reason)
 
   private constructor(transport: Transport, options: CheckedSmtpOptions) {

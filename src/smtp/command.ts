@@ -6,8 +6,7 @@ import type { Path } from './path.ts'
 export interface Command {
   readonly phase: Phase
   readonly octets: Buffer
-  /** For diagnostics: without its line end, credentials replaced by `***`. */
-  readonly line: string
+  /** For diagnostics: without its line end, credentials replaced by `***`. */ readonly line: string
   /** What must be masked in the answer, should the server repeat it: in this order, as one may be a part of another. */
   readonly secrets: readonly string[]
 }

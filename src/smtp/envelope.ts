@@ -7,18 +7,14 @@ import { parseForwardPath, parseReversePath, type Path } from './path.ts'
 
 /** Who sends and who receives, as the servers on the way see it; what the message's fields say is another matter. */
 export interface Envelope {
-  /** The reverse-path: an addr-spec such as `a@example.com`, or `''` when no report may come back. */
-  readonly from: string
-  /** Forward-paths, at least one. One that is repeated is sent once. */
-  readonly to: readonly string[]
+  /** The reverse-path: an addr-spec such as `a@example.com`, or `''` when no report may come back. */ readonly from: string
+  /** Forward-paths, at least one. One that is repeated is sent once. */ readonly to: readonly string[]
   readonly options?: SubmitOptions | undefined
 }
 
 export interface SubmitOptions {
-  /** To those accepted, or to nobody unless everybody was. @default 'deliver' */
-  readonly partial?: 'deliver' | 'refuse' | undefined
-  /** Reports about the delivery (RFC 3461). `ERR_UNSUPPORTED` when the server has no DSN. */
-  readonly dsn?: DeliveryReports | undefined
+  /** To those accepted, or to nobody unless everybody was. @default 'deliver' */ readonly partial?: 'deliver' | 'refuse' | undefined
+  /** Reports about the delivery (RFC 3461). `ERR_UNSUPPORTED` when the server has no DSN. */ readonly dsn?: DeliveryReports | undefined
   /** Only over verified TLS, on the whole way (RFC 8689). `ERR_UNSUPPORTED` when the server has no REQUIRETLS. @default false */
   readonly requireTls?: boolean | undefined
   /**
@@ -26,29 +22,24 @@ export interface SubmitOptions {
    * memory is looked at, a stream is taken to be 8-bit, and the server is told so if it has 8BITMIME.
    */
   readonly body?: '7bit' | '8bit' | undefined
-  /** Ends this call: before the final dot with the connection, after it with the outcome `unknown`. */
-  readonly signal?: AbortSignal | undefined
+  /** Ends this call: before the final dot with the connection, after it with the outcome `unknown`. */ readonly signal?: AbortSignal | undefined
 }
 
 export interface DeliveryReports {
   readonly notify?: readonly ('success' | 'failure' | 'delay')[] | 'never' | undefined
   readonly ret?: 'full' | 'headers' | undefined
-  /** Comes back in reports: printable ASCII, at most 100 characters as xtext. */
-  readonly envid?: string | undefined
+  /** Comes back in reports: printable ASCII, at most 100 characters as xtext. */ readonly envid?: string | undefined
 }
 
 /** An envelope after the door: parsed and copied, so that nothing the caller does later changes it (S37). */
 export interface CheckedEnvelope {
   readonly from: Path
-  /** Each once, in order. */
-  readonly paths: readonly Path[]
-  /** The addresses as given, each with the index of its path. */
-  readonly recipients: readonly { readonly address: string; readonly path: number }[]
+  /** Each once, in order. */ readonly paths: readonly Path[]
+  /** The addresses as given, each with the index of its path. */ readonly recipients: readonly { readonly address: string; readonly path: number }[]
   readonly partial: 'deliver' | 'refuse'
   readonly mailParameters: readonly string[]
   readonly rcptParameters: readonly string[]
-  /** Keywords that the server must offer. */
-  readonly needs: readonly string[]
+  /** Keywords that the server must offer. */ readonly needs: readonly string[]
   readonly body: '7bit' | '8bit' | undefined
   readonly signal: AbortSignal | undefined
 }
@@ -105,8 +96,7 @@ function xtext(text: string): string {
 
 /** What is known of the content before it is read. */
 export interface ContentFacts {
-  /** Octets, as sent or as the source promises. */
-  readonly size: number | undefined
+  /** Octets, as sent or as the source promises. */ readonly size: number | undefined
   readonly eightBit: boolean | undefined
 }
 

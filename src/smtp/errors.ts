@@ -6,10 +6,8 @@ import type { Reply } from './reply.ts'
 export class SmtpReplyError extends MailError {
   override readonly name = 'SmtpReplyError'
   readonly status: number
-  /** RFC 3463, such as `5.7.8`. */
-  readonly enhancedStatus: string | null
-  /** The whole reply. Server text: escape it before showing it to anyone. */
-  readonly reply: Reply
+  /** RFC 3463, such as `5.7.8`. */ readonly enhancedStatus: string | null
+  /** The whole reply. Server text: escape it before showing it to anyone. */ readonly reply: Reply
 
   constructor(phase: Phase, reply: Reply, code: ErrorCode = 'ERR_SMTP_REPLY') {
     const text = reply.lines.find((line) => line !== '')

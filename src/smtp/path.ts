@@ -10,10 +10,8 @@ const MAX_LABEL_OCTETS = 63
 
 /** An address of an envelope, parsed once and written from its tokens: what is left of the caller's text cannot change a command (S1 to S4). */
 export interface Path {
-  /** As it is sent, without angle brackets; its domain in A-labels. Empty for the null reverse-path. */
-  readonly mailbox: string
-  /** The local part needs SMTPUTF8 (RFC 6531). */
-  readonly international: boolean
+  /** As it is sent, without angle brackets; its domain in A-labels. Empty for the null reverse-path. */ readonly mailbox: string
+  /** The local part needs SMTPUTF8 (RFC 6531). */ readonly international: boolean
 }
 
 /** Where reports about a message go (RFC 5321 §4.1.1.2): one mailbox; `''` and `<>` are the null reverse-path. Throws `ERR_ADDRESS`. */

@@ -6,10 +6,8 @@ import { checkSmtpOptions, type SmtpOptions } from './options.ts'
 import type { Receipt } from './transaction.ts'
 
 export interface SmtpPoolOptions extends SmtpOptions {
-  /** @default 5 */
-  readonly maxConnections?: number | undefined
-  /** On one connection. @default 100 */
-  readonly maxMessages?: number | undefined
+  /** @default 5 */ readonly maxConnections?: number | undefined
+  /** On one connection. @default 100 */ readonly maxMessages?: number | undefined
   /** Submissions that may begin in any `perMs` milliseconds. @default none */
   readonly rate?: { readonly messages: number; readonly perMs: number } | undefined
 }
@@ -31,10 +29,8 @@ export class SmtpPool implements AsyncDisposable {
   readonly #rate: { readonly messages: number; readonly perMs: number } | undefined
   readonly #idle: Member[] = []
   readonly #waiters: (() => void)[] = []
-  /** Submissions and farewells. */
-  readonly #running = new Set<Promise<unknown>>()
-  /** When the latest submissions began, as many as the rate counts. */
-  readonly #begun: number[] = []
+  /** Submissions and farewells. */ readonly #running = new Set<Promise<unknown>>()
+  /** When the latest submissions began, as many as the rate counts. */ readonly #begun: number[] = []
   #timer: NodeJS.Timeout | undefined
   #busy = 0
   #closed = false

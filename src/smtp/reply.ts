@@ -5,8 +5,7 @@ import { parseEnhancedStatus, parseReplyLine } from './grammar.ts'
 /** What the server answered (RFC 5321 §4.2). Its text is a stranger's: one character an octet, to be escaped before it is shown. */
 export interface Reply {
   readonly status: number
-  /** RFC 3463, such as `5.1.1`. */
-  readonly enhancedStatus: string | null
+  /** RFC 3463, such as `5.1.1`. */ readonly enhancedStatus: string | null
   readonly lines: readonly string[]
 }
 

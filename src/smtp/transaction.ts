@@ -5,8 +5,7 @@ import type { Answer } from './session.ts'
 
 /** What became of one recipient. */
 export interface RecipientOutcome {
-  /** As given in the envelope. */
-  readonly address: string
+  /** As given in the envelope. */ readonly address: string
   readonly outcome: 'accepted' | 'deferred' | 'refused' | 'unknown'
   /** The reply that decided; `null` when none did: it never came, or `partial: 'refuse'` kept the message from everybody. */
   readonly reply: Reply | null
@@ -16,12 +15,9 @@ export interface RecipientOutcome {
 export interface Receipt {
   /** accepted: all; partial: some; deferred or refused: none, and with `deferred` later may help; unknown: the final reply never came. */
   readonly outcome: 'accepted' | 'partial' | 'deferred' | 'refused' | 'unknown'
-  /** One entry for each address of `to`, in order. */
-  readonly recipients: readonly RecipientOutcome[]
-  /** The reply that decided the outcome; `null` when it is unknown. */
-  readonly reply: Reply | null
-  /** Octets of content sent, their line ends as CRLF, without doubled dots. */
-  readonly octets: number
+  /** One entry for each address of `to`, in order. */ readonly recipients: readonly RecipientOutcome[]
+  /** The reply that decided the outcome; `null` when it is unknown. */ readonly reply: Reply | null
+  /** Octets of content sent, their line ends as CRLF, without doubled dots. */ readonly octets: number
 }
 
 /** Octets of commands that leave together. Replies are read meanwhile, so this bounds memory, not the way to a deadlock. */
@@ -40,8 +36,7 @@ export class Transaction {
   readonly #rcpt: Reply[] = []
   #data: Reply | undefined
   #shutdown: Reply | undefined
-  /** A final reply ends the transaction on the server, whatever it says. */
-  #over = false
+  /** A final reply ends the transaction on the server, whatever it says. */ #over = false
 
   /** @param commands MAIL, RCPT for each path, DATA */
   constructor(envelope: CheckedEnvelope, commands: readonly Command[], pipelining: boolean) {

@@ -8,21 +8,15 @@ export type TlsVersion = (typeof TLS_VERSIONS)[number]
 export interface TlsOptions {
   /** Below TLSv1.2 the weaker `DEFAULT@SECLEVEL=0` is used, for this connection only. @default 'TLSv1.2' */
   readonly minVersion?: TlsVersion | undefined
-  /** @default 'TLSv1.3' */
-  readonly maxVersion?: TlsVersion | undefined
-  /** PEM; trusted beside Node's own authorities. */
-  readonly ca?: string | Buffer | readonly (string | Buffer)[] | undefined
-  /** The name that the certificate must be valid for (RFC 9525). @default host */
-  readonly servername?: string | undefined
-  /** PEM of a client certificate with its chain, and its key. */
-  readonly cert?: string | Buffer | undefined
+  /** @default 'TLSv1.3' */ readonly maxVersion?: TlsVersion | undefined
+  /** PEM; trusted beside Node's own authorities. */ readonly ca?: string | Buffer | readonly (string | Buffer)[] | undefined
+  /** The name that the certificate must be valid for (RFC 9525). @default host */ readonly servername?: string | undefined
+  /** PEM of a client certificate with its chain, and its key. */ readonly cert?: string | Buffer | undefined
   readonly key?: string | Buffer | undefined
-  /** Of the key, when it is encrypted. */
-  readonly passphrase?: string | undefined
+  /** Of the key, when it is encrypted. */ readonly passphrase?: string | undefined
   /** SHA-256 of the server's public key (SPKI), base64; one must match, in addition to all other checks. */
   readonly pins?: readonly string[] | undefined
-  /** Trust any certificate. Logged at every connect. @default false */
-  readonly acceptUntrustedCertificate?: boolean | undefined
+  /** Trust any certificate. Logged at every connect. @default false */ readonly acceptUntrustedCertificate?: boolean | undefined
 }
 
 /** What a handshake agreed on. */
@@ -32,8 +26,7 @@ export interface TlsFacts {
   /** The certificate is trusted and valid for the name. `false` only with `acceptUntrustedCertificate`; `reason` then says why. */
   readonly authorized: boolean
   readonly reason?: string
-  /** The end of the server certificate's validity. */
-  readonly validTo: Date
+  /** The end of the server certificate's validity. */ readonly validTo: Date
 }
 
 /** A string, or a function that is asked each time the secret is needed. */
@@ -46,48 +39,32 @@ export type Credentials =
 
 /** Milliseconds. */
 export interface Timeouts {
-  /** From the look-up of the name to the TCP connection. @default 30_000 */
-  connect: number
-  /** The TLS handshake. @default 30_000 */
-  handshake: number
-  /** Until the greeting is complete. @default 300_000 */
-  greeting: number
-  /** From a command to its whole reply. @default 300_000 (POP3 60_000) */
-  command: number
-  /** From DATA to 354. @default 120_000 */
-  dataStart: number
-  /** Until the server takes a block of content. @default 180_000 */
-  dataBlock: number
-  /** From the final dot to its reply. @default 600_000 (RFC 5321 §4.5.3.2.6) */
-  dataEnd: number
-  /** From QUIT to its reply and the close. @default 10_000 */
-  quit: number
-  /** Between the octets of an answer. @default 60_000 */
-  idle: number
-  /** One mail transaction or one retrieval as a whole. @default 21_600_000 */
-  transaction: number
+  /** From the look-up of the name to the TCP connection. @default 30_000 */ connect: number
+  /** The TLS handshake. @default 30_000 */ handshake: number
+  /** Until the greeting is complete. @default 300_000 */ greeting: number
+  /** From a command to its whole reply. @default 300_000 (POP3 60_000) */ command: number
+  /** From DATA to 354. @default 120_000 */ dataStart: number
+  /** Until the server takes a block of content. @default 180_000 */ dataBlock: number
+  /** From the final dot to its reply. @default 600_000 (RFC 5321 §4.5.3.2.6) */ dataEnd: number
+  /** From QUIT to its reply and the close. @default 10_000 */ quit: number
+  /** Between the octets of an answer. @default 60_000 */ idle: number
+  /** One mail transaction or one retrieval as a whole. @default 21_600_000 */ transaction: number
 }
 
 /** How to reach one server, and how far to trust the way there. What POP3 and SMTP connections have in common. */
 export interface ServerOptions {
-  /** Host name or IP address. The certificate must be valid for it (RFC 9525). */
-  readonly host: string
-  /** @default POP3 995 for tls, 110 for starttls and none; SMTP 465, 587, 25 */
-  readonly port?: number | undefined
+  /** Host name or IP address. The certificate must be valid for it (RFC 9525). */ readonly host: string
+  /** @default POP3 995 for tls, 110 for starttls and none; SMTP 465, 587, 25 */ readonly port?: number | undefined
   /** TLS from the start, by upgrade (required, never tried and dropped), or none. @default 'tls' */
   readonly security?: 'tls' | 'starttls' | 'none' | undefined
-  /** Let credentials leave on a connection without TLS. @default false */
-  readonly allowClearTextAuth?: boolean | undefined
+  /** Let credentials leave on a connection without TLS. @default false */ readonly allowClearTextAuth?: boolean | undefined
   readonly tls?: TlsOptions | undefined
   readonly auth?: Credentials | undefined
-  /** What is left out has its default. Fails with `ERR_TIMEOUT`. */
-  readonly timeouts?: Partial<Timeouts> | undefined
+  /** What is left out has its default. Fails with `ERR_TIMEOUT`. */ readonly timeouts?: Partial<Timeouts> | undefined
   /** Content slower than this over a minute fails with `ERR_TIMEOUT`; time in which we do not read does not count. Octets a second, 0 for none. @default 100 */
   readonly minimumRate?: number | undefined
-  /** Ends the attempt and later the connection with all calls on it, which reject with `signal.reason`. */
-  readonly signal?: AbortSignal | undefined
-  /** A name for this connection in diagnostics. */
-  readonly label?: string | undefined
+  /** Ends the attempt and later the connection with all calls on it, which reject with `signal.reason`. */ readonly signal?: AbortSignal | undefined
+  /** A name for this connection in diagnostics. */ readonly label?: string | undefined
 }
 
 /** Server options after the door: checked, and every field present. */

@@ -56,14 +56,12 @@ class SocketTransport implements Transport {
   /** Why nothing works any more: a reason that was given to `destroy`, or what the socket said. */
   #failure: { readonly reason: unknown } | { readonly cause: unknown } | undefined
   #discard = false
-  /** Writes handed to the socket and not finished. */
-  #writing = 0
+  /** Writes handed to the socket and not finished. */ #writing = 0
   /** Who waits for something else than octets: called at each change. */
   readonly #waiters: (() => void)[] = []
   readonly #readRate: RateMeter
   readonly #writeRate: RateMeter
-  /** A command has left since the last read: the wait that follows is the server's thinking, not its speed. */
-  #thinking = true
+  /** A command has left since the last read: the wait that follows is the server's thinking, not its speed. */ #thinking = true
   readonly #onAbort = (): void => this.destroy(this.#options.signal?.reason)
 
   constructor(options: CheckedOptions) {

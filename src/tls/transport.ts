@@ -20,10 +20,8 @@ export interface Transport {
   flush(phase: Phase, waitMs: number): Promise<void>
   /** Changes to TLS in place (STARTTLS, STLS). Fails when octets were left over before it. */
   upgrade(options: UpgradeOptions): Promise<TlsFacts>
-  /** What was negotiated, or `null` on a connection without TLS. */
-  readonly tls: TlsFacts | null
-  /** The name and port asked for, and the address of our side (for an EHLO address literal). */
-  readonly host: string
+  /** What was negotiated, or `null` on a connection without TLS. */ readonly tls: TlsFacts | null
+  /** The name and port asked for, and the address of our side (for an EHLO address literal). */ readonly host: string
   readonly port: number
   readonly localAddress: string
   /** Sends FIN and waits for the socket to close, at most `waitMs`; then destroys it. Never rejects. */

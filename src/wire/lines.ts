@@ -9,8 +9,7 @@ export class LineSplitter {
   readonly #limit: number
   #chunk: Buffer = EMPTY
   #at = 0
-  /** Pieces of a line whose end has not come: each is a copy, because chunks are borrowed. */
-  #held: Buffer[] = []
+  /** Pieces of a line whose end has not come: each is a copy, because chunks are borrowed. */ #held: Buffer[] = []
   #heldLength = 0
 
   /** @param limit octets of one line, its line end included */

@@ -3,8 +3,7 @@ import type { SaslMechanism } from './mechanism.ts'
 
 /** LOGIN: never standardized, everywhere in use. The name, then the password; what the prompts say differs between servers and is ignored. */
 export class LoginMechanism implements SaslMechanism {
-  /** Some servers refuse an initial response. */
-  readonly initialResponse = null
+  /** Some servers refuse an initial response. */ readonly initialResponse = null
   readonly #answers: Buffer[]
 
   constructor(user: string, password: string) {
