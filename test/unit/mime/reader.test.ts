@@ -231,5 +231,8 @@ test('content that is being read when the loop is left does not look complete', 
 })
 
 test('refuses what is no stream', async () => {
-  await expect(readMessage(Object.assign({}, { length: 0 }) as never)).rejects.toMatchObject({ code: 'ERR_OPTION', phase: 'options' })
+  for (const source of [{ length: 0 }, null, 'Subject: x']) {
+    const reading: unknown = Reflect.apply(readMessage, undefined, [source])
+    await expect(reading).rejects.toMatchObject({ code: 'ERR_OPTION', phase: 'options' })
+  }
 })
