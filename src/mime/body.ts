@@ -4,10 +4,8 @@ import type { Described, Entity } from './entity.ts'
 export interface SelectedBody {
   readonly text: Entity | null
   readonly html: Entity | null
-  /** Images that the HTML can show by their Content-ID. */
-  readonly inline: readonly Entity[]
-  /** Every other leaf, enclosed messages whole, in order. */
-  readonly attachments: readonly Entity[]
+  /** Images that the HTML can show by their Content-ID. */ readonly inline: readonly Entity[]
+  /** Every other leaf, enclosed messages whole, in order. */ readonly attachments: readonly Entity[]
 }
 
 /** What a person would see: the text, the HTML, the images shown in it, and everything else. */
@@ -54,8 +52,7 @@ export type BodyRole = 'body' | 'candidate' | 'other'
  */
 export class BodyFinder {
   #found = false
-  /** The alternative whose first text was not plain. */
-  #waiting: Described | undefined
+  /** The alternative whose first text was not plain. */ #waiting: Described | undefined
 
   offer(part: Described, path: readonly Described[]): BodyRole {
     const waiting = this.#waiting

@@ -11,8 +11,7 @@ const NEEDLE = Buffer.from('\n--')
 
 /** An open multipart, as far as its delimiters are concerned. */
 export interface Bounded {
-  /** One character an octet. */
-  readonly boundary: string
+  /** One character an octet. */ readonly boundary: string
 }
 
 /** The line is a delimiter of `level`, or the close delimiter; the next line begins at `next`. */
@@ -39,10 +38,8 @@ const NEAR = { type: 'near' } as const
  */
 export class OpenBoundaries<L extends Bounded> {
   readonly #stack: L[] = []
-  /** Of levels with one boundary the last is the innermost, and hides the others. */
-  readonly #levels = new Map<string, L[]>()
-  /** The first characters of all in the stack: most lines that begin with two hyphens are dismissed by them. */
-  #firsts = ''
+  /** Of levels with one boundary the last is the innermost, and hides the others. */ readonly #levels = new Map<string, L[]>()
+  /** The first characters of all in the stack: most lines that begin with two hyphens are dismissed by them. */ #firsts = ''
 
   get size(): number {
     return this.#stack.length

@@ -12,13 +12,10 @@ export type TransferEncoding = '7bit' | '8bit' | 'binary' | 'quoted-printable' |
 
 /** Content on its way out. */
 export interface Outgoing {
-  /** What it travels in. */
-  readonly encoding: TransferEncoding
-  /** Of text; `null` when nobody knows. */
-  readonly charset: 'us-ascii' | 'utf-8' | null
+  /** What it travels in. */ readonly encoding: TransferEncoding
+  /** Of text; `null` when nobody knows. */ readonly charset: 'us-ascii' | 'utf-8' | null
   readonly source: Buffer | AsyncIterable<Uint8Array>
-  /** Octets before the encoding, as far as the source knows. */
-  readonly size: number | undefined
+  /** Octets before the encoding, as far as the source knows. */ readonly size: number | undefined
 }
 
 export function contentError(message: string, cause?: unknown): MailError {

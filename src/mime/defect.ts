@@ -3,10 +3,8 @@ export type Severity = 'note' | 'warning' | 'serious'
 
 /** Something in a message that is not as the RFCs want it, and where. Bad mail is data: it never throws. */
 export interface Defect {
-  /** Kebab-case and stable. */
-  readonly code: string
-  /** In octets, from the start of the message (inside a decoded enclosed message: from its own start). */
-  readonly offset: number
+  /** Kebab-case and stable. */ readonly code: string
+  /** In octets, from the start of the message (inside a decoded enclosed message: from its own start). */ readonly offset: number
   readonly section: string
   readonly severity: Severity
 }

@@ -17,10 +17,8 @@ export interface Attachment {
    * @default 'text/plain' for a string, else 'application/octet-stream'
    */
   readonly type?: string | undefined
-  /** Without angle brackets; what HTML names as `cid:…`. */
-  readonly contentId?: string | undefined
-  /** @default 'inline' with a contentId, else 'attachment' */
-  readonly disposition?: 'attachment' | 'inline' | undefined
+  /** Without angle brackets; what HTML names as `cid:…`. */ readonly contentId?: string | undefined
+  /** @default 'inline' with a contentId, else 'attachment' */ readonly disposition?: 'attachment' | 'inline' | undefined
 }
 
 /**
@@ -32,15 +30,12 @@ export interface Draft {
   readonly from: string | Mailbox
   readonly to?: Addresses | undefined
   readonly cc?: Addresses | undefined
-  /** Checked, never written: recipients are the envelope's business. */
-  readonly bcc?: Addresses | undefined
+  /** Checked, never written: recipients are the envelope's business. */ readonly bcc?: Addresses | undefined
   readonly replyTo?: Addresses | undefined
   readonly sender?: string | Mailbox | undefined
   readonly subject?: string | undefined
-  /** @default now */
-  readonly date?: Date | undefined
-  /** Without angle brackets. @default random, at the domain of From */
-  readonly messageId?: string | undefined
+  /** @default now */ readonly date?: Date | undefined
+  /** Without angle brackets. @default random, at the domain of From */ readonly messageId?: string | undefined
   readonly inReplyTo?: string | undefined
   readonly references?: readonly string[] | undefined
   readonly text?: Content | undefined
@@ -61,10 +56,8 @@ export interface ComposeOptions {
  * longer or shorter than it said: the message must not be finished then.
  */
 export interface Composed extends AsyncIterable<Buffer> {
-  /** In octets, when every source knows its own. */
-  readonly size: number | undefined
-  /** Without angle brackets. */
-  readonly messageId: string
+  /** In octets, when every source knows its own. */ readonly size: number | undefined
+  /** Without angle brackets. */ readonly messageId: string
   /** The same chunks, each valid only until the seventh after it was asked for: for a writer that has few of them under way, as `SmtpClient` has. */
   borrowed(): AsyncIterable<Buffer>
 }

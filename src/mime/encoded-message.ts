@@ -11,8 +11,7 @@ export class EncodedMessage<E extends Description> {
   readonly tokenizer: MimeTokenizer<E>
   readonly #decoder: ContentDecoder
   readonly #report: Report
-  /** Raw octets are to be views of one buffer: what was decoded so far. */
-  readonly #pieces: Buffer[] | undefined
+  /** Raw octets are to be views of one buffer: what was decoded so far. */ readonly #pieces: Buffer[] | undefined
 
   constructor(entity: E, decoder: ContentDecoder, tokenizer: MimeTokenizer<E>, whole: boolean) {
     this.tokenizer = tokenizer

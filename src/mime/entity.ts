@@ -16,20 +16,13 @@ export interface Described {
   /** Lower case; 'text/plain' (in a digest 'message/rfc822') where the field is absent or unusable, 'application/octet-stream' when the encoding is
    *  unknown (RFC 2045 §5.2 and §6.4). */
   readonly type: string
-  /** Of Content-Type, names in lower case, values decoded. */
-  readonly parameters: ReadonlyMap<string, string>
-  /** 'inline', 'attachment', another token in lower case, or `null` (RFC 2183). */
-  readonly disposition: string | null
-  /** Decoded, as the sender gave it. Not fit for a file system: see `safeFileName`. */
-  readonly fileName: string | null
-  /** Fit for any file system, at most 200 octets; `null` when there is no name. */
-  readonly safeFileName: string | null
-  /** Without angle brackets. */
-  readonly contentId: string | null
-  /** The charset parameter in lower case. */
-  readonly charset: string | null
-  /** The content-transfer-encoding, in lower case; '7bit' where the field is absent. */
-  readonly encoding: string
+  /** Of Content-Type, names in lower case, values decoded. */ readonly parameters: ReadonlyMap<string, string>
+  /** 'inline', 'attachment', another token in lower case, or `null` (RFC 2183). */ readonly disposition: string | null
+  /** Decoded, as the sender gave it. Not fit for a file system: see `safeFileName`. */ readonly fileName: string | null
+  /** Fit for any file system, at most 200 octets; `null` when there is no name. */ readonly safeFileName: string | null
+  /** Without angle brackets. */ readonly contentId: string | null
+  /** The charset parameter in lower case. */ readonly charset: string | null
+  /** The content-transfer-encoding, in lower case; '7bit' where the field is absent. */ readonly encoding: string
   readonly header: Header
   /** By offset. Those of structure and of the Content-* fields are always there, those of another field once its value was asked for, those of
    *  content once it was read. */
@@ -38,16 +31,13 @@ export interface Described {
 
 /** A message in memory, or a part of it. */
 export interface Entity extends Described {
-  /** Of a multipart; of an enclosed message its one root. */
-  readonly parts: readonly Entity[]
-  /** All octets of the entity, header section included; a view. */
-  readonly raw: Buffer
+  /** Of a multipart; of an enclosed message its one root. */ readonly parts: readonly Entity[]
+  /** All octets of the entity, header section included; a view. */ readonly raw: Buffer
   /** Octets after the transfer encoding. Decoded anew by every call, and owned by the caller. */
   content(): Buffer
   /** Characters after the charset. */
   text(): string
-  /** Some reader is known to see another message here, or in a part. Asking reads whatever was not read yet. */
-  readonly ambiguous: boolean
+  /** Some reader is known to see another message here, or in a part. Asking reads whatever was not read yet. */ readonly ambiguous: boolean
 }
 
 /** What the tokenizer makes of an entity. `leaf`: also a multipart or message that is not taken apart; `rest`: what lies past a limit. */
@@ -56,10 +46,8 @@ export type Kind = 'multipart' | 'message' | 'leaf' | 'rest'
 /** What an entity is made of when its header section is complete. */
 export interface EntityFacts<E> {
   readonly parent: E | null
-  /** Among the parts of its multipart, from 1; 0 for the root of a message. */
-  readonly position: number
-  /** What `octets` of the whole message (or decoded enclosed message) it lies in, when they are in memory. */
-  readonly source: Buffer | null
+  /** Among the parts of its multipart, from 1; 0 for the root of a message. */ readonly position: number
+  /** What `octets` of the whole message (or decoded enclosed message) it lies in, when they are in memory. */ readonly source: Buffer | null
   readonly octets: Buffer
   readonly marks: Marks
   readonly start: number
@@ -90,8 +78,7 @@ export class Description implements Described {
   /** Where the body ends; known when the entity is closed. */
   end = 0
   kind: Kind = 'leaf'
-  /** Content-Type as structure sees it, whatever the encoding. */
-  readonly mediaType: MediaType
+  /** Content-Type as structure sees it, whatever the encoding. */ readonly mediaType: MediaType
   readonly isMultipart: boolean
   readonly #parent: Description | null
   readonly #position: number

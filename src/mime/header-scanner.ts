@@ -9,13 +9,10 @@ import { HeaderSection, type Marks } from './header.ts'
 export interface HeaderEnd {
   /** A line that belongs to no header section: an empty one, a delimiter, the end of the octets, or text. */
   readonly by: 'blank' | 'delimiter' | 'end' | 'text'
-  /** Index of the first octet after it. */
-  readonly bodyStart: number
-  /** Its fields. */
-  readonly octets: Buffer
+  /** Index of the first octet after it. */ readonly bodyStart: number
+  /** Its fields. */ readonly octets: Buffer
   readonly marks: Marks
-  /** Offsets count from the start of the section. */
-  readonly defects: DefectList
+  /** Offsets count from the start of the section. */ readonly defects: DefectList
 }
 
 const COLON = 0x3a
@@ -28,28 +25,19 @@ const CONTENT_TYPE = 'content-type'
  */
 export class HeaderScanner {
   readonly #open: OpenBoundaries<Bounded>
-  /** Octets that this section may have. */
-  readonly #limit: number
-  /** The section of a message, which a From_ line may precede, and not of a body part. */
-  readonly #root: boolean
+  /** Octets that this section may have. */ readonly #limit: number
+  /** The section of a message, which a From_ line may precede, and not of a body part. */ readonly #root: boolean
   readonly #marks: number[] = []
   readonly #defects = new DefectList()
-  /** Where the current line begins, and up to where no line end was found. */
-  #line = 0
+  /** Where the current line begins, and up to where no line end was found. */ #line = 0
   #searched = 0
-  /** The first line that is no field. Without an empty line after it, it is where the body begins. */
-  #text = -1
-  /** Index in the marks of the first Content-Type field. */
-  #typeAt = -1
-  /** The delimiters that this section itself announces. */
-  #own: OpenBoundaries<Bounded> | undefined
-  /** Past the limit: what was kept of the section, while the rest goes by. */
-  #kept: Buffer | undefined
-  /** Past the limit, in a line whose beginning went by. */
-  #inLine = false
+  /** The first line that is no field. Without an empty line after it, it is where the body begins. */ #text = -1
+  /** Index in the marks of the first Content-Type field. */ #typeAt = -1
+  /** The delimiters that this section itself announces. */ #own: OpenBoundaries<Bounded> | undefined
+  /** Past the limit: what was kept of the section, while the rest goes by. */ #kept: Buffer | undefined
+  /** Past the limit, in a line whose beginning went by. */ #inLine = false
   #bareLf = false
-  /** Octets that went by. */
-  #gone = 0
+  /** Octets that went by. */ #gone = 0
 
   constructor(open: OpenBoundaries<Bounded>, limit: number, root: boolean) {
     this.#open = open

@@ -8,8 +8,7 @@ import { decodeUnstructured } from './field/text.ts'
 
 /** The fields of a header section (RFC 5322 §2.2). A name that occurs more than once stands for its first field; all are in `fields`. */
 export interface Header {
-  /** In order, repeated ones included. Lines that are no field are kept with an empty name. */
-  readonly fields: readonly Field[]
+  /** In order, repeated ones included. Lines that are no field are kept with an empty name. */ readonly fields: readonly Field[]
   /** The first field of that name, decoded and unfolded. Letter case does not matter. */
   value(name: string): string | undefined
   /** All fields of that name. */
@@ -21,14 +20,10 @@ export interface Header {
 }
 
 export interface Field {
-  /** As sent; '' for a line that is no field. */
-  readonly name: string
-  /** Unfolded, encoded-words and raw 8-bit text decoded. */
-  readonly value: string
-  /** All octets of the field, its line ends included. */
-  readonly raw: Buffer
-  /** Of the first octet, from the start of the message (inside a decoded enclosed message: from its own start). */
-  readonly offset: number
+  /** As sent; '' for a line that is no field. */ readonly name: string
+  /** Unfolded, encoded-words and raw 8-bit text decoded. */ readonly value: string
+  /** All octets of the field, its line ends included. */ readonly raw: Buffer
+  /** Of the first octet, from the start of the message (inside a decoded enclosed message: from its own start). */ readonly offset: number
 }
 
 /** Marks come in pairs: where a field begins in its section, and where its name ends; -1 for a line that is no field. */
@@ -109,17 +104,14 @@ class SectionField implements Field {
 
 /** A header section: its octets, and where its fields are in them. */
 export class HeaderSection implements Header {
-  /** Owned, or a view of the whole message. */
-  readonly octets: Buffer
-  /** Of the first octet in the message. */
-  readonly offset: number
+  /** Owned, or a view of the whole message. */ readonly octets: Buffer
+  /** Of the first octet in the message. */ readonly offset: number
   readonly report: Report
   readonly #marks: Marks
   #fields: readonly SectionField[] | undefined
   #text: string | undefined
   #hasNul: boolean | undefined
-  /** Of a long section: name → its first field. */
-  #index: Map<string, SectionField> | undefined
+  /** Of a long section: name → its first field. */ #index: Map<string, SectionField> | undefined
   #touched = false
 
   constructor(octets: Buffer, offset: number, marks: Marks, report: Report) {

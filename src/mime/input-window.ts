@@ -9,16 +9,12 @@ const MIN_SPARE = 16 * 1024
  * the octets are cut, and happens only where something lies across the cut.
  */
 export class InputWindow {
-  /** All there is; before `at` it was dealt with. */
-  octets: Buffer = EMPTY
+  /** All there is; before `at` it was dealt with. */ octets: Buffer = EMPTY
   at = 0
-  /** The chunks' memory is somebody else's. */
-  readonly #borrowed: boolean
-  /** Offset of the first octet of the window. */
-  #base = 0
+  /** The chunks' memory is somebody else's. */ readonly #borrowed: boolean
+  /** Offset of the first octet of the window. */ #base = 0
   #spare: Buffer = EMPTY
-  /** Where the window lies in the spare memory; -1 when it is a chunk. */
-  #from = -1
+  /** Where the window lies in the spare memory; -1 when it is a chunk. */ #from = -1
 
   constructor(borrowed: boolean) {
     this.#borrowed = borrowed

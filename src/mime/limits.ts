@@ -2,26 +2,19 @@ import { MailError } from '../errors.ts'
 
 /** How much of a message is taken apart. What is past a limit is never lost: it stays reachable as raw octets, and a defect says where. */
 export interface ParseLimits {
-  /** Of nesting: the message is 0, its parts 1; a multipart or enclosed message at this depth is still opened. @default 100 */
-  depth: number
-  /** Parts in all, at any depth, the message not counted. @default 10_000 */
-  parts: number
-  /** Octets of one header section. @default 2 MiB */
-  headerBytes: number
-  /** Octets of all header sections together. @default 8 MiB */
-  totalHeaderBytes: number
-  /** Parameters of one field. @default 1_000 */
-  parameters: number
-  /** Octets of the message. @default 4 GiB */
-  messageBytes: number
+  /** Of nesting: the message is 0, its parts 1; a multipart or enclosed message at this depth is still opened. @default 100 */ depth: number
+  /** Parts in all, at any depth, the message not counted. @default 10_000 */ parts: number
+  /** Octets of one header section. @default 2 MiB */ headerBytes: number
+  /** Octets of all header sections together. @default 8 MiB */ totalHeaderBytes: number
+  /** Parameters of one field. @default 1_000 */ parameters: number
+  /** Octets of the message. @default 4 GiB */ messageBytes: number
 }
 
 export interface ParseOptions {
   readonly limits?: Partial<ParseLimits> | undefined
   /** Turn defects other than notes into `ERR_CONTENT`. The whole message is then looked at, every field and all content that is read. @default false */
   readonly strict?: boolean | undefined
-  /** Past a limit the rest is one opaque leaf, or the call fails with `ERR_LIMIT`. @default 'leaf' */
-  readonly onLimit?: 'leaf' | 'error' | undefined
+  /** Past a limit the rest is one opaque leaf, or the call fails with `ERR_LIMIT`. @default 'leaf' */ readonly onLimit?: 'leaf' | 'error' | undefined
 }
 
 export interface CheckedParseOptions {

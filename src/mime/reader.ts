@@ -7,8 +7,7 @@ import { MimeTokenizer, type Token } from './tokenizer.ts'
 
 /** A leaf of a message that is being read: content that is no multipart and no enclosed message taken apart. */
 export interface Part extends Described {
-  /** The enclosing entities, from the outside in. */
-  readonly path: readonly Described[]
+  /** The enclosing entities, from the outside in. */ readonly path: readonly Described[]
   /** Octets after the transfer encoding, once, and only until the next part is asked for. The chunks are owned by the caller. */
   readonly content: AsyncIterable<Buffer>
 }
@@ -48,24 +47,18 @@ const MAX_PREAMBLE = 64 * 1024
 class MessageReader {
   readonly #source: AsyncIterator<Uint8Array>
   readonly #tokenizer: MimeTokenizer<ReadPart>
-  /** Fields are read at once, so that what they have against the message is known before its content is. */
-  readonly #eager: boolean
+  /** Fields are read at once, so that what they have against the message is known before its content is. */ readonly #eager: boolean
   #asked = false
   #ended = false
   /** Said again whenever somebody goes on after it: a message that broke off must not look complete. */
   #failure: { readonly reason: unknown } | undefined
-  /** What `content` waits for. */
-  #reading: Promise<Token<ReadPart> | undefined> | undefined
-  /** Looked at and given back. */
-  #returned: Token<ReadPart> | undefined
-  /** The part whose content may be read. */
-  #current: ReadPart | undefined
-  /** A multipart that has no part yet, and is not handed out. */
-  #childless: ReadPart | undefined
+  /** What `content` waits for. */ #reading: Promise<Token<ReadPart> | undefined> | undefined
+  /** Looked at and given back. */ #returned: Token<ReadPart> | undefined
+  /** The part whose content may be read. */ #current: ReadPart | undefined
+  /** A multipart that has no part yet, and is not handed out. */ #childless: ReadPart | undefined
   #preamble: Buffer[] = []
   #preambleLength = 0
-  /** The delimiter line after the preamble: part of it only when no part follows. */
-  #delimiter: Buffer | undefined
+  /** The delimiter line after the preamble: part of it only when no part follows. */ #delimiter: Buffer | undefined
 
   constructor(source: AsyncIterable<Uint8Array>, options: CheckedParseOptions) {
     if (typeof source !== 'object' || source === null || !(Symbol.asyncIterator in source)) {

@@ -31,8 +31,7 @@ interface Shared<E> {
   readonly options: CheckedParseOptions
   readonly log: DefectLog
   readonly create: (facts: EntityFacts<E>) => E
-  /** Everything comes in one push and stays in memory: there are no tokens, an entity knows its place. */
-  readonly whole: boolean
+  /** Everything comes in one push and stays in memory: there are no tokens, an entity knows its place. */ readonly whole: boolean
   enclosed: 'open' | 'leaf'
   parts: number
   headerOctets: number
@@ -45,8 +44,7 @@ interface Shared<E> {
  */
 export class MimeTokenizer<E extends Description> {
   readonly #shared: Shared<E>
-  /** What this message is enclosed in, encoded, and how many such are around it. */
-  readonly #around: E | null
+  /** What this message is enclosed in, encoded, and how many such are around it. */ readonly #around: E | null
   readonly #nesting: number
   readonly #boundaries = new OpenBoundaries<Level<E>>()
   readonly #stack: Level<E>[] = []
@@ -57,19 +55,15 @@ export class MimeTokenizer<E extends Description> {
   #final = false
   #source: Buffer | null = null
   #received = 0
-  /** Past `messageBytes`: what came after it. */
-  #beyond: Buffer | undefined
+  /** Past `messageBytes`: what came after it. */ #beyond: Buffer | undefined
 
   #state: 'header' | 'descend' | 'body' | 'done' = 'header'
   #scanner: HeaderScanner | undefined
   #sectionStart = 0
-  /** The innermost open entity that is not on the stack: a leaf, or a message that is to be taken apart or is being decoded. */
-  #leaf: E | undefined
+  /** The innermost open entity that is not on the stack: a leaf, or a message that is to be taken apart or is being decoded. */ #leaf: E | undefined
   #encoded: EncodedMessage<E> | undefined
-  /** The first octet of the input is the first of a body, or of what follows a delimiter. */
-  #atLineStart = true
-  /** Nothing ends the leaf any more but the end. */
-  #rest = false
+  /** The first octet of the input is the first of a body, or of what follows a delimiter. */ #atLineStart = true
+  /** Nothing ends the leaf any more but the end. */ #rest = false
 
   private constructor(shared: Shared<E>, around: E | null, nesting: number) {
     this.#shared = shared

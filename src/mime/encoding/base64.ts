@@ -29,12 +29,9 @@ export class PlainBase64Decoder implements ContentDecoder {
   #offset = 0
   #bits = 0
   #digits = 0
-  /** Padding was seen; below is what the current line has after it. */
-  #afterPadding = false
-  /** A line after padding is so long that it is content, whatever padding it holds. */
-  #inLongLine = false
-  /** Padding characters that the last quantum still lacks. */
-  #paddingDue = 0
+  /** Padding was seen; below is what the current line has after it. */ #afterPadding = false
+  /** A line after padding is so long that it is content, whatever padding it holds. */ #inLongLine = false
+  /** Padding characters that the last quantum still lacks. */ #paddingDue = 0
   #line: Buffer = EMPTY
   #lineLength = 0
   #lineOffset = 0
@@ -315,8 +312,7 @@ const LINE_PAIRS = LINE_DIGITS / 2 + 1
 /** Base64 in lines of 76 columns. */
 export class Base64Encoder implements ContentEncoder {
   readonly #allocate: (size: number) => Buffer
-  /** The beginning of a line. A full line is kept too: only what follows it makes its line end. */
-  readonly #held = Buffer.alloc(LINE_OCTETS)
+  /** The beginning of a line. A full line is kept too: only what follows it makes its line end. */ readonly #held = Buffer.alloc(LINE_OCTETS)
   #length = 0
 
   /** @param allocate memory for what comes out, at an even offset */

@@ -26,12 +26,9 @@ SPECIAL[LF] = 1
  * other `=` without two hexadecimal digits stands for itself, but for one that ends the content, which is a soft break without its line.
  */
 export class QuotedPrintableDecoder implements ContentDecoder {
-  /** Undecided: an `=` and what follows it, or blanks and perhaps a CR. */
-  #held: Buffer = EMPTY
-  /** Octets before those held. */
-  #offset = 0
-  /** The chunk before ended within a run of blanks that is content. */
-  #inBlanks = false
+  /** Undecided: an `=` and what follows it, or blanks and perhaps a CR. */ #held: Buffer = EMPTY
+  /** Octets before those held. */ #offset = 0
+  /** The chunk before ended within a run of blanks that is content. */ #inBlanks = false
   readonly #reported = new Set<DefectCode>()
 
   decode(chunk: Buffer, report: Report): Buffer {

@@ -7,13 +7,10 @@ export const MAX_LINE = 998
 export interface Survey {
   readonly eightBit: boolean
   readonly nul: boolean
-  /** A CR or LF that is no CRLF. */
-  readonly bareLineEnd: boolean
+  /** A CR or LF that is no CRLF. */ readonly bareLineEnd: boolean
   readonly longLine: boolean
-  /** Relays change these: blanks at the end of a line, and "From " at its start. */
-  readonly fragile: boolean
-  /** Octets of a quoted-printable form, soft breaks not counted exactly. */
-  readonly quotedLength: number
+  /** Relays change these: blanks at the end of a line, and "From " at its start. */ readonly fragile: boolean
+  /** Octets of a quoted-printable form, soft breaks not counted exactly. */ readonly quotedLength: number
 }
 
 const FROM = Buffer.from('From ')

@@ -13,8 +13,7 @@ const GRAVE = 0x60
  */
 export class UuDecoder implements ContentDecoder {
   readonly #line = Buffer.allocUnsafeSlow(MAX_LINE)
-  /** Octets of the line so far, those past `MAX_LINE` included. */
-  #length = 0
+  /** Octets of the line so far, those past `MAX_LINE` included. */ #length = 0
   #lineOffset = 0
   #offset = 0
   #state: 'first line' | 'before begin' | 'content' | 'after end' = 'first line'

@@ -59,8 +59,7 @@ export function parseAddressList(body: string, report: Report): (Mailbox | Group
 interface Word {
   readonly text: string
   readonly quoted: boolean
-  /** A blank or comment stands before it. */
-  readonly apart: boolean
+  /** A blank or comment stands before it. */ readonly apart: boolean
   readonly offset: number
 }
 
@@ -70,21 +69,16 @@ class AddressReader {
   readonly #decodeRaw: (octets: string) => string
   readonly #list: (Mailbox | Group)[] = []
   #at = 0
-  /** A group under way, how deep it is nested, and its members. */
-  #group = ''
+  /** A group under way, how deep it is nested, and its members. */ #group = ''
   #depth = 0
   #members: Mailbox[] = []
-  /** The element under way. */
-  #words: Word[] = []
+  /** The element under way. */ #words: Word[] = []
   #comments: string[] = []
   #angle: string | undefined
-  /** Words that stood before it. */
-  #before = 0
+  /** Words that stood before it. */ #before = 0
   #elementStart = 0
-  /** Words before a comma that held no address: `Doe, John <j@x>`. */
-  #pending: Word[] = []
-  /** Once one of these was searched for to the end in vain, its opener is an ordinary character. */
-  #noQuote = false
+  /** Words before a comma that held no address: `Doe, John <j@x>`. */ #pending: Word[] = []
+  /** Once one of these was searched for to the end in vain, its opener is an ordinary character. */ #noQuote = false
   #noParenthesis = false
 
   constructor(body: string, report: Report) {

@@ -5,8 +5,7 @@ import { EQUALS, skipCfws } from './scan.ts'
 
 /** A content disposition (RFC 2183). */
 export interface Disposition {
-  /** Lower case, or null when there is none to be read. */
-  readonly disposition: string | null
+  /** Lower case, or null when there is none to be read. */ readonly disposition: string | null
   readonly parameters: ReadonlyMap<string, string>
 }
 

@@ -11,8 +11,7 @@ interface EncodedWord {
   readonly encoding: 'B' | 'Q'
   readonly text: string
   readonly start: number
-  /** Index after the closing `?=`. */
-  readonly end: number
+  /** Index after the closing `?=`. */ readonly end: number
 }
 
 /**

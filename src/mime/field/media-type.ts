@@ -4,10 +4,8 @@ import { QUOTE, skipCfws, skipToken } from './scan.ts'
 
 /** A content type (RFC 2045 §5.1). */
 export interface MediaType {
-  /** Lower case; `text/plain` when the field is not usable (RFC 2045 §5.2). */
-  readonly type: string
-  /** Decoded, by name in lower case; `boundary` is octets, one character each. */
-  readonly parameters: ReadonlyMap<string, string>
+  /** Lower case; `text/plain` when the field is not usable (RFC 2045 §5.2). */ readonly type: string
+  /** Decoded, by name in lower case; `boundary` is octets, one character each. */ readonly parameters: ReadonlyMap<string, string>
   readonly valid: boolean
 }
 

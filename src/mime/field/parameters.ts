@@ -28,8 +28,7 @@ type Forms = Map<string, Value>
 interface Value {
   readonly octets: string
   readonly offset: number
-  /** With percent signs, and perhaps a charset. */
-  readonly extended: boolean
+  /** With percent signs, and perhaps a charset. */ readonly extended: boolean
 }
 
 /**
