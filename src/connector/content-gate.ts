@@ -55,6 +55,4 @@ export class ContentGate implements AsyncIterable<Buffer> {
   }
 }
 
-function contentError(message: string): MailError {
-  return new MailError('ERR_CONTENT', message, { phase: 'document', reusable: true })
-}
+const contentError = (message: string): MailError => new MailError('ERR_CONTENT', message, { phase: 'document', reusable: true })

@@ -78,14 +78,10 @@ export function isFrom(header: Header, fromAddress: string): boolean {
   return addressesOf(header.addresses('from')).some((address) => asciiLowerCase(address) === wanted)
 }
 
-function asciiLowerCase(text: string): string {
-  return text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase())
-}
+const asciiLowerCase = (text: string): string => text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase())
 
 /** Hash of a filter, for the ledger; never 0. */
-export function filterHash(fromAddress: string): number {
-  return hash32(['from', asciiLowerCase(fromAddress)])
-}
+export const filterHash = (fromAddress: string): number => hash32(['from', asciiLowerCase(fromAddress)])
 
 /**
  * Tells whether a message that is listed again is the one that was there before (P8, D10). Fields that servers add or change between two

@@ -1,7 +1,5 @@
 /** The usual end of a file name for a media type, with its dot. */
-export function fileExtension(type: string): string {
-  return EXTENSIONS.get(type.toLowerCase().replace(/;.*$/s, '').trim()) ?? '.bin'
-}
+export const fileExtension = (type: string): string => EXTENSIONS.get(type.toLowerCase().replace(/;.*$/s, '').trim()) ?? '.bin'
 
 const EXTENSIONS: ReadonlyMap<string, string> = new Map([
   // EDI (RFC 1767)

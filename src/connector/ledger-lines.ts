@@ -31,9 +31,7 @@ function lineOf(value: unknown): Buffer {
   return Buffer.concat([Buffer.from(`${json.length} ${hex(crc32(json))} `), json, Buffer.from('\n')])
 }
 
-function hex(sum: number): string {
-  return sum.toString(16).padStart(8, '0')
-}
+const hex = (sum: number): string => sum.toString(16).padStart(8, '0')
 
 /**
  * Applies all lines; `end` is where the whole ones end. Throws `ERR_STATE_DAMAGED` when something else than the last write is broken, and

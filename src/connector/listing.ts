@@ -9,9 +9,7 @@ export interface Listed {
 }
 
 /** The name of a message in the ledger. A unique-id comes from a line, so it holds no line feed. */
-export function keyOf(uniqueId: string, occurrence: number): string {
-  return occurrence === 1 ? uniqueId : `${uniqueId}\n${occurrence}`
-}
+export const keyOf = (uniqueId: string, occurrence: number): string => (occurrence === 1 ? uniqueId : `${uniqueId}\n${occurrence}`)
 
 export function parseKey(key: string): { readonly uniqueId: string; readonly occurrence: number } {
   const at = key.lastIndexOf('\n')

@@ -14,9 +14,7 @@ export interface Logger {
 }
 
 /** pino on standard error, level info. It writes at once and in this thread: no worker, no file, nothing left to flush. */
-export function defaultLogger(): Logger {
-  return pino({ name: 'wirepost', level: 'info' }, destination({ dest: 2, sync: true }))
-}
+export const defaultLogger = (): Logger => pino({ name: 'wirepost', level: 'info' }, destination({ dest: 2, sync: true }))
 
 /**
  * Writes the dialogue of the connections with these labels to the log, at level trace, until the result is called. Credentials were replaced

@@ -57,9 +57,7 @@ export function createMail(operation: CheckedSend, documents: readonly OutgoingD
   }
 }
 
-export function isStream(content: OutgoingDocument['content']): boolean {
-  return typeof content !== 'string' && !(content instanceof Uint8Array)
-}
+export const isStream = (content: OutgoingDocument['content']): boolean => typeof content !== 'string' && !(content instanceof Uint8Array)
 
 export function trackedOf(mail: Mail, content: MailContent | undefined, host: string, user: string): TrackedProperties {
   return {
@@ -96,9 +94,7 @@ function attachmentOf(operation: CheckedSend, { content, size, fileName, content
 }
 
 /** People know names such as `1732288000000.dat`; ours end as the media type says. */
-function inventedName(type: string): string {
-  return `${Date.now()}${fileExtension(type)}`
-}
+const inventedName = (type: string): string => `${Date.now()}${fileExtension(type)}`
 
 function bodyAndAttachments(operation: CheckedSend, documents: readonly OutgoingDocument[], attachments: readonly Attachment[]): Partial<Draft> {
   const body = operation.disposition === 'attachment' ? given(documents, 'body', '') : ''

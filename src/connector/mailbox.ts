@@ -20,6 +20,4 @@ export function mailboxName({ host, port, user }: Mailbox): string {
 }
 
 /** For a log or an error. */
-export function mailboxLabel({ host, port, user }: Mailbox): string {
-  return `${user === '' ? '' : `${user}@`}${host}:${port}`
-}
+export const mailboxLabel = ({ host, port, user }: Mailbox): string => `${user === '' ? '' : `${user}@`}${host}:${port}`

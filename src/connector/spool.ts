@@ -61,6 +61,4 @@ export class Spool {
 }
 
 /** Unique-ids are a server's words and never file names (P5). */
-function fileName(key: string): string {
-  return `${createHash('sha256').update(key).digest('hex')}.eml`
-}
+const fileName = (key: string): string => `${createHash('sha256').update(key).digest('hex')}.eml`

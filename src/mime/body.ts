@@ -74,17 +74,13 @@ export class BodyFinder {
   }
 }
 
-function isMessage(part: Described): boolean {
-  return part.type === 'message/rfc822' || part.type === 'message/global'
-}
+const isMessage = (part: Described): boolean => part.type === 'message/rfc822' || part.type === 'message/global'
 
 function isRelatedImage(part: Described, path: readonly Described[]): boolean {
   return part.type.startsWith('image/') && part.contentId !== null && path.some((around) => around.type === 'multipart/related')
 }
 
-function innermostAlternative(path: readonly Described[]): Described | undefined {
-  return path.findLast((around) => around.type === 'multipart/alternative')
-}
+const innermostAlternative = (path: readonly Described[]): Described | undefined => path.findLast((around) => around.type === 'multipart/alternative')
 
 /** The leaves of a message in order, with what is around them; an enclosed message is one leaf. */
 function* leavesOf(root: Entity): Generator<{ readonly leaf: Entity; readonly path: readonly Entity[] }> {

@@ -140,6 +140,4 @@ function lineEndBefore(octets: Buffer, start: number, line: number): number {
   return line - 1 > start && octets[line - 2] === CR ? line - 2 : line - 1
 }
 
-function isBlank(code: number | undefined): boolean {
-  return code === SPACE || code === TAB
-}
+const isBlank = (code: number | undefined): boolean => code === SPACE || code === TAB

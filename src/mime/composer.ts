@@ -21,9 +21,7 @@ export function composeMessage(draft: Draft, options?: ComposeOptions): Composed
   return new ComposedMessage(layOut(header.fields, buildStructure(draft, transport)), header.messageId)
 }
 
-function isTransport(value: string): value is Transport {
-  return value === '7bit' || value === '8bit' || value === 'binary'
-}
+const isTransport = (value: string): value is Transport => value === '7bit' || value === '8bit' || value === 'binary'
 
 /** The message as text of our own and content, in order. */
 function layOut(messageFields: readonly string[], root: BodyPart): Outgoing[] {
@@ -51,9 +49,7 @@ function layOut(messageFields: readonly string[], root: BodyPart): Outgoing[] {
   return pieces
 }
 
-function ownText(text: string): Outgoing {
-  return { encoding: '7bit', charset: 'us-ascii', source: Buffer.from(text, 'latin1'), size: text.length }
-}
+const ownText = (text: string): Outgoing => ({ encoding: '7bit', charset: 'us-ascii', source: Buffer.from(text, 'latin1'), size: text.length })
 
 class ComposedMessage implements Composed {
   readonly messageId: string

@@ -18,9 +18,7 @@ export interface Outgoing {
   /** Octets before the encoding, as far as the source knows. */ readonly size: number | undefined
 }
 
-export function contentError(message: string, cause?: unknown): MailError {
-  return new MailError('ERR_CONTENT', message, { phase: 'compose', cause })
-}
+export const contentError = (message: string, cause?: unknown): MailError => new MailError('ERR_CONTENT', message, { phase: 'compose', cause })
 
 /**
  * Chooses how content travels. A string is text: CRLF line ends, and the plainest encoding that arrives unchanged. Octets and streams are

@@ -77,9 +77,7 @@ export type DefectCode = keyof typeof DEFECTS
 
 const AMBIGUOUS: ReadonlySet<string> = new Set(Object.entries(DEFECTS).flatMap(([code, facts]) => ('ambiguous' in facts ? [code] : [])))
 
-export function isAmbiguous(code: string): boolean {
-  return AMBIGUOUS.has(code)
-}
+export const isAmbiguous = (code: string): boolean => AMBIGUOUS.has(code)
 
 /** Takes a defect; `offset` counts octets from where the one who reports began to read. */
 export type Report = (code: DefectCode, offset: number) => void

@@ -50,13 +50,9 @@ export function uniqueFileName(name: string, taken: Set<string>): string {
 }
 
 /** Equal for names that some file system takes for the same file. */
-export function fileNameKey(name: string): string {
-  return name.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFC')
-}
+export const fileNameKey = (name: string): string => name.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFC')
 
-function ends(name: string): string {
-  return name.length <= 2 * MAX_CHARACTERS ? name : name.slice(0, MAX_CHARACTERS) + name.slice(-MAX_CHARACTERS)
-}
+const ends = (name: string): string => (name.length <= 2 * MAX_CHARACTERS ? name : name.slice(0, MAX_CHARACTERS) + name.slice(-MAX_CHARACTERS))
 
 function lastPiece(path: string): string {
   const pieces = path.split(/[/\\]/)

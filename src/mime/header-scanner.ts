@@ -198,6 +198,4 @@ export class HeaderScanner {
 const ignore: Report = () => undefined
 
 /** Printable and no colon (RFC 5322 §2.2); NUL is taken for nothing. */
-function isNameOctet(octet: number): boolean {
-  return (octet > SPACE && octet < 127 && octet !== COLON) || octet === NUL
-}
+const isNameOctet = (octet: number): boolean => (octet > SPACE && octet < 127 && octet !== COLON) || octet === NUL

@@ -229,6 +229,4 @@ function placesOf(raw: string): Uint32Array {
 }
 
 /** NUL is no character of a header value (RFC 5322 §2.2). */
-function withoutNul(value: string): string {
-  return value.includes('\0') ? value.replaceAll('\0', '\ufffd') : value
-}
+const withoutNul = (value: string): string => (value.includes('\0') ? value.replaceAll('\0', '\ufffd') : value)

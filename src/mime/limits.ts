@@ -53,9 +53,7 @@ export function checkParseOptions(options: ParseOptions | undefined): CheckedPar
   return { limits, strict, onLimit }
 }
 
-function isLimit(name: string): name is keyof ParseLimits {
-  return Object.hasOwn(DEFAULT_LIMITS, name)
-}
+const isLimit = (name: string): name is keyof ParseLimits => Object.hasOwn(DEFAULT_LIMITS, name)
 
 function wrongOption(name: string, expected: string): MailError {
   return new MailError('ERR_OPTION', `the option ${name} must be ${expected}`, { phase: 'options' })

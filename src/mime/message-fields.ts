@@ -65,14 +65,8 @@ function readMailbox(mailbox: string | Mailbox): Mailbox {
   return { name, address: checkAddress(address) }
 }
 
-function isGroup(entry: Mailbox | Group): entry is Group {
-  return isObject(entry) && 'group' in entry
-}
+const isGroup = (entry: Mailbox | Group): entry is Group => isObject(entry) && 'group' in entry
 
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null
-}
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
 
-function addressError(message: string): MailError {
-  return new MailError('ERR_ADDRESS', message, { phase: 'compose' })
-}
+const addressError = (message: string): MailError => new MailError('ERR_ADDRESS', message, { phase: 'compose' })

@@ -103,9 +103,7 @@ function leaf(type: string, content: Outgoing, ...fields: readonly string[]): Le
   return { fields: [type, ...encodingField(encoding), ...fields], encoding, content }
 }
 
-function encodingField(encoding: TransferEncoding): string[] {
-  return encoding === '7bit' ? [] : [`Content-Transfer-Encoding: ${encoding}`]
-}
+const encodingField = (encoding: TransferEncoding): string[] => (encoding === '7bit' ? [] : [`Content-Transfer-Encoding: ${encoding}`])
 
 /** The boundary holds what base64 and quoted-printable cannot (RFC 2045 §6.7), and 128 random bits against everything else. */
 function multipart(subtype: 'mixed' | 'alternative' | 'related', parts: readonly BodyPart[], root?: string): Multipart {

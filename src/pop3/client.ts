@@ -435,9 +435,7 @@ function tlsRequired(why: string, cause?: MailError): MailError {
 }
 
 /** The session's events do not come in another order; what looks like it is our own mistake. */
-function unexpected(event: Pop3Event): Error {
-  return new Error(`a ${event.type} event out of order`)
-}
+const unexpected = (event: Pop3Event): Error => new Error(`a ${event.type} event out of order`)
 
 /** Many small views, as between dots that are taken out, cost more to hand out one by one than to join. */
 const MAX_VIEWS = 8

@@ -27,9 +27,7 @@ export type Capability = readonly [tag: string, parameters: readonly string[]]
 export const MAX_UNIQUE_ID_OCTETS = 255
 
 /** Octets of a server's text as characters. */
-export function decodeText(octets: Buffer): string {
-  return octets.toString(isUtf8(octets) ? 'utf8' : 'latin1')
-}
+export const decodeText = (octets: Buffer): string => octets.toString(isUtf8(octets) ? 'utf8' : 'latin1')
 
 /** Takes exactly `+OK` or `-ERR`, followed by the end, a blank or a tab: `+OKAY`, `+ok` and `+ERR` are no answer to anything. */
 export function parseStatus(line: Buffer): StatusReply {
@@ -81,14 +79,10 @@ export function parseCapability(line: Buffer): Capability | undefined {
 }
 
 /** The line that ends a multi-line response. */
-export function isFinalDot(line: Buffer): boolean {
-  return line.length === 1 && line[0] === DOT
-}
+export const isFinalDot = (line: Buffer): boolean => line.length === 1 && line[0] === DOT
 
 /** Digits only, no leading zero, small enough to be exact. */
-function parseDecimal(text: string): number | undefined {
-  return /^(?:0|[1-9][0-9]{0,14})$/.test(text) ? Number(text) : undefined
-}
+const parseDecimal = (text: string): number | undefined => (/^(?:0|[1-9][0-9]{0,14})$/.test(text) ? Number(text) : undefined)
 
 /** Blank-separated fields, with the dot that transparency put in taken out, and without the `+OK` that some servers put before each line. */
 function fields(line: Buffer): string[] {
@@ -104,6 +98,4 @@ function startsWithToken(line: Buffer, token: string): boolean {
 }
 
 /** ` [CODE/SUB]` at the start, as it came. Ends at the first octet that a code cannot have. */
-function parseResponseCode(rest: Buffer): string | null {
-  return /^[ \t]\[([!-Z\\^-~]{1,64})\]/.exec(rest.toString('latin1', 0, 70))?.[1] ?? null
-}
+const parseResponseCode = (rest: Buffer): string | null => /^[ \t]\[([!-Z\\^-~]{1,64})\]/.exec(rest.toString('latin1', 0, 70))?.[1] ?? null

@@ -269,8 +269,6 @@ export class Pop3Session implements Session<Pop3Event> {
 }
 
 /** A server may echo what it was sent. */
-function hide(text: string, secret: string | undefined): string {
-  return secret === undefined || secret === '' ? text : text.replaceAll(secret, '***')
-}
+const hide = (text: string, secret: string | undefined): string => (secret === undefined || secret === '' ? text : text.replaceAll(secret, '***'))
 
 const PLACES: Readonly<Record<SessionState, string>> = { AUTHORIZATION: 'before the login', TRANSACTION: 'after the login', UPDATE: 'after QUIT' }

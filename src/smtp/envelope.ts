@@ -90,9 +90,7 @@ function reportParameters({ ret, envid, notify }: DeliveryReports): { mailParame
 }
 
 /** RFC 3461 §4. */
-function xtext(text: string): string {
-  return text.replaceAll(/[ +=]/g, (character) => `+${character.charCodeAt(0).toString(16).toUpperCase()}`)
-}
+const xtext = (text: string): string => text.replaceAll(/[ +=]/g, (character) => `+${character.charCodeAt(0).toString(16).toUpperCase()}`)
 
 /** What is known of the content before it is read. */
 export interface ContentFacts {
@@ -152,6 +150,4 @@ function optionError(name: string, expected: string): MailError {
   return new MailError('ERR_OPTION', `${name} must be ${expected}`, { phase: 'options', reusable: true })
 }
 
-function unsupported(message: string): MailError {
-  return new MailError('ERR_UNSUPPORTED', message, { phase: 'mail', reusable: true })
-}
+const unsupported = (message: string): MailError => new MailError('ERR_UNSUPPORTED', message, { phase: 'mail', reusable: true })

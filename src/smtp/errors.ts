@@ -31,9 +31,7 @@ export function closedError(message: string, phase: Phase, cause?: unknown): Mai
   return new MailError('ERR_CLOSED', message, { phase, transient: true, cause })
 }
 
-export function contentError(message: string): MailError {
-  return new MailError('ERR_CONTENT', message, { phase: 'content' })
-}
+export const contentError = (message: string): MailError => new MailError('ERR_CONTENT', message, { phase: 'content' })
 
 export function clearTextError(): MailError {
   const message = "the password would leave without TLS; use security 'tls' or 'starttls', or allowClearTextAuth if that is really meant"

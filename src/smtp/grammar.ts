@@ -53,9 +53,7 @@ export function parseExtensions(lines: readonly string[]): Map<string, string> {
 }
 
 /** Names of SASL mechanisms that EHLO listed. */
-export function parseMechanisms(parameters: string | undefined): string[] {
-  return (parameters ?? '').split(/[ \t,=]/).filter((name) => name !== '')
-}
+export const parseMechanisms = (parameters: string | undefined): string[] => (parameters ?? '').split(/[ \t,=]/).filter((name) => name !== '')
 
 /** Octets of the largest message that the server takes (RFC 1870 §4), or `undefined` for no limit: 0, nothing or nonsense. */
 export function parseSizeLimit(parameters: string | undefined): number | undefined {

@@ -15,9 +15,8 @@ export interface Path {
 }
 
 /** Where reports about a message go (RFC 5321 §4.1.1.2): one mailbox; `''` and `<>` are the null reverse-path. Throws `ERR_ADDRESS`. */
-export function parseReversePath(text: string): Path {
-  return text === '' || text === '<>' ? { mailbox: '', international: false } : parsePath(text, 'mail')
-}
+export const parseReversePath = (text: string): Path =>
+  text === '' || text === '<>' ? { mailbox: '', international: false } : parsePath(text, 'mail')
 
 /** Where a message goes (RFC 5321 §4.1.1.3): one mailbox; `postmaster` may be without a domain. Throws `ERR_ADDRESS`. */
 export function parseForwardPath(text: string): Path {
@@ -77,18 +76,12 @@ function parseQuotedString(text: string): { local: string; end: number } {
   throw new AddressProblem('its quoted local part does not end')
 }
 
-function isDotString(text: string): boolean {
-  return DOT_STRING.exec(text)?.[0] === text && !/^\.|\.\.|\.$/.test(text) && isSafe(text)
-}
+const isDotString = (text: string): boolean => DOT_STRING.exec(text)?.[0] === text && !/^\.|\.\.|\.$/.test(text) && isSafe(text)
 
 /** No control character, line mark, bidi mark or half a surrogate pair. */
-function isSafe(character: string): boolean {
-  return printable(character) === character
-}
+const isSafe = (character: string): boolean => printable(character) === character
 
-function isAscii(text: string): boolean {
-  return Buffer.byteLength(text) === text.length
-}
+const isAscii = (text: string): boolean => Buffer.byteLength(text) === text.length
 
 /**
  * A domain in its one form, A-labels (UTS 46), or an address literal; `undefined` when the text is neither (RFC 5321 §4.1.2, RFC 5890).

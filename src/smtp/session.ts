@@ -95,9 +95,7 @@ export class SmtpSession implements Session<Answer> {
   }
 }
 
-function closed(phase: Phase): MailError {
-  return closedError(`the server closed the connection in the ${phase} phase`, phase)
-}
+const closed = (phase: Phase): MailError => closedError(`the server closed the connection in the ${phase} phase`, phase)
 
 /** Servers repeat lines that they do not like; what was secret in ours must not come back through an error or a log. */
 function masked(reply: Reply, secrets: readonly string[]): Reply {

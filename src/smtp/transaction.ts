@@ -133,9 +133,7 @@ export class Transaction {
 
 const NOT_SENT = { outcome: 'deferred', reply: null } as const
 
-function isAccepted(reply: Reply | undefined): boolean {
-  return reply !== undefined && reply.status < 300
-}
+const isAccepted = (reply: Reply | undefined): boolean => reply !== undefined && reply.status < 300
 
 function decided(reply: Reply): Omit<RecipientOutcome, 'address'> {
   return { outcome: reply.status < 300 ? 'accepted' : reply.status < 500 ? 'deferred' : 'refused', reply }

@@ -78,9 +78,7 @@ function createContext({ minVersion, maxVersion, cert, key, passphrase, ca }: Up
   }
 }
 
-export function isLegacy(version: TlsVersion): boolean {
-  return TLS_VERSIONS.indexOf(version) < TLS_VERSIONS.indexOf('TLSv1.2')
-}
+export const isLegacy = (version: TlsVersion): boolean => TLS_VERSIONS.indexOf(version) < TLS_VERSIONS.indexOf('TLSv1.2')
 
 /** What Node trusts when no authority is named: with the system's and the environment's where this Node can list them (22.15). */
 function ownAuthorities(): readonly string[] {

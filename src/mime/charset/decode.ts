@@ -21,9 +21,7 @@ export function decodeText(octets: Buffer, label: string | null, report: Report)
   return withoutMark(text)
 }
 
-function withoutMark(text: string): string {
-  return text.startsWith('\ufeff') ? text.slice(1) : text
-}
+const withoutMark = (text: string): string => (text.startsWith('\ufeff') ? text.slice(1) : text)
 
 function isAsciiBased(charset: Charset | undefined): boolean {
   return charset === undefined || !(charset.startsWith('utf-16') || charset.startsWith('utf-32') || charset === 'utf-7' || charset === 'iso-2022-jp')

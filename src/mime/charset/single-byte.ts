@@ -6,9 +6,7 @@ const BIG_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 0
 
 const tables = new Map<SingleByteCharset, Uint16Array>()
 
-export function isSingleByte(charset: string): charset is SingleByteCharset {
-  return Object.hasOwn(SINGLE_BYTE_TABLES, charset)
-}
+export const isSingleByte = (charset: string): charset is SingleByteCharset => Object.hasOwn(SINGLE_BYTE_TABLES, charset)
 
 /**
  * Characters of a single-byte charset. Not Node's decoders: on Node 20 to 24 those give control characters for 0x80 to 0x9F of

@@ -359,14 +359,10 @@ function writeLines(octets: Buffer, start: number, lines: number, pairs: Uint16A
 }
 
 /** Two octets as they lie in memory, whatever the order of this machine's. */
-function pair(text: string): number {
-  return new Uint16Array(Uint8Array.from(Buffer.from(text, 'latin1')).buffer)[0] ?? 0
-}
+const pair = (text: string): number => new Uint16Array(Uint8Array.from(Buffer.from(text, 'latin1')).buffer)[0] ?? 0
 
 const PAIRS = Uint16Array.from({ length: 4096 }, (_, bits) => pair(ALPHABET.charAt(bits >> 6) + ALPHABET.charAt(bits & 63)))
 const LINE_END = pair('\r\n')
 
 /** Octets that the encoder makes of `length`. */
-export function base64Length(length: number): number {
-  return length === 0 ? 0 : Math.ceil(length / 3) * 4 + (Math.ceil(length / LINE_OCTETS) - 1) * 2
-}
+export const base64Length = (length: number): number => (length === 0 ? 0 : Math.ceil(length / 3) * 4 + (Math.ceil(length / LINE_OCTETS) - 1) * 2)

@@ -27,6 +27,4 @@ export function trimmed(out: Buffer, length: number): Buffer {
 }
 
 /** Octets held back from one chunk, and those of the next. */
-export function joined(held: Buffer, chunk: Buffer): Buffer {
-  return held.length === 0 ? chunk : Buffer.concat([held, chunk])
-}
+export const joined = (held: Buffer, chunk: Buffer): Buffer => (held.length === 0 ? chunk : Buffer.concat([held, chunk]))

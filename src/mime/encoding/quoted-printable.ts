@@ -161,9 +161,7 @@ function trailingBlanks(out: Buffer, floor: number, end: number): { blanks: numb
   return { blanks: last - at, cr }
 }
 
-function isBlank(octet: number | undefined): boolean {
-  return octet === SPACE || octet === TAB
-}
+const isBlank = (octet: number | undefined): boolean => octet === SPACE || octet === TAB
 
 /** Lower case too: RFC 2045 wants capitals, and asks the reader to be generous. */
 function hexValues(): Uint8Array {

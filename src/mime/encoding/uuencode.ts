@@ -89,22 +89,14 @@ export class UuDecoder implements ContentDecoder {
 const BEGIN = Buffer.from('begin ')
 const END = Buffer.from('end')
 
-function isBegin(line: Buffer): boolean {
-  return line.subarray(0, BEGIN.length).equals(BEGIN)
-}
+const isBegin = (line: Buffer): boolean => line.subarray(0, BEGIN.length).equals(BEGIN)
 
-function isEnd(line: Buffer): boolean {
-  return line.subarray(0, END.length).equals(END) && isBlank(line.subarray(END.length))
-}
+const isEnd = (line: Buffer): boolean => line.subarray(0, END.length).equals(END) && isBlank(line.subarray(END.length))
 
-function isBlank(line: Buffer): boolean {
-  return line.every((octet) => octet === SPACE || octet === TAB)
-}
+const isBlank = (line: Buffer): boolean => line.every((octet) => octet === SPACE || octet === TAB)
 
 /** Octets that a line says it has. */
-function declaredLength(line: Buffer): number {
-  return ((line[0] ?? SPACE) - SPACE) & 63
-}
+const declaredLength = (line: Buffer): number => ((line[0] ?? SPACE) - SPACE) & 63
 
 /** Every character in range, and as many as the length asks for: fewer when blanks were cut, up to three more with padding or a checksum. */
 function isContent(line: Buffer): boolean {
@@ -129,6 +121,4 @@ function decodeLine(line: Buffer, out: Buffer, to: number): number {
   return end
 }
 
-function value(line: Buffer, at: number): number {
-  return ((line[at] ?? SPACE) - SPACE) & 63
-}
+const value = (line: Buffer, at: number): number => ((line[at] ?? SPACE) - SPACE) & 63

@@ -32,9 +32,7 @@ export function parseMailboxInput(text: string): Mailbox {
  * Mailboxes and groups as a caller writes them, with commas or semicolons between: `A <a@x>; b@y, "C, D" <c@z>, Team: e@x, f@x;`. Domains
  * come out as A-labels (UTS 46). Throws `ERR_ADDRESS`, which names the piece and what is wrong with it.
  */
-export function parseAddressInput(text: string): (Mailbox | Group)[] {
-  return new InputReader(text).read()
-}
+export const parseAddressInput = (text: string): (Mailbox | Group)[] => new InputReader(text).read()
 
 /** An addr-spec and nothing else, in the one form that is written: `ERR_ADDRESS` if it may not be. */
 export function checkAddress(address: string): string {
@@ -43,9 +41,7 @@ export function checkAddress(address: string): string {
 }
 
 /** RFC 5321 §4.1.2: as a dot-atom where that is possible, else as a quoted-string, made anew. */
-export function writeLocalPart(value: string): string {
-  return isDotAtom(value) ? value : `"${value.replace(/["\\]/g, '\\$&')}"`
-}
+export const writeLocalPart = (value: string): string => (isDotAtom(value) ? value : `"${value.replace(/["\\]/g, '\\$&')}"`)
 
 function isDotAtom(text: string): boolean {
   return text !== '' && !/[^A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.]/.test(text) && !text.startsWith('.') && !text.endsWith('.') && !text.includes('..')

@@ -51,9 +51,7 @@ const RIGHT_BRACKET = 93
  * decoded (RFC 2047, RFC 6532) after the structure is settled and never read again; addresses are never decoded. Not for envelopes:
  * `parseAddressInput` reads what a caller gives.
  */
-export function parseAddressList(body: string, report: Report): (Mailbox | Group)[] {
-  return new AddressReader(body, firstOfEach(report)).read()
-}
+export const parseAddressList = (body: string, report: Report): (Mailbox | Group)[] => new AddressReader(body, firstOfEach(report)).read()
 
 /** A run of characters, or the inside of a quoted-string. */
 interface Word {
@@ -348,9 +346,7 @@ class AddressReader {
 const PENDING_COMMA: Word = { text: ',', quoted: false, apart: false, offset: 0 }
 
 /** An `@` inside an encoded-word is part of a name. */
-function holdsAt(word: Word): boolean {
-  return !word.quoted && word.text.includes('@', word.text.startsWith('=?') ? wordEnd(word.text, 0) : 0)
-}
+const holdsAt = (word: Word): boolean => !word.quoted && word.text.includes('@', word.text.startsWith('=?') ? wordEnd(word.text, 0) : 0)
 
 /**
  * Past an encoded-word that begins here, or `from`. Some senders leave commas and colons in one as they are, so it is one piece, but
@@ -399,9 +395,7 @@ function isAddrSpec(address: string): boolean {
   return address.startsWith('"') || (address.indexOf('@') === at && !address.includes(' '))
 }
 
-function isRoute(words: readonly Word[]): boolean {
-  return words[0]?.quoted === false && words[0].text.startsWith('@')
-}
+const isRoute = (words: readonly Word[]): boolean => words[0]?.quoted === false && words[0].text.startsWith('@')
 
 /** The words of an addr-spec in one, quoted-strings written anew. */
 function joinAddress(words: readonly Word[]): string {

@@ -66,9 +66,7 @@ function findWords(body: string): EncodedWord[] {
 }
 
 /** Anything but blanks, control characters and the delimiters. */
-function isCharsetCode(code: number): boolean {
-  return code > 32 && code < 127 && code !== 63 && code !== 61
-}
+const isCharsetCode = (code: number): boolean => code > 32 && code < 127 && code !== 63 && code !== 61
 
 function wordOctets(word: EncodedWord, report: Report, offset: number): string {
   const { text } = word
@@ -150,11 +148,7 @@ function encodeWord(text: string, encoding: 'B' | 'Q'): string {
   return `=?utf-8?Q?${out}?=`
 }
 
-function qLength(character: string): number {
-  return character === ' ' || Q_SAFE.test(character) ? 1 : 3 * Buffer.byteLength(character)
-}
+const qLength = (character: string): number => (character === ' ' || Q_SAFE.test(character) ? 1 : 3 * Buffer.byteLength(character))
 
 /** Whether a reader may take part of this text for an encoded-word, or needs one to see it: it must be written as encoded-words. */
-export function needsEncoding(text: string): boolean {
-  return text.includes('=?') || /[^\t\x20-\x7e]/.test(text)
-}
+export const needsEncoding = (text: string): boolean => text.includes('=?') || /[^\t\x20-\x7e]/.test(text)

@@ -27,9 +27,7 @@ export function checkFieldText(name: string, text: string): void {
   if (hasLoneSurrogate(text)) throw headerError(name, 'the value holds half a surrogate pair')
 }
 
-export function hasLoneSurrogate(text: string): boolean {
-  return /\p{Surrogate}/u.test(text)
-}
+export const hasLoneSurrogate = (text: string): boolean => /\p{Surrogate}/u.test(text)
 
 /** Writes one field and folds it at blanks that are there anyway (RFC 5322 §2.2.3), so that unfolding gives the same value. */
 export class FieldWriter {

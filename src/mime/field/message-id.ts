@@ -51,9 +51,7 @@ export function checkMessageId(id: string, name = 'Message-ID'): string {
 }
 
 /** A new identifier that tells nothing about this machine: 128 random bits. */
-export function createMessageId(domain: string): string {
-  return checkMessageId(`${randomBytes(16).toString('hex')}@${domain}`)
-}
+export const createMessageId = (domain: string): string => checkMessageId(`${randomBytes(16).toString('hex')}@${domain}`)
 
 /** `Name: <id> <id>` without its final CRLF, folded between identifiers. */
 export function formatMessageIds(name: string, ids: readonly string[]): string {

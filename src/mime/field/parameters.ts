@@ -91,9 +91,7 @@ function skipName(body: string, from: number): number {
   return at
 }
 
-function isFileName(name: string): boolean {
-  return /^(?:file)?name(?:$|\*)/i.test(name)
-}
+const isFileName = (name: string): boolean => /^(?:file)?name(?:$|\*)/i.test(name)
 
 // ── values ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

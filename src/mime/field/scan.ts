@@ -11,9 +11,7 @@ export const SEMICOLON = 59
 export const EQUALS = 61
 export const BACKSLASH = 92
 
-export function isBlank(code: number): boolean {
-  return code === 32 || code === 9 || code === 13 || code === 10
-}
+export const isBlank = (code: number): boolean => code === 32 || code === 9 || code === 13 || code === 10
 
 export function skipBlanks(body: string, from: number): number {
   let at = from
@@ -63,9 +61,7 @@ export function skipToken(body: string, from: number): number {
 const TSPECIALS = '()<>@,;:\\"/[]?='
 const TOKEN_CODES = Array.from({ length: 127 }, (_, code) => code > 32 && !TSPECIALS.includes(String.fromCharCode(code)))
 
-export function isTokenCode(code: number): boolean {
-  return TOKEN_CODES[code] === true
-}
+export const isTokenCode = (code: number): boolean => TOKEN_CODES[code] === true
 
 /** Passes on the first report of each code, so that one hostile field does not fill a message's list of defects. */
 export function firstOfEach(report: Report): Report {
@@ -79,14 +75,10 @@ export function firstOfEach(report: Report): Report {
 }
 
 /** `\x` is `x` (RFC 5322 §3.2.1). */
-export function unescape(quoted: string): string {
-  return quoted.includes('\\') ? quoted.replace(/\\(.)/gs, '$1') : quoted
-}
+export const unescape = (quoted: string): string => (quoted.includes('\\') ? quoted.replace(/\\(.)/gs, '$1') : quoted)
 
 /** Where the first octet that is not ASCII stands, or -1. */
-export function indexOf8bit(octets: string): number {
-  return octets.search(/[^\0-\x7f]/)
-}
+export const indexOf8bit = (octets: string): number => octets.search(/[^\0-\x7f]/)
 
 /**
  * Octets of a field as text: UTF-8 (RFC 6532) when all of them are valid, else windows-1252. `whole` is the value that they are part of,
