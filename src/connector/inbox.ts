@@ -46,7 +46,7 @@ export interface InboxFacts {
 
 /**
  * One run: the maildrop is listed, what is new is retrieved from the oldest on and handed over, and what is done is deleted. The order of
- * writes is that of security.md §5: attempt on disk → handler → acceptance on disk → DELE → QUIT; so a crash at any moment leaves a message
+ * writes is: attempt on disk → handler → acceptance on disk → DELE → QUIT; so a crash at any moment leaves a message
  * on the server or its acceptance on disk (D1 to D9).
  */
 export class Inbox {

@@ -1,11 +1,7 @@
 import { createHash } from 'node:crypto'
 
 /** One account on one server. What is known about it is kept under its name. */
-export interface Mailbox {
-  readonly host: string
-  readonly port: number
-  readonly user: string
-}
+export type Mailbox = { readonly host: string; readonly port: number; readonly user: string }
 
 /**
  * A file name for what is kept about a mailbox: the same for the same host, port and user, and free of whatever those contain. The two ports of

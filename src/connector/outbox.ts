@@ -210,11 +210,7 @@ interface SendRun {
   /** Connections that could not be made, one after the other. */ failures: number
 }
 
-interface Submitted {
-  readonly receipt: Receipt
-  readonly content: MailContent | undefined
-  readonly error: unknown
-}
+type Submitted = { readonly receipt: Receipt; readonly content: MailContent | undefined; readonly error: unknown }
 
 const IDLE_MS = 5_000
 const MAX_FAILURES = 3

@@ -94,5 +94,4 @@ export async function peekHeader(octets: AsyncIterable<Uint8Array>): Promise<{ r
   return { header, content: joined(held, { [Symbol.asyncIterator]: () => rest }) }
 }
 
-/** As much as the parser takes for one header section. */
-const MAX_HEADER_OCTETS = 2 * 1024 * 1024
+const MAX_HEADER_OCTETS = 2 * 1024 * 1024 // as much as the parser takes for one header section

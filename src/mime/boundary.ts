@@ -4,8 +4,7 @@ import { CR, LF, SPACE, TAB } from '../bytes.ts'
 export const MAX_BOUNDARY_OCTETS = 2000
 /** A longer line is never a delimiter, so that no more than this is ever held back. Two hyphens each side, the boundary, and blanks. */
 const MAX_DELIMITER_LINE = MAX_BOUNDARY_OCTETS + 4 + 1000
-/** Near misses are looked for among so many of the innermost boundaries. */
-const NEAR_LEVELS = 8
+const NEAR_LEVELS = 8 // near misses are looked for among so many of the innermost boundaries
 const HYPHEN = 0x2d
 const NEEDLE = Buffer.from('\n--')
 

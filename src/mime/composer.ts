@@ -6,8 +6,7 @@ import { writeMessageFields } from './message-fields.ts'
 import { buildStructure, type BodyPart } from './structure.ts'
 
 const CHUNK = 64 * 1024
-/** Octets from here on go out as they are. */
-const LARGE = CHUNK / 2
+const LARGE = CHUNK / 2 // octets from here on go out as they are
 
 /**
  * Writes a mail as octets (RFC 5322, RFC 2045, RFC 2046). All that can be wrong with the draft is found here, before an octet is given:
@@ -125,8 +124,7 @@ async function* encode({ encoding, source, size }: Outgoing, output: Output, all
 
 type Allocate = (size: number) => Buffer
 
-/** How many large chunks are valid at a time. */
-const KEPT = 8
+const KEPT = 8 // how many large chunks are valid at a time
 
 /** Memory for large chunks that is used again. Small ones may be held for longer and get their own. */
 function reuse(): Allocate {

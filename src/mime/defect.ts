@@ -12,78 +12,48 @@ export interface Defect {
 /** Every defect that is reported. `ambiguous`: readers are known to differ where it is found. */
 export const DEFECTS = {
   // structure
-  'missing-boundary-parameter': { severity: 'serious', ambiguous: true },
-  'boundary-never-seen': { severity: 'serious', ambiguous: true },
-  'missing-close-boundary': { severity: 'warning' },
-  'implicit-close': { severity: 'warning' },
-  'near-boundary': { severity: 'note', ambiguous: true },
-  'duplicate-boundary': { severity: 'warning', ambiguous: true },
-  'boundary-trimmed': { severity: 'note', ambiguous: true },
-  'boundary-too-long': { severity: 'serious', ambiguous: true },
-  'content-after-close': { severity: 'note' },
-  'empty-part': { severity: 'note' },
-  'boundary-in-header': { severity: 'warning', ambiguous: true },
-  'missing-blank-line': { severity: 'warning', ambiguous: true },
-  'encoded-multipart': { severity: 'warning' },
-  'encoded-message': { severity: 'note', ambiguous: true },
-  'empty-header': { severity: 'note' },
-  'depth-limit': { severity: 'serious' },
-  'parts-limit': { severity: 'serious' },
-  'message-limit': { severity: 'serious' },
-  'bare-cr': { severity: 'warning', ambiguous: true },
-  'bare-lf': { severity: 'note' },
-  'nul-octet': { severity: 'warning', ambiguous: true },
+  ...all({ severity: 'serious', ambiguous: true }, 'missing-boundary-parameter', 'boundary-never-seen', 'boundary-too-long'),
+  ...all({ severity: 'serious' }, 'depth-limit', 'parts-limit', 'message-limit'),
+  ...all({ severity: 'warning', ambiguous: true }, 'duplicate-boundary', 'boundary-in-header', 'missing-blank-line', 'bare-cr', 'nul-octet'),
+  ...all({ severity: 'warning' }, 'missing-close-boundary', 'implicit-close', 'encoded-multipart'),
+  ...all({ severity: 'note', ambiguous: true }, 'near-boundary', 'boundary-trimmed', 'encoded-message'),
+  ...all({ severity: 'note' }, 'content-after-close', 'empty-part', 'empty-header', 'bare-lf'),
   // header section
-  'header-limit': { severity: 'serious' },
-  'field-without-colon': { severity: 'warning', ambiguous: true },
-  'field-name-blank': { severity: 'note' },
-  'field-name-invalid': { severity: 'warning', ambiguous: true },
-  'blank-line-in-header': { severity: 'note' },
-  'continuation-first': { severity: 'warning' },
-  'mbox-line': { severity: 'note' },
-  'duplicate-field': { severity: 'warning', ambiguous: true },
-  'raw-8bit-header': { severity: 'note' },
+  ...all({ severity: 'serious' }, 'header-limit'),
+  ...all({ severity: 'warning', ambiguous: true }, 'field-without-colon', 'field-name-invalid', 'duplicate-field'),
+  ...all({ severity: 'warning' }, 'continuation-first'),
+  ...all({ severity: 'note' }, 'field-name-blank', 'blank-line-in-header', 'mbox-line', 'raw-8bit-header'),
   // structured fields
-  'invalid-content-type': { severity: 'warning', ambiguous: true },
-  'invalid-disposition': { severity: 'note' },
-  'invalid-date': { severity: 'warning' },
-  'obsolete-date': { severity: 'note' },
-  'invalid-address': { severity: 'warning' },
-  'invalid-message-id': { severity: 'note' },
-  'parameters-limit': { severity: 'serious' },
-  'duplicate-parameter': { severity: 'warning' },
-  'parameter-conflict': { severity: 'warning' },
-  'parameter-gap': { severity: 'warning', ambiguous: true },
-  'parameter-syntax': { severity: 'note' },
-  'parameter-encoding': { severity: 'warning' },
-  'encoded-word-in-parameter': { severity: 'note' },
-  'invalid-encoded-word': { severity: 'note' },
-  'encoded-line-break': { severity: 'warning' },
-  'unknown-charset': { severity: 'warning' },
-  'invalid-charset-octets': { severity: 'warning' },
-  'addresses-limit': { severity: 'serious' },
+  ...all({ severity: 'serious' }, 'parameters-limit', 'addresses-limit'),
+  ...all({ severity: 'warning', ambiguous: true }, 'invalid-content-type', 'parameter-gap'),
+  ...all({ severity: 'warning' }, 'invalid-date', 'invalid-address', 'duplicate-parameter', 'parameter-conflict', 'parameter-encoding'),
+  ...all({ severity: 'warning' }, 'encoded-line-break', 'unknown-charset', 'invalid-charset-octets'),
+  ...all({ severity: 'note' }, 'invalid-disposition', 'obsolete-date', 'invalid-message-id', 'parameter-syntax', 'encoded-word-in-parameter'),
+  ...all({ severity: 'note' }, 'invalid-encoded-word'),
   // content-transfer-encodings
-  'unknown-encoding': { severity: 'warning', ambiguous: true },
-  'base64-junk': { severity: 'warning' },
-  'base64-padding': { severity: 'note', ambiguous: true },
-  'base64-after-padding': { severity: 'warning', ambiguous: true },
-  'base64-truncated': { severity: 'warning', ambiguous: true },
-  'quoted-printable-invalid': { severity: 'warning', ambiguous: true },
-  'quoted-printable-8bit': { severity: 'note' },
-  'uuencode-invalid': { severity: 'warning' },
-} as const satisfies Record<string, { readonly severity: Severity; readonly ambiguous?: true }>
+  ...all({ severity: 'warning', ambiguous: true }, 'unknown-encoding', 'base64-after-padding', 'base64-truncated', 'quoted-printable-invalid'),
+  ...all({ severity: 'warning' }, 'base64-junk', 'uuencode-invalid'),
+  ...all({ severity: 'note', ambiguous: true }, 'base64-padding'),
+  ...all({ severity: 'note' }, 'quoted-printable-8bit'),
+}
+
+function all<C extends string>(facts: DefectFacts, ...codes: readonly C[]): Record<C, DefectFacts>
+function all(facts: DefectFacts, ...codes: readonly string[]): Record<string, DefectFacts> {
+  return Object.fromEntries(codes.map((code) => [code, facts]))
+}
+
+type DefectFacts = { readonly severity: Severity; readonly ambiguous?: true }
 
 export type DefectCode = keyof typeof DEFECTS
 
-const AMBIGUOUS: ReadonlySet<string> = new Set(Object.entries(DEFECTS).flatMap(([code, facts]) => ('ambiguous' in facts ? [code] : [])))
+const AMBIGUOUS: ReadonlySet<string> = new Set(Object.entries(DEFECTS).flatMap(([code, facts]) => (facts.ambiguous ? [code] : [])))
 
 export const isAmbiguous = (code: string): boolean => AMBIGUOUS.has(code)
 
 /** Takes a defect; `offset` counts octets from where the one who reports began to read. */
 export type Report = (code: DefectCode, offset: number) => void
 
-/** So many defects of one code are kept for one entity. */
-const MAX_OF_A_CODE = 10
+const MAX_OF_A_CODE = 10 // so many defects of one code are kept for one entity
 
 /** The defects of one entity: each code once at a place, and few of each. */
 export class DefectList {

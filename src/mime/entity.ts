@@ -56,10 +56,7 @@ export interface EntityFacts<E> {
 }
 
 /** What all entities of one message share about defects: what throws, and how many more are kept. */
-export interface DefectLog {
-  readonly options: CheckedParseOptions
-  left: number
-}
+export type DefectLog = { readonly options: CheckedParseOptions; left: number }
 
 /** So many defects are kept for a message. */
 export const MAX_DEFECTS = 10_000

@@ -1,6 +1,5 @@
 const MAX_OCTETS = 200
-/** An ending that is longer says nothing about the kind of file. */
-const MAX_EXTENSION_OCTETS = 20
+const MAX_EXTENSION_OCTETS = 20 // an ending that is longer says nothing about the kind of file
 /** A name far longer than can be kept is cut before anything looks at it: what is kept of it comes from its two ends. */
 const MAX_CHARACTERS = 4000
 

@@ -37,8 +37,7 @@ const SINGLE_FIELDS = new Set([
   ...'from sender reply-to to cc bcc subject date message-id in-reply-to references mime-version'.split(' '),
   ...'content-type content-transfer-encoding content-disposition content-id'.split(' '),
 ])
-/** Marks of a section in which looking at each name is faster than an index of them all. */
-const MAX_WALKED = 2 * 64
+const MAX_WALKED = 2 * 64 // marks of a section in which looking at each name is faster than an index of them all
 
 /** One field, looked at when somebody asks. */
 class SectionField implements Field {

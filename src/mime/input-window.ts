@@ -1,7 +1,6 @@
 import { EMPTY } from '../bytes.ts'
 
-/** Octets kept in our own memory are given back to the system when they were more than this. */
-const MAX_SPARE = 512 * 1024
+const MAX_SPARE = 512 * 1024 // octets kept in our own memory are given back to the system when they were more than this
 const MIN_SPARE = 16 * 1024
 
 /**

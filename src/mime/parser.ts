@@ -31,8 +31,7 @@ export function parseMessage(octets: Uint8Array, options?: ParseOptions): Entity
 }
 
 const PLAIN_ENCODINGS = new Set(['', '7bit', '8bit', 'binary', 'base64', 'quoted-printable'])
-/** Look-alikes of delimiters are searched for so many of the enclosing multiparts. */
-const MAX_LOOKED_FOR = 8
+const MAX_LOOKED_FOR = 8 // look-alikes of delimiters are searched for so many of the enclosing multiparts
 
 class ParsedEntity extends Description implements Entity {
   readonly parts: ParsedEntity[] = []

@@ -9,11 +9,7 @@ import { formatNameParameter, formatParameter, formatStructured } from './field/
 
 /** A body part with its fields written (RFC 2045 §3): content, or a multipart. */
 export type BodyPart = Leaf | Multipart
-interface Leaf {
-  readonly fields: readonly string[]
-  readonly encoding: TransferEncoding
-  readonly content: Outgoing
-}
+type Leaf = { readonly fields: readonly string[]; readonly encoding: TransferEncoding; readonly content: Outgoing }
 interface Multipart {
   readonly fields: readonly string[]
   readonly encoding: TransferEncoding

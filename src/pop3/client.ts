@@ -21,10 +21,8 @@ import { Pop3Session, type Pop3BodyEvent, type Pop3Event } from './session.ts'
 
 /** What is left of an answer that nobody wants is read when it is at most this long; otherwise the connection ends. */
 const MAX_DRAIN_OCTETS = 256 * 1024
-/** How long a connection whose begin failed may take to close. */
-const GOODBYE_MS = 1_000
-/** About what an entry of a listing costs on the wire. */
-const ENTRY_OCTETS = 32
+const GOODBYE_MS = 1_000 // how long a connection whose begin failed may take to close
+const ENTRY_OCTETS = 32 // about what an entry of a listing costs on the wire
 
 /** The octets of one message, once: iterating gives owned chunks; `views()` gives borrowed ones, valid until the next, which is what `readMessage` wants. */
 export interface Retrieval extends AsyncIterable<Buffer> {
@@ -437,8 +435,7 @@ function tlsRequired(why: string, cause?: MailError): MailError {
 /** The session's events do not come in another order; what looks like it is our own mistake. */
 const unexpected = (event: Pop3Event): Error => new Error(`a ${event.type} event out of order`)
 
-/** Many small views, as between dots that are taken out, cost more to hand out one by one than to join. */
-const MAX_VIEWS = 8
+const MAX_VIEWS = 8 // many small views, as between dots that are taken out, cost more to hand out one by one than to join
 
 function contentOf(event: Pop3BodyEvent, owned: boolean): readonly Buffer[] {
   if (event.type !== 'content' || event.views.length === 0) return []

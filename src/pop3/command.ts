@@ -40,14 +40,9 @@ export const rset = (): Command => command('RSET', 'rset', TRANSACTION)
 export const noop = (): Command => command('NOOP', 'noop', TRANSACTION)
 export const quit = (): Command => command('QUIT', 'quit', ANYWHERE)
 
-/** Of a command line with its line end (RFC 2449 §4). */
-const MAX_COMMAND_OCTETS = 255
+const MAX_COMMAND_OCTETS = 255 // of a command line with its line end (RFC 2449 §4)
 
-interface Rest {
-  readonly argument?: string
-  readonly answer?: Answer
-  readonly secret?: string
-}
+type Rest = { readonly argument?: string; readonly answer?: Answer; readonly secret?: string }
 
 function command(verb: string, phase: Phase, states: readonly SessionState[], { argument, answer = 'status', secret }: Rest = {}): Command {
   const line = argument === undefined ? verb : `${verb} ${argument}`

@@ -37,10 +37,8 @@ const MAX_LINE_OCTETS = 8 * 1024
 const MAX_CAPABILITY_OCTETS = 64 * 1024
 const MAX_CAPABILITY_LINES = 256
 const MAX_LISTING_LINES = 1_000_000
-/** How many more messages than STAT said a listing may have. */
-const LISTING_SLACK = 1_000
-/** Some servers send an empty line before a status line (Office 365 at DELE). */
-const MAX_BLANK_LINES = 4
+const LISTING_SLACK = 1_000 // how many more messages than STAT said a listing may have
+const MAX_BLANK_LINES = 4 // some servers send an empty line before a status line (Office 365 at DELE)
 
 type List = ListReader<Listing, Pop3BodyEvent> | ListReader<UniqueIdListing, Pop3BodyEvent> | ListReader<Capability, Pop3BodyEvent>
 

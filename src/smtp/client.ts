@@ -19,10 +19,8 @@ import type { Reply } from './reply.ts'
 import { SmtpSession, type Answer } from './session.ts'
 import { Transaction, type Receipt } from './transaction.ts'
 
-/** A reply is waited for as long as its phase allows; the client's own timers watch that. */
-const NO_LIMIT_MS = 0x7fff_ffff
-/** How long a server that refused us may take to answer QUIT. */
-const FAREWELL_MS = 2_000
+const NO_LIMIT_MS = 0x7fff_ffff // a reply is waited for as long as its phase allows; the client's own timers watch that
+const FAREWELL_MS = 2_000 // how long a server that refused us may take to answer QUIT
 
 /**
  * One connection to an SMTP server (RFC 5321, RFC 6409). Submissions queue up; each is one mail transaction. Everything that waits has a

@@ -12,8 +12,7 @@ export interface Command {
 }
 
 const MAX_OCTETS = 512
-/** MAIL and RCPT with the parameters of extensions, each of which raises the limit (RFC 5321 §4.5.3.1.4). */
-const MAX_EXTENDED_OCTETS = 1_000
+const MAX_EXTENDED_OCTETS = 1_000 // MAIL and RCPT with the parameters of extensions, each of which raises the limit (RFC 5321 §4.5.3.1.4)
 const MAX_AUTH_OCTETS = 12_288
 
 interface Rest {

@@ -5,8 +5,7 @@ import { contentError } from './errors.ts'
 
 /** Octets that are searched, repaired and written at a time, whatever the caller's chunks are. */
 export const BLOCK_OCTETS = 64 * 1024
-/** Above this many pieces one copy is cheaper than a long list of views. */
-const MANY_VIEWS = 16
+const MANY_VIEWS = 16 // above this many pieces one copy is cheaper than a long list of views
 const FINAL_DOT_OCTETS = 3
 
 /**

@@ -4,8 +4,7 @@ import { MailError, type Phase } from '../errors.ts'
 
 const MAX_LOCAL_OCTETS = 64
 const MAX_DOMAIN_OCTETS = 255
-/** With its angle brackets (RFC 5321 §4.5.3.1.3). */
-const MAX_PATH_OCTETS = 256
+const MAX_PATH_OCTETS = 256 // with its angle brackets (RFC 5321 §4.5.3.1.3)
 const MAX_LABEL_OCTETS = 63
 
 /** An address of an envelope, parsed once and written from its tokens: what is left of the caller's text cannot change a command (S1 to S4). */

@@ -12,14 +12,10 @@ export interface SmtpPoolOptions extends SmtpOptions {
   readonly rate?: { readonly messages: number; readonly perMs: number } | undefined
 }
 
-/** setTimeout holds 31 bits; more would fire at once. */
-const MAX_TIMER_MS = 0x7fff_ffff
+const MAX_TIMER_MS = 0x7fff_ffff // setTimeout holds 31 bits; more would fire at once
 
 /** A connection with the number of its submissions. */
-interface Member {
-  readonly client: SmtpClient
-  submissions: number
-}
+type Member = { readonly client: SmtpClient; submissions: number }
 
 /** Several connections to one server, made when they are needed and used again; submissions begin in the order in which they were asked for. */
 export class SmtpPool implements AsyncDisposable {

@@ -6,10 +6,7 @@ import { otherProtocol } from './grammar.ts'
 import { ReplyParser, type Reply } from './reply.ts'
 
 /** A reply, and what it answers. */
-export interface Answer {
-  readonly phase: Phase
-  readonly reply: Reply
-}
+export type Answer = { readonly phase: Phase; readonly reply: Reply }
 
 /**
  * Which replies are due on one SMTP connection. They are matched with commands by their order alone (RFC 2920 §3.1), so

@@ -32,11 +32,7 @@ export interface Transport {
 }
 
 /** How long the answer of one phase may take: in all, and between its octets. Milliseconds. */
-export interface Wait {
-  readonly phase: Phase
-  readonly totalMs: number
-  readonly idleMs: number
-}
+export type Wait = { readonly phase: Phase; readonly totalMs: number; readonly idleMs: number }
 
 /** The one loop that joins a session with a transport. Both clients await it. */
 export async function nextEvent<E>(session: Session<E>, transport: Transport, wait: Wait): Promise<E> {

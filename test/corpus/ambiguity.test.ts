@@ -95,7 +95,7 @@ test.each(expected)('reads %s alike however it is chunked, in memory and as a st
   }
 })
 
-/** Where mime.md says that readers differ, the message says so. */
+/** Where readers are known to differ, the message says so. */
 const DOUBTFUL = [
   'q01-dup-content-type',
   'q02-dup-cte',

@@ -54,8 +54,7 @@ export type Charset = keyof typeof LABELS
 
 const CHARSETS = Object.keys(LABELS).filter((name): name is Charset => Object.hasOwn(LABELS, name))
 
-/** No label of any registry is longer; what is longer is not worth a look. */
-const MAX_LABEL = 80
+const MAX_LABEL = 80 // no label of any registry is longer; what is longer is not worth a look
 
 let byLabel: Map<string, Charset> | undefined
 

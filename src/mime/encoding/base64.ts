@@ -14,10 +14,8 @@ const CLASSES = classes()
 
 /** What may follow padding is held until its line ends, to see whether it is base64. A line longer than RFC 5322 allows is taken for content. */
 const MAX_HELD_LINE = 998
-/** Strings from 128 KiB on are slow on Node 20, so the native decoder gets no more than this at once. */
-const BLOCK = 64 * 1024
-/** Below this the call costs more than it saves. */
-const MIN_BLOCK = 512
+const BLOCK = 64 * 1024 // strings from 128 KiB on are slow on Node 20, so the native decoder gets no more than this at once
+const MIN_BLOCK = 512 // below this the call costs more than it saves
 const SHORT_LINE = 64
 
 /**
@@ -304,8 +302,7 @@ function classes(): Uint8Array {
   return table
 }
 
-/** Octets of one line of 76 columns. */
-const LINE_OCTETS = 57
+const LINE_OCTETS = 57 // octets of one line of 76 columns
 const LINE_DIGITS = 76
 const LINE_PAIRS = LINE_DIGITS / 2 + 1
 

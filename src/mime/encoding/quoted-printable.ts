@@ -175,8 +175,7 @@ function hexValues(): Uint8Array {
 }
 
 const MAX_COLUMN = 76
-/** What the encoder must see behind an octet to decide on it: "From ", or a blank and CRLF. */
-const LOOK_AHEAD = 5
+const LOOK_AHEAD = 5 // what the encoder must see behind an octet to decide on it: "From ", or a blank and CRLF
 const HEX_DIGITS = Buffer.from('0123456789ABCDEF')
 /** 1 for octets that stand for themselves anywhere in a line but at its start. Blanks do where they do not end it. */
 const VISIBLE = new Uint8Array(256).fill(1, 0x21, 0x7f)

@@ -2,8 +2,7 @@ import { CR, LF, SPACE, TAB } from '../../bytes.ts'
 import type { DefectCode, Report } from '../defect.ts'
 import { trimmed, type ContentDecoder } from './coder.ts'
 
-/** A line of 63 octets is 85 columns, and some writers add a checksum; what is longer is cut. */
-const MAX_LINE = 128
+const MAX_LINE = 128 // a line of 63 octets is 85 columns, and some writers add a checksum; what is longer is cut
 const GRAVE = 0x60
 
 /**

@@ -11,8 +11,7 @@ import { skipQuoted, unescape } from './scan.ts'
 const MAX_LOCAL_PART = 64
 const MAX_DOMAIN = 255
 const MAX_LABEL = 63
-/** RFC 5321 §4.5.3.1.3: 256 with the angle brackets. */
-const MAX_ADDRESS = 254
+const MAX_ADDRESS = 254 // RFC 5321 §4.5.3.1.3: 256 with the angle brackets
 
 const SPECIALS = new Set('()<>[]:;,\\"')
 
@@ -212,8 +211,7 @@ function isAddressLiteral(literal: string): boolean {
 // ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const ATOMS = /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+(?: [A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+)*$/
-/** A word longer than this is written as encoded-words, which can be cut. */
-const MAX_WORD = 70
+const MAX_WORD = 70 // a word longer than this is written as encoded-words, which can be cut
 
 /**
  * `Name: body` without its final CRLF: names as atoms, quoted-strings or encoded-words, folded between them. Throws `ERR_ADDRESS` for an

@@ -20,16 +20,10 @@ import {
 export { checkAddress, formatAddressList, parseAddressInput, parseMailboxInput } from './address-input.ts'
 
 /** A mailbox (RFC 5322 §3.4): a display name, '' when there is none, and an addr-spec as it was given. */
-export interface Mailbox {
-  readonly name: string
-  readonly address: string
-}
+export type Mailbox = { readonly name: string; readonly address: string }
 
 /** A named group of mailboxes, maybe none: `undisclosed-recipients:;`. */
-export interface Group {
-  readonly group: string
-  readonly members: readonly Mailbox[]
-}
+export type Group = { readonly group: string; readonly members: readonly Mailbox[] }
 
 /** What a caller gives: text with commas or semicolons (`A <a@x>; b@y`), or mailboxes and groups, or a list of both. */
 export type Addresses = string | readonly (string | Mailbox | Group)[]
@@ -40,8 +34,7 @@ const LESS = 60
 const GREATER = 62
 const QUESTION = 63
 const AT = 64
-/** Twice what RFC 2047 §2 allows. */
-const MAX_WORD = 150
+const MAX_WORD = 150 // twice what RFC 2047 §2 allows
 const LEFT_BRACKET = 91
 const RIGHT_BRACKET = 93
 

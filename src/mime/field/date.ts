@@ -7,8 +7,7 @@ const MONTHS = 'january february march april may june july august september octo
 /** Minutes east of UTC. Every other name, the military letters included, means that the zone is not known (RFC 5322 §4.3). */
 const ZONES = new Map(Object.entries({ est: -300, edt: -240, cst: -360, cdt: -300, mst: -420, mdt: -360, pst: -480, pdt: -420 }))
 
-/** More than any date has, blanks between its pieces included. */
-const MAX_TEXT = 200
+const MAX_TEXT = 200 // more than any date has, blanks between its pieces included
 
 // These read pieces with one blank between them. The first piece may be a day of the week, which does not count, right or wrong.
 const DATE =
@@ -17,10 +16,7 @@ const DATE =
 const LATE_YEAR = /^(?<before>(?: [a-z]+)?(?: [+-] \d{1,4}(?: : \d\d?)?)?) (?<year>\d{2,4})(?<after> .*)?$/
 const ZONE = /^(?: (?<name>[a-z]+)|(?! [a-z]))(?: (?<sign>[+-]) (?<digits>\d{1,4})(?: : (?<minutes>\d\d?))?)?(?<junk> [^+\-:].*)?$/
 
-interface Reading {
-  readonly value: number
-  readonly obsolete: boolean
-}
+type Reading = { readonly value: number; readonly obsolete: boolean }
 
 /**
  * A date as RFC 5322 §3.3 and §4.3 have it, or as `asctime` writes it, comments anywhere; null when it cannot be read, never another time.

@@ -102,8 +102,7 @@ function wordText(octets: string, charset: string, report: Report, offset: numbe
 
 // ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** `=?utf-8?B?` and `?=`. */
-const FRAME = 12
+const FRAME = 12 // `=?utf-8?B?` and `?=`
 const MAX_WORD = 75
 
 /** What a Q word may hold as it is, in a phrase as well (RFC 2047 §5 (3)). */

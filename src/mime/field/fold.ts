@@ -2,12 +2,10 @@ import { printable } from '../../bytes.ts'
 import { MailError } from '../../errors.ts'
 import { encodeWords } from './encoded-word.ts'
 
-/** RFC 5322 §2.1.1: should and must. A line with an encoded-word has its own limit (RFC 2047 §2). */
-const LINE = 78
+const LINE = 78 // RFC 5322 §2.1.1: should and must. A line with an encoded-word has its own limit (RFC 2047 §2).
 const WORD_LINE = 76
 const MAX_LINE = 998
-/** Room in which a word is worth beginning on the line under way. */
-const LEAST_ROOM = 30
+const LEAST_ROOM = 30 // room in which a word is worth beginning on the line under way
 
 /** A header that cannot be written as the caller wants it. Names the field, never the whole value. */
 export function headerError(name: string, what: string): MailError {

@@ -3,8 +3,7 @@ import type { Report } from '../defect.ts'
 import { FieldWriter, headerError } from './fold.ts'
 import { decodeOctets, isBlank, skipBlanks } from './scan.ts'
 
-/** An identifier must fit on a line (RFC 5322 §2.1.1). */
-const MAX_ID = 900
+const MAX_ID = 900 // an identifier must fit on a line (RFC 5322 §2.1.1)
 
 /**
  * The identifiers of a Message-ID, Content-ID, In-Reply-To or References field, without brackets and the blanks that folding left in them

@@ -2,8 +2,7 @@ import { encodeWords, needsEncoding } from './encoded-word.ts'
 import { checkFieldText, FieldWriter, headerError } from './fold.ts'
 import { isTokenCode } from './scan.ts'
 
-/** So that a parameter with its name, its quotes and a semicolon fits on a line. */
-const MAX_PIECE = 74
+const MAX_PIECE = 74 // so that a parameter with its name, its quotes and a semicolon fits on a line
 
 /**
  * A parameter as pieces for `formatStructured`: `charset=utf-8`, `filename="a b.txt"`, or for what is not ASCII or too long for a line

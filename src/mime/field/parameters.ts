@@ -95,11 +95,7 @@ const isFileName = (name: string): boolean => /^(?:file)?name(?:$|\*)/i.test(nam
 
 // ── values ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-interface ReadValue {
-  readonly octets: string
-  readonly end: number
-  readonly quoted: boolean
-}
+type ReadValue = { readonly octets: string; readonly end: number; readonly quoted: boolean }
 
 function readValue(body: string, from: number, fileName: boolean, report: Report): ReadValue {
   if (body.charCodeAt(from) === QUOTE) return readQuoted(body, from, fileName, report)

@@ -23,8 +23,7 @@ function trimmed(body: string): { text: string; start: number } {
   return { text: body.slice(start, end), start }
 }
 
-/** More than this many blanks in a row, or characters without one, and a plain line would become too long. */
-const MAX_BLANKS = 20
+const MAX_BLANKS = 20 // more than this many blanks in a row, or characters without one, and a plain line would become too long
 const MAX_PLAIN = 900
 
 /**
@@ -41,11 +40,7 @@ export function formatUnstructured(name: string, text: string): string {
   return writer.toString()
 }
 
-interface Segment {
-  value: string
-  readonly blanks: string
-  readonly encoded: boolean
-}
+type Segment = { value: string; readonly blanks: string; readonly encoded: boolean }
 
 /**
  * Words, each with the blanks before it. Neighbours that need encoding share one segment, because blanks between encoded-words vanish;

@@ -14,23 +14,23 @@ test.each<[name: string, wire: string, text: string, defects: string[]]>([
   ['padding of two', 'SGVsbA==\r\n', 'Hell', []],
   ['padding on a line of its own', 'SGVsbA=\r\n=\r\n', 'Hell', []],
   ['lines of any width, with blanks', 'S\r\nGV sb\tG8\ngV2\r\n9ybGQ= \r\n\r\n', 'Hello World', []],
-  // mime.md 59: padding in the middle
+  // question 59: padding in the middle
   ['a new quantum after padding', 'SGVsbG8=IFdvcmxk', 'Hello World', ['base64-after-padding@8']],
   ['a new block on the next line', 'SGVsbG8=\r\nIFdvcmxk', 'Hello World', ['base64-after-padding@10']],
   ['padding where none is due', 'SGVs=bG8gV29ybGQ=', 'Hello World', ['base64-after-padding@5', 'base64-padding@4']],
   ['three padded blocks', 'SGU=\r\nbGw=\r\nbyE=\r\n', 'Hello!', ['base64-after-padding@6']],
   ['padding that lacks its second half', 'SGVsbA=\r\nbyEh\r\n', 'Hello!!', ['base64-after-padding@9', 'base64-padding@9']],
-  // mime.md 60: a footer that a list appended
+  // question 60: a footer that a list appended
   ['a footer', 'SGVsbG8gV29ybGQ=\r\n\r\n_____\r\nlist mailing list', 'Hello World', ['base64-after-padding@20']],
   ['a footer of one word of odd length', 'SGVsbG8=\r\nRegards', 'Hello', ['base64-after-padding@10']],
   ['a footer with blanks before words', 'SGVsbG8=\r\n list\r\n', 'Hello', ['base64-after-padding@11']],
-  // mime.md 61: padding too long, too short, missing
+  // question 61: padding too long, too short, missing
   ['too much padding', 'SGVsbG8gV29ybGQ====\r\n', 'Hello World', ['base64-padding@16']],
   ['no padding', 'SGVsbG8gV29ybGQ', 'Hello World', ['base64-padding@15']],
   ['half the padding', 'SGVsbA=', 'Hell', ['base64-padding@7']],
   ['six odd bits at the end', 'SGVsbG8gV', 'Hello ', ['base64-truncated@9']],
   ['six odd bits before padding', 'SGVsb=\r\n', 'Hel', ['base64-truncated@5']],
-  // mime.md 62: junk, and the URL alphabet is junk
+  // question 62: junk, and the URL alphabet is junk
   ['junk', 'SG-Vs.bG8 g*V29y\r\n!bGQ=', 'Hello World', ['base64-junk@2']],
   ['URL alphabet', '-_8=SGVs', 'Hel', ['base64-after-padding@4', 'base64-junk@0', 'base64-truncated@3']],
   ['NUL and high bits', 'SG\0Vs\xc3\xa4', 'Hel', ['base64-junk@2']],

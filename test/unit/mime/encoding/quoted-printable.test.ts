@@ -22,7 +22,7 @@ test.each<[name: string, wire: string, text: string, defects: string[]]>([
   ['blanks at the end', 'abc \t', 'abc', []],
   ['= at the end', 'abc=', 'abc', []],
   ['= and blanks at the end', 'abc =  ', 'abc ', []],
-  // mime.md 63, security.md M10
+  // question 63, M10
   ['one digit', 'a=4 b', 'a=4 b', ['quoted-printable-invalid@1']],
   ['one digit at the end', 'a=4', 'a=4', ['quoted-printable-invalid@1']],
   ['no digits', 'a=XY=4G', 'a=XY=4G', ['quoted-printable-invalid@1']],
