@@ -1,10 +1,10 @@
-// wirepost: retrieve → readMessage → the attachment's content, hashed. `node retrieve.js PORT [idle]` prints a line of JSON.
+// wirepost: retrieve → readMessage → the attachment's content. `node retrieve.js PORT [idle|check]` prints a line of JSON; `check` hashes the content.
 import { createHash } from 'node:crypto'
 import { readMessage } from '../../src/mime/index.ts'
 import { Pop3Client } from '../../src/pop3/index.ts'
 import { peakMiB } from '../processes.ts'
 
-const [port, idle] = process.argv.slice(2)
+const [port, mode] = process.argv.slice(2)
 const client = await Pop3Client.connect({
   host: '127.0.0.1',
   port: Number(port),
@@ -15,13 +15,13 @@ const client = await Pop3Client.connect({
 const hash = createHash('sha256')
 let octets = 0
 const from = performance.now()
-if (idle === undefined) {
+if (mode !== 'idle') {
   const message = await readMessage(client.retrieve(1).views())
   for await (const part of message.parts()) {
     if (part.disposition !== 'attachment') continue
     for await (const chunk of part.content) {
       octets += chunk.length
-      hash.update(chunk)
+      if (mode === 'check') hash.update(chunk)
     }
   }
 }

@@ -9,8 +9,8 @@ import type { CheckedOptions, TlsFacts, UpgradeOptions } from './options.ts'
 import { RateMeter } from './rate.ts'
 import type { Transport } from './transport.ts'
 
-const PLAIN_BUFFER_BYTES = 64 * 1024 // a read of Node's: 64 KiB of a plain socket, one TLS record otherwise
-const TLS_BUFFER_BYTES = 16 * 1024
+const PLAIN_BUFFER_BYTES = 256 * 1024 // fewer and longer reads of a plain socket; pages that are never filled cost nothing
+const TLS_BUFFER_BYTES = 16 * 1024 // one TLS record
 
 /** Node does not return to an address that did not answer in this time (250 ms unless told), so it must be enough for a far server. */
 const MAX_ATTEMPT_MS = 1_000
