@@ -1,4 +1,4 @@
-import { domainToASCII } from 'node:url'
+import { domainToASCII, domainToUnicode } from 'node:url'
 import { printable } from '../bytes.ts'
 import { MailError, type Phase } from '../errors.ts'
 
@@ -92,8 +92,9 @@ export function normalizeDomain(text: string): string | undefined {
   let domain = text
   if (!isAscii(text) || /xn--/i.test(text)) {
     domain = domainToASCII(text)
-    // An A-label that is not what its own U-label gives was never made by IDNA (S7).
+    // An A-label that is not what its own U-label gives was never made by IDNA (S7); newer Node gives it back as it is.
     if (isAscii(text) && domain !== text.toLowerCase()) return undefined
+    if (domain.split('.').some((label) => label.startsWith('xn--') && isAscii(domainToUnicode(label)))) return undefined
   }
   const labels = domain.split('.')
   const fits =

@@ -194,12 +194,15 @@ class InputReader {
     if (!labels.every((label) => label.length <= MAX_LABEL && /^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/.test(label))) {
       throw this.#error('has no valid domain after its "@"')
     }
-    if (labels.some((label) => /^xn--/i.test(label)) && domainToASCII(domainToUnicode(domain)) !== domain.toLowerCase()) {
+    if (labels.some(isForged) || (/xn--/i.test(domain) && domainToASCII(domainToUnicode(domain)) !== domain.toLowerCase())) {
       throw this.#error('has a domain whose xn-- label stands for nothing')
     }
     return domain
   }
 }
+
+// Newer Node gives a label that stands for no U-label back as it is.
+const isForged = (label: string): boolean => /^xn--/i.test(label) && !/\P{ASCII}/u.test(domainToUnicode(label))
 
 function isAddressLiteral(literal: string): boolean {
   const address = literal.slice(1, -1)
