@@ -120,7 +120,7 @@ export class HandOver {
     }
     // Accepted means: all of it came. A handler that was content with less does not change that.
     await gate.drain()
-    ledger.note(['accepted', key, facts.name])
+    await ledger.commit(['accepted', key, facts.name])
     this.#accepted()
     logger.info(safeFields(fields), 'document accepted')
   }

@@ -148,6 +148,30 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8, 9])('killed in the handler of document %i: th
   expect(server.maildrop().messages).toHaveLength(0)
 })
 
+test('killed after the acceptance of a document was logged, while the next one does not come: it does not come again', async () => {
+  let stalled = false
+  atContent = (sent) => {
+    if (stalled || sent < 60_000) return undefined
+    stalled = true
+    return 'stall'
+  }
+  const child = fork(PROCESS, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+  running.add(child)
+  child.on('message', () => child.send('accept'))
+  child.send({ port: server.pop3.tlsPort, ca: server.ca, stateDirectory: state, operation: { disposition: 'attachment', deleteFromServer: true } })
+  const exited = once(child, 'exit')
+  child.stderr?.on('data', (line: Buffer) => {
+    if (line.includes('document accepted')) child.kill('SIGKILL')
+  })
+  await exited
+  running.delete(child)
+  for (const connection of server.pop3.connections) connection.destroy()
+  while (server.pop3.connections.size > 0) await new Promise((resolve) => setImmediate(resolve))
+  const { handed, report } = await get()
+  expect(digests(handed)).toEqual(everything().slice(1))
+  expect(report).toEqual({ ...clean, listed: 3, received: 3, documents: 8, deleted: 3 })
+})
+
 test('killed three times in the same handler: the attempt is counted each time', async () => {
   for (let attempt = 1; attempt <= 3; attempt++) {
     const { handed } = await get((_, count) => (count === 1 ? 'kill' : 'accept'))
