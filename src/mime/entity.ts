@@ -108,7 +108,7 @@ export class Description implements Described {
     if (onLimit === 'error' && code.endsWith('-limit')) {
       throw new MailError('ERR_LIMIT', `the message crosses a limit (${code}) at octet ${offset}`, { phase: 'parse' })
     }
-    if (strict && DEFECTS[code].severity !== 'note') {
+    if (strict.has(code)) {
       throw new MailError('ERR_CONTENT', `the message has a defect (${code}) at octet ${offset}`, { phase: 'parse' })
     }
     if (this.#log.left === 0) return

@@ -1,4 +1,5 @@
 import { MailError } from '../errors.ts'
+import { DEFECTS } from './defect.ts'
 
 /** How much of a message is taken apart. What is past a limit is never lost: it stays reachable as raw octets, and a defect says where. */
 export interface ParseLimits {
@@ -12,14 +13,15 @@ export interface ParseLimits {
 
 export interface ParseOptions {
   readonly limits?: Partial<ParseLimits> | undefined
-  /** Turn defects other than notes into `ERR_CONTENT`. The whole message is then looked at, every field and all content that is read. @default false */
-  readonly strict?: boolean | undefined
+  /** Turn defects into `ERR_CONTENT`: `true` all but notes, a list those it names (docs/defects.md). The whole message is then looked at, every field and
+   *  all content that is read. @default false */
+  readonly strict?: boolean | readonly string[] | undefined
   /** Past a limit the rest is one opaque leaf, or the call fails with `ERR_LIMIT`. @default 'leaf' */ readonly onLimit?: 'leaf' | 'error' | undefined
 }
 
 export interface CheckedParseOptions {
   readonly limits: Readonly<ParseLimits>
-  readonly strict: boolean
+  /** Codes of the defects that are errors. */ readonly strict: ReadonlySet<string>
   readonly onLimit: 'leaf' | 'error'
 }
 
@@ -32,14 +34,19 @@ export const DEFAULT_LIMITS: Readonly<ParseLimits> = {
   messageBytes: 4 * 1024 * 1024 * 1024,
 }
 
-const DEFAULTS: CheckedParseOptions = { limits: DEFAULT_LIMITS, strict: false, onLimit: 'leaf' }
+const DEFAULTS: CheckedParseOptions = { limits: DEFAULT_LIMITS, strict: new Set(), onLimit: 'leaf' }
+/** Of `strict: true`. */
+const WORSE_THAN_NOTES = Object.entries(DEFECTS).flatMap(([code, { severity }]) => (severity === 'note' ? [] : [code]))
 
 /** Fails with `ERR_OPTION`. */
 export function checkParseOptions(options: ParseOptions | undefined): CheckedParseOptions {
   if (options === undefined) return DEFAULTS
   if (typeof options !== 'object' || options === null) throw wrongOption('options', 'an object')
   const { strict = false, onLimit = 'leaf' } = options
-  if (typeof strict !== 'boolean') throw wrongOption('strict', 'true or false')
+  const codes = typeof strict !== 'boolean' ? strict : strict ? WORSE_THAN_NOTES : []
+  if (!Array.isArray(codes) || !codes.every((code: unknown) => typeof code === 'string' && Object.hasOwn(DEFECTS, code))) {
+    throw wrongOption('strict', 'true, false or a list of codes of defects')
+  }
   if (onLimit !== 'leaf' && onLimit !== 'error') throw wrongOption('onLimit', "'leaf' or 'error'")
   const given: unknown = options.limits ?? {}
   if (typeof given !== 'object' || given === null) throw wrongOption('limits', 'an object')
@@ -50,7 +57,7 @@ export function checkParseOptions(options: ParseOptions | undefined): CheckedPar
     if (!Number.isSafeInteger(value) || value < 0) throw wrongOption(`limits.${name}`, 'a whole number, 0 or more')
     limits[name] = value
   }
-  return { limits, strict, onLimit }
+  return { limits, strict: new Set(codes), onLimit }
 }
 
 const isLimit = (name: string): name is keyof ParseLimits => Object.hasOwn(DEFAULT_LIMITS, name)

@@ -25,7 +25,7 @@ export function parseMessage(octets: Uint8Array, options?: ParseOptions): Entity
   tokenizer.next()
   const [root] = entities
   if (root === undefined) throw new Error('a message without a root')
-  if (checked.strict) for (const entity of entities) entity.readAll()
+  if (checked.strict.size > 0) for (const entity of entities) entity.readAll()
   else if (checked.onLimit === 'error') for (const entity of entities) entity.touch()
   return root
 }

@@ -64,7 +64,7 @@ class MessageReader {
     if (typeof source !== 'object' || source === null || !(Symbol.asyncIterator in source)) {
       throw new MailError('ERR_OPTION', 'a message is read from an async iterable of octets', { phase: 'options' })
     }
-    this.#eager = options.strict || options.onLimit === 'error'
+    this.#eager = options.strict.size > 0 || options.onLimit === 'error'
     this.#tokenizer = MimeTokenizer.create(options, (facts) => new ReadPart(facts, this), false)
     this.#source = source[Symbol.asyncIterator]()
   }

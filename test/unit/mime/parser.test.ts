@@ -248,11 +248,29 @@ test('strict turns what is worse than a note into an error', () => {
   }
 })
 
+test('strict turns the defects that it names into errors, notes too, and no others', () => {
+  const octets = message('Subject: a', 'Subject: b', 'X : y', '', '')
+  const codesOf = (strict: boolean | readonly string[]): unknown => {
+    try {
+      return codes(parseMessage(octets, { strict }))
+    } catch (error) {
+      return error
+    }
+  }
+  const found = ['duplicate-field', 'field-name-blank']
+  expect(codesOf(['bare-cr', 'parts-limit'])).toEqual(found)
+  expect(codesOf([])).toEqual(found)
+  for (const code of found) expect(codesOf(['bare-cr', code])).toMatchObject({ code: 'ERR_CONTENT', message: expect.stringContaining(code) })
+})
+
 test.each<[string, object]>([
   ['a limit that is no number', { limits: { depth: Number.NaN } }],
   ['a negative limit', { limits: { parts: -1 } }],
   ['an unknown limit', { limits: { depths: 3 } }],
   ['strict', { strict: 1 }],
+  ['strict with a code that there is not', { strict: ['bare-cr', 'no-such-defect'] }],
+  ['strict with what is no code', { strict: [1] }],
+  ['strict as text', { strict: 'bare-cr' }],
   ['onLimit', { onLimit: 'ignore' }],
 ])('refuses a wrong option: %s', (_name, options) => {
   expect(() => parseMessage(Buffer.alloc(0), Object.assign({}, options))).toThrow(expect.objectContaining({ code: 'ERR_OPTION', phase: 'options' }))
