@@ -16,10 +16,11 @@ const DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|clock\$|(?:com|lpt)[0-9¹²
 export function safeFileName(name: string): string {
   let safe = lastPiece(ends(name)).normalize('NFC').replace(INVISIBLE, '')
   safe = lastPiece(trimmed(safe.replace(/::\$DATA$/i, ''))).replace(/^[A-Za-z]:/, '')
-  safe = trimmed(safe.replace(RESERVED, '_'))
+  safe = shortened(trimmed(safe.replace(RESERVED, '_')), '')
   if (safe === '') return 'unnamed'
-  if (/^[.~-]/.test(safe) || DEVICE.test(trimmed(safe.split('.', 1)[0] ?? ''))) safe = `_${safe}`
-  return shortened(safe, '')
+  // Looked at when short: a blank at the end of what was cut off may have hidden a device.
+  const [stem = ''] = safe.split('.', 1)
+  return /^[.~-]/.test(safe) || DEVICE.test(trimmed(stem)) ? shortened(`_${safe}`, '') : safe
 }
 
 /**
@@ -27,25 +28,18 @@ export function safeFileName(name: string): string {
  * which holds `fileNameKey` of each name in use.
  */
 export function uniqueFileName(name: string, taken: Set<string>): string {
-  let unique = name
-  if (taken.has(fileNameKey(name))) {
-    // Doubling, then halving: a message with 10,000 equal names must not take 10,000 steps for each.
-    const numbered = (number: number): string => shortened(name, ` (${number})`)
-    let free = 2
-    let used = 1
-    while (taken.has(fileNameKey(numbered(free)))) {
-      used = free
-      free *= 2
-    }
-    while (free - used > 1) {
-      const middle = Math.trunc((free + used) / 2)
-      if (taken.has(fileNameKey(numbered(middle)))) used = middle
-      else free = middle
-    }
-    unique = numbered(free)
+  const numbered = (number: number): string => (number === 1 ? name : shortened(name, ` (${number})`))
+  const isTaken = (number: number): boolean => taken.has(fileNameKey(numbered(number)))
+  // Doubling, then halving: a message with 10,000 equal names must not take 10,000 steps for each.
+  let free = 1
+  while (isTaken(free)) free *= 2
+  for (let used = Math.trunc(free / 2); free - used > 1;) {
+    const middle = Math.trunc((free + used) / 2)
+    if (isTaken(middle)) used = middle
+    else free = middle
   }
-  taken.add(fileNameKey(unique))
-  return unique
+  taken.add(fileNameKey(numbered(free)))
+  return numbered(free)
 }
 
 /** Equal for names that some file system takes for the same file. */

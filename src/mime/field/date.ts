@@ -11,62 +11,59 @@ const MAX_TEXT = 200 // more than any date has, blanks between its pieces includ
 
 // These read pieces with one blank between them. The first piece may be a day of the week, which does not count, right or wrong.
 const DATE =
-  /^(?:[a-z]+ (?:\. )?)?(?:(?<day>\d\d?) (?<hyphen>- )?(?<month>[a-z]+)|(?<monthFirst>[a-z]+)(?: \.)? (?<daySecond>\d\d?))(?: [-.])?(?: (?<year>\d{2,4}))? (?<hour>\d\d?) : (?<minute>\d\d?)(?: : (?<second>\d\d?)(?: \. \d+)?)?(?<rest> [^:.].*)?$/
+  /^(?:[a-z]+ (?:\. )?)?(?:(?<day>\d\d?) (?:- )?(?<month>[a-z]+)|(?<monthFirst>[a-z]+)(?: \.)? (?<daySecond>\d\d?))(?: [-.])?(?: (?<year>\d{2,4}))? (?<hour>\d\d?) : (?<minute>\d\d?)(?: : (?<second>\d\d?)(?: \. \d+)?)?(?<rest> [^:.].*)?$/
 /** Where `asctime` puts the year. */
 const LATE_YEAR = /^(?<before>(?: [a-z]+)?(?: [+-] \d{1,4}(?: : \d\d?)?)?) (?<year>\d{2,4})(?<after> .*)?$/
-const ZONE = /^(?: (?<name>[a-z]+)|(?! [a-z]))(?: (?<sign>[+-]) (?<digits>\d{1,4})(?: : (?<minutes>\d\d?))?)?(?<junk> [^+\-:].*)?$/
+const ZONE = /^(?: (?<name>[a-z]+)|(?! [a-z]))(?: (?<sign>[+-]) (?<digits>\d{1,4})(?: : (?<minutes>\d\d?))?)?(?: [^+\-:].*)?$/
 
-type Reading = { readonly value: number; readonly obsolete: boolean }
+/** RFC 5322 §3.3, as pieces. GMT is as clear as any zone. */
+const CURRENT = /^(?:[a-z]{3} )?\d\d? [a-z]{3} \d{4} \d\d : \d\d(?: : \d\d)? (?:gmt|[+-] \d{4})$/
 
 /**
  * A date as RFC 5322 §3.3 and §4.3 have it, or as `asctime` writes it, comments anywhere; null when it cannot be read, never another time.
  * Seconds of 60 are the next minute; a zone that is missing or unknown is UTC. Reports `obsolete-date` and `invalid-date`.
  */
 export function parseDate(body: string, report: Report): Date | null {
-  const read = readDate(body)
-  if (read === null) report('invalid-date', 0)
-  else if (read.obsolete) report('obsolete-date', 0)
-  return read === null ? null : new Date(read.value)
+  const text = pieces(body)
+  const time = readTime(text)
+  if (time === null) report('invalid-date', 0)
+  else if (!CURRENT.test(text)) report('obsolete-date', 0)
+  return time === null ? null : new Date(time)
 }
 
 /** Milliseconds since 1970. */
-function readDate(body: string): Reading | null {
-  const date = DATE.exec(pieces(body))?.groups
+function readTime(text: string): number | null {
+  const date = DATE.exec(text)?.groups
   if (date === undefined) return null
-  const { hyphen, monthFirst = '', daySecond, hour, minute, second = 0, rest = '' } = date
+  const { monthFirst = '', daySecond, hour, minute, second = 0, rest = '' } = date
   const { day = daySecond, month = monthFirst } = date
   const late = date['year'] === undefined ? LATE_YEAR.exec(rest)?.groups : undefined
   const year = readYear(late?.['year'] ?? date['year'])
   const zone = readZone(late === undefined ? rest : late['before'] || (late['after'] ?? ''))
   const monthIndex = MONTHS.findIndex((name) => month === name || month === name.slice(0, 3) || (month === 'sept' && name === 'september'))
   if (year === null || zone === null || monthIndex < 0) return null
-  const midnight = Date.UTC(year.value, monthIndex, Number(day))
+  const midnight = Date.UTC(year, monthIndex, Number(day))
   const isClock = Number(hour) < 24 && Number(minute) < 60 && Number(second) <= 60
   if (!isClock || new Date(midnight).getUTCDate() !== Number(day)) return null
-  const minutes = Number(hour) * 60 + Number(minute) - zone.value
-  const obsolete = year.obsolete || zone.obsolete || hyphen !== undefined || daySecond !== undefined
-  return { value: midnight + (minutes * 60 + Number(second)) * 1000, obsolete }
+  return midnight + ((Number(hour) * 60 + Number(minute) - zone) * 60 + Number(second)) * 1000
 }
 
 /** Two and three digits are of another century (RFC 5322 §4.3). */
-function readYear(digits: string | undefined): Reading | null {
+function readYear(digits = ''): number | null {
   const value = Number(digits)
-  if (digits?.length === 4) return value >= 1900 ? { value, obsolete: false } : null
-  return digits === undefined ? null : { value: value + (digits.length === 2 && value < 50 ? 2000 : 1900), obsolete: true }
+  if (digits.length === 4) return value >= 1900 ? value : null
+  return digits === '' ? null : value + (digits.length === 2 && value < 50 ? 2000 : 1900)
 }
 
 /** Minutes east. */
-function readZone(text: string): Reading | null {
+function readZone(text: string): number | null {
   const zone = ZONE.exec(text)?.groups
-  if (zone === undefined) return null
-  const { name, sign, digits = '', minutes, junk } = zone
-  if (name === 'am' || name === 'pm') return null
-  const isNamed = name !== undefined && name !== 'gmt'
-  if (sign === undefined) return { value: ZONES.get(name ?? '') ?? 0, obsolete: isNamed || name === undefined || junk !== undefined }
+  if (zone === undefined || zone['name'] === 'am' || zone['name'] === 'pm') return null
+  const { name = '', sign, digits = '', minutes = 0 } = zone
+  if (sign === undefined) return ZONES.get(name) ?? 0
   const hours = digits.length > 2 ? digits.slice(0, -2) : digits
-  const rest = Number(digits.length > 2 ? digits.slice(-2) : (minutes ?? 0))
-  const value = (Number(hours) * 60 + rest) * (sign === '-' ? -1 : 1)
-  return rest < 60 ? { value, obsolete: isNamed || digits.length !== 4 || minutes !== undefined || junk !== undefined } : null
+  const rest = Number(digits.length > 2 ? digits.slice(-2) : minutes)
+  return rest < 60 ? (Number(hours) * 60 + rest) * (sign === '-' ? -1 : 1) : null
 }
 
 /** Numbers, words in lower case and other characters, one blank between them; commas, comments and folds are gone. '' when it is no date. */

@@ -1,24 +1,19 @@
 import { isUtf8 } from 'node:buffer'
 import { decodeText } from '../charset/decode.ts'
+import { charsetOf } from '../charset/labels.ts'
 import type { Report } from '../defect.ts'
 import { octetDecoder, skipBlanks } from './scan.ts'
 
-/** Longer names of charsets do not exist; the limit keeps a hostile one from being searched for its end (RFC 2047 §2 allows 75 for all). */
-const MAX_CHARSET = 100
+/** A charset has neither blanks nor delimiters in it, and no longer name exists: nothing is searched for its end (RFC 2047 §2). */
+const OPENING = /=\?([^\0-\x20=?\x7f-\xff]{1,100})\?([BQ])\?/gi
 
-interface EncodedWord {
-  readonly charset: string
-  readonly encoding: 'B' | 'Q'
-  readonly text: string
-  readonly start: number
-  /** Index after the closing `?=`. */ readonly end: number
-}
+type EncodedWord = { readonly charset: string; readonly isBase64: boolean; readonly text: string; readonly start: number; readonly end: number }
 
 /**
  * A field's octets as text, encoded-words decoded (RFC 2047). Neighbours of one charset are joined before they are decoded, because
- * senders cut characters in two; a word may touch other text or hold blanks; what is no word stays as it is. CR, LF and NUL that come out of
- * a word become spaces, or a word could make a line of its own. `whole` is the value that `body` is part of (it decides how raw octets
- * are read), `offset` where it begins.
+ * senders cut characters and shift states in two; a word may touch other text or hold blanks; what is no word stays as it is. CR, LF and NUL
+ * that come out of a word become spaces, or a word could make a line of its own. `offset` is where `body` begins, `decodeRaw` reads what
+ * is no word.
  */
 export function decodeWords(body: string, report: Report, offset = 0, decodeRaw = octetDecoder(body)): string {
   const words = findWords(body)
@@ -32,6 +27,8 @@ export function decodeWords(body: string, report: Report, offset = 0, decodeRaw 
     const octets: string[] = []
     for (let word: EncodedWord | undefined = first; word?.charset === first.charset; word = words[at]) {
       if (octets.length > 0 && skipBlanks(body, copied) < word.start) break
+      // Blanks must stand around it (RFC 2047 §5).
+      if (/[^\t\n\r ]/.test(body.charAt(word.start - 1) + body.charAt(word.end))) report('invalid-encoded-word', offset + word.start)
       octets.push(wordOctets(word, report, offset + word.start))
       copied = word.end
       at++
@@ -45,32 +42,22 @@ export function decodeWords(body: string, report: Report, offset = 0, decodeRaw 
 function findWords(body: string): EncodedWord[] {
   const words: EncodedWord[] = []
   let close = 0
-  for (let start = body.indexOf('=?'); start >= 0; start = body.indexOf('=?', Math.max(start + 2, words.at(-1)?.end ?? 0))) {
-    let at = start + 2
-    const limit = at + MAX_CHARSET
-    while (at < limit && isCharsetCode(body.charCodeAt(at))) at++
-    const letter = body.charCodeAt(at + 1) | 32
-    if (at === start + 2 || body[at] !== '?' || body[at + 2] !== '?' || (letter !== 98 && letter !== 113)) continue
-    if (close < at + 3) close = body.indexOf('?=', at + 3)
+  for (const { 0: opening, 1: label = '', 2: letter, index } of body.matchAll(OPENING)) {
+    if (index < (words.at(-1)?.end ?? 0)) continue
+    const from = index + opening.length
+    if (close < from) close = body.indexOf('?=', from)
     if (close < 0) break
-    const text = body.slice(at + 3, close)
+    const text = body.slice(from, close)
     if (text.includes('=?')) continue // Another word begins inside: this one was never closed.
-    // A language may follow the charset (RFC 2231 §5).
-    const charset = body
-      .slice(start + 2, at)
-      .toLowerCase()
-      .replace(/\*.*/, '')
-    words.push({ charset, encoding: letter === 98 ? 'B' : 'Q', text, start, end: close + 2 })
+    // A language may follow the charset (RFC 2231 §5). Two labels of one charset are one.
+    const [name = ''] = label.toLowerCase().split('*', 1)
+    words.push({ charset: charsetOf(name) ?? name, isBase64: letter === 'B' || letter === 'b', text, start: index, end: close + 2 })
   }
   return words
 }
 
-/** Anything but blanks, control characters and the delimiters. */
-const isCharsetCode = (code: number): boolean => code > 32 && code < 127 && code !== 63 && code !== 61
-
-function wordOctets(word: EncodedWord, report: Report, offset: number): string {
-  const { text } = word
-  if (word.encoding === 'B') return base64Octets(text, report, offset)
+function wordOctets({ text, isBase64 }: EncodedWord, report: Report, offset: number): string {
+  if (isBase64) return base64Octets(text, report, offset)
   let lenient = false
   const octets = text.replace(/=([0-9A-Fa-f]{2})|[_=\s?]/g, (match: string, digits: string | undefined) => {
     if (digits !== undefined) return String.fromCharCode(Number.parseInt(digits, 16))
@@ -113,41 +100,38 @@ const Q_SAFE = /^[A-Za-z0-9!*+\-/]$/
  * `room`, if anything does.
  */
 export function encodeWords(text: string, room = MAX_WORD): string[] {
-  let quoted = 0
-  for (const character of text) quoted += qLength(character)
-  const encoding = quoted <= Math.ceil(Buffer.byteLength(text) / 3) * 4 ? 'Q' : 'B'
+  const quoted = Array.from(text, quotedCharacter)
+  const length = quoted.reduce((sum, piece) => sum + piece.length, 0)
+  const isQuoted = length <= Math.ceil(Buffer.byteLength(text) / 3) * 4
   const words: string[] = []
   let piece = ''
   let size = 0
   let limit = Math.min(room, MAX_WORD) - FRAME
-  for (const character of text) {
-    const length = encoding === 'Q' ? qLength(character) : Buffer.byteLength(character)
-    const total = encoding === 'Q' ? size + length : Math.ceil((size + length) / 3) * 4
-    if (total > limit && piece !== '') {
-      words.push(encodeWord(piece, encoding))
+  const flush = (): void => {
+    if (piece !== '') words.push(isQuoted ? `=?utf-8?Q?${piece}?=` : `=?utf-8?B?${Buffer.from(piece).toString('base64')}?=`)
+  }
+  for (const character of isQuoted ? quoted : text) {
+    size += isQuoted ? character.length : Buffer.byteLength(character)
+    if (piece !== '' && (isQuoted ? size : Math.ceil(size / 3) * 4) > limit) {
+      flush()
       piece = ''
-      size = 0
+      size = isQuoted ? character.length : Buffer.byteLength(character)
       limit = MAX_WORD - FRAME
     }
     piece += character
-    size += length
   }
-  if (piece !== '') words.push(encodeWord(piece, encoding))
+  flush()
   return words
 }
 
-function encodeWord(text: string, encoding: 'B' | 'Q'): string {
-  const octets = Buffer.from(text)
-  if (encoding === 'B') return `=?utf-8?B?${octets.toString('base64')}?=`
-  let out = ''
-  for (const octet of octets) {
-    const character = String.fromCharCode(octet)
-    out += octet === 32 ? '_' : Q_SAFE.test(character) ? character : `=${octet.toString(16).toUpperCase().padStart(2, '0')}`
-  }
-  return `=?utf-8?Q?${out}?=`
+function quotedCharacter(character: string): string {
+  if (character === ' ') return '_'
+  return Q_SAFE.test(character) ? character : percentEncoded(character).replaceAll('%', '=')
 }
 
-const qLength = (character: string): number => (character === ' ' || Q_SAFE.test(character) ? 1 : 3 * Buffer.byteLength(character))
+/** The octets of a character in UTF-8, each as `%` and two digits. */
+export const percentEncoded = (character: string): string =>
+  Buffer.from(character).reduce((text, octet) => `${text}%${octet.toString(16).toUpperCase().padStart(2, '0')}`, '')
 
 /** Whether a reader may take part of this text for an encoded-word, or needs one to see it: it must be written as encoded-words. */
 export const needsEncoding = (text: string): boolean => text.includes('=?') || /[^\t\x20-\x7e]/.test(text)

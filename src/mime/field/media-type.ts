@@ -9,30 +9,21 @@ export interface MediaType {
   readonly valid: boolean
 }
 
-const SLASH = 47
-
 /** Reads the body of a Content-Type field. Reports `invalid-content-type` and what `parseParameters` reports. */
 export function parseMediaType(body: string, report: Report, limit = 1000): MediaType {
   const start = skipCfws(body, 0)
   const typeEnd = skipToken(body, start)
   const slash = skipCfws(body, typeEnd)
-  if (typeEnd > start && body.charCodeAt(slash) === SLASH) {
-    const subtypeStart = skipCfws(body, slash + 1)
-    const subtypeEnd = skipToken(body, subtypeStart)
-    if (subtypeEnd > subtypeStart) {
-      const type = `${body.slice(start, typeEnd)}/${body.slice(subtypeStart, subtypeEnd)}`.toLowerCase()
-      return { type, parameters: parameters(body, subtypeEnd, report, limit), valid: true }
-    }
+  const subtype = skipCfws(body, slash + 1)
+  const end = skipToken(body, subtype)
+  if (typeEnd > start && body[slash] === '/' && end > subtype) {
+    const type = `${body.slice(start, typeEnd)}/${body.slice(subtype, end)}`.toLowerCase()
+    return { type, parameters: parseParameters(body, end, report, limit), valid: true }
   }
   report('invalid-content-type', start)
   // Without a type everything from the first semicolon on may still say which charset was meant.
   const semicolon = body.indexOf(';')
-  return { type: 'text/plain', parameters: semicolon < 0 ? new Map() : parameters(body, semicolon, report, limit), valid: false }
-}
-
-function parameters(body: string, from: number, report: Report, limit: number): ReadonlyMap<string, string> {
-  const at = skipCfws(body, from)
-  return at >= body.length ? new Map<string, string>() : parseParameters(body, at, report, limit)
+  return { type: 'text/plain', parameters: parseParameters(body, semicolon < 0 ? body.length : semicolon, report, limit), valid: false }
 }
 
 /** A disposition's or an encoding's name: a token, alone or in quotes. Where it ends, and what it is. */

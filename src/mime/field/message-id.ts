@@ -1,43 +1,75 @@
 import { randomBytes } from 'node:crypto'
 import type { Report } from '../defect.ts'
 import { FieldWriter, headerError } from './fold.ts'
-import { decodeOctets, isBlank, skipBlanks } from './scan.ts'
+import { decodeOctets, OPEN, QUOTE, skipBlanks, skipComment, skipQuoted, skipRun } from './scan.ts'
 
 const MAX_ID = 900 // an identifier must fit on a line (RFC 5322 §2.1.1)
 
 /**
- * The identifiers of a Message-ID, Content-ID, In-Reply-To or References field, without brackets and the blanks that folding left in them
- * (RFC 5322 §3.6.4). What stands between them is passed over; without any bracket each word counts. Reports `invalid-message-id`.
+ * The identifiers of a Message-ID, Content-ID, In-Reply-To or References field, without brackets, comments and the blanks that folding left
+ * in them (RFC 5322 §3.6.4, §4.5.4). Phrases and comments between them are passed over; where there is no bracket, words with `@` count, or
+ * the only word. Reports `invalid-message-id`.
  */
 export function parseMessageIds(body: string, report: Report): string[] {
   const ids: string[] = []
-  let at = body.indexOf('<')
-  if (at < 0) {
-    for (const word of body.split(/[\s,]+/)) if (word !== '') ids.push(decodeOctets(word, report))
-    if (ids.length > 0) report('invalid-message-id', 0)
-    return ids
-  }
-  while (at >= 0) {
-    let end = at + 1
-    let blanks = false
-    let code = body.charCodeAt(end)
-    for (; end < body.length && code !== 62 && code !== 60; code = body.charCodeAt(++end)) blanks ||= isBlank(code)
-    if (code !== 62) {
-      report('invalid-message-id', at)
-      end = firstBlank(body, skipBlanks(body, at + 1), end)
+  const words: string[] = []
+  // What was searched for its end in vain is an ordinary character from then on.
+  const open = new Set([OPEN, QUOTE])
+  for (let at = skipBlanks(body, 0); at < body.length; at = skipBlanks(body, at)) {
+    const code = body.charCodeAt(at)
+    if (open.has(code)) {
+      const end = code === OPEN ? skipComment(body, at) : skipQuoted(body, at)
+      if (end < 0) open.delete(code)
+      else at = end
+    } else if (code === LESS) {
+      const { id, end } = readBracketed(body, at, report)
+      if (id !== '') ids.push(decodeOctets(id, report, at))
+      at = end
+    } else {
+      const end = Math.max(at + 1, skipRun(WORD, body, at))
+      if (ids.length === 0) words.push(body.slice(at, end))
+      at = end
     }
-    const inside = body.slice(at + 1, end)
-    const id = blanks ? inside.replace(/\s/g, '') : inside
-    if (id !== '') ids.push(decodeOctets(id, report, at))
-    at = body.indexOf('<', end)
   }
-  return ids
+  if (ids.length > 0 || words.length === 0) return ids
+  report('invalid-message-id', 0)
+  return (words.length === 1 ? words : words.filter((word) => word.includes('@'))).map((word) => decodeOctets(word, report))
 }
 
-function firstBlank(body: string, from: number, to: number): number {
-  let at = from
-  while (at < to && !isBlank(body.charCodeAt(at))) at++
-  return at
+const LESS = 60
+const GREATER = 62
+const WORD = /[^\t\n\r "(,<]*/y
+const UNCLOSED_WORD = /[^\t\n\r <]*/y
+const INSIDE = /[^<>]*/y
+const RUN = /[^\t\n\r "(<>]*/y
+
+/** From `<` on. Where nothing closes it, the first word is the identifier. */
+function readBracketed(body: string, from: number, report: Report): { id: string; end: number } {
+  const start = skipBlanks(body, from + 1)
+  const close = skipRun(INSIDE, body, start)
+  let id = ''
+  let last = '.'
+  let hasComments = true
+  for (let at = start, end = at; at < body.length && body.charCodeAt(at) !== LESS; at = skipBlanks(body, end)) {
+    const code = body.charCodeAt(at)
+    if (code === GREATER) return { id, end: at + 1 }
+    end = -1
+    if (code === OPEN && hasComments) {
+      end = skipComment(body, at, close)
+      hasComments = end >= 0
+      // Where no comment may stand, parentheses are what a careless program put into its identifier.
+      if (hasComments && ('.@'.includes(last) || '.@>'.includes(body.charAt(skipBlanks(body, end))))) continue
+    } else if (code === QUOTE && last === '.') {
+      end = skipQuoted(body, at)
+      if (end >= 0 && !'.@>('.includes(body.charAt(skipBlanks(body, end)))) end = -1
+    }
+    if (end < 0) end = Math.max(at + 1, skipRun(RUN, body, at))
+    id += body.slice(at, end)
+    last = body.charAt(end - 1)
+  }
+  report('invalid-message-id', from)
+  const end = skipRun(UNCLOSED_WORD, body, start)
+  return { id: body.slice(start, end), end }
 }
 
 /** An identifier as it may be written, without its brackets. Throws `ERR_HEADER`. One without `@` passes: replies must be able to name it. */

@@ -1,6 +1,6 @@
-import { encodeWords, needsEncoding } from './encoded-word.ts'
+import { encodeWords, needsEncoding, percentEncoded } from './encoded-word.ts'
 import { checkFieldText, FieldWriter, headerError } from './fold.ts'
-import { isTokenCode } from './scan.ts'
+import { skipToken } from './scan.ts'
 
 const MAX_PIECE = 74 // so that a parameter with its name, its quotes and a semicolon fits on a line
 
@@ -10,10 +10,10 @@ const MAX_PIECE = 74 // so that a parameter with its name, its quotes and a semi
  */
 export function formatParameter(name: string, value: string): string[] {
   checkFieldText(name, value)
-  if (name === '' || !isToken(name) || /['%*]/.test(name)) throw headerError(name, 'not the name of a parameter')
+  if (!isPlainToken(name)) throw headerError(name, 'not the name of a parameter')
   const plain = plainParameter(name, value)
   if (plain !== undefined) return [plain]
-  const encoded = Array.from(value, percentEncoded)
+  const encoded = Array.from(value, (character) => (ATTRIBUTE_CHARACTER.test(character) ? character : percentEncoded(character)))
   const whole = `${name}*=UTF-8''${encoded.join('')}`
   if (whole.length <= MAX_PIECE) return [whole]
   const pieces: string[] = []
@@ -39,21 +39,15 @@ export function formatNameParameter(value: string): string {
 
 function plainParameter(name: string, value: string): string | undefined {
   if (needsEncoding(value) || value.includes('\t') || name.length + value.length > MAX_PIECE) return undefined
-  // Python takes a `*` in a token for RFC 2231's.
-  const plain = value !== '' && isToken(value) && !/['%*]/.test(value) ? `${name}=${value}` : `${name}="${value.replace(/["\\]/g, '\\$&')}"`
+  const plain = isPlainToken(value) ? `${name}=${value}` : `${name}="${value.replace(/["\\]/g, '\\$&')}"`
   return plain.length <= MAX_PIECE ? plain : undefined
 }
 
-function isToken(text: string): boolean {
-  for (let at = 0; at < text.length; at++) if (!isTokenCode(text.charCodeAt(at))) return false
-  return true
-}
+/** Python takes a `*` in a token for RFC 2231's; `'` and `%` are its delimiters too. */
+const isPlainToken = (text: string): boolean => text !== '' && skipToken(text, 0) === text.length && !/['%*]/.test(text)
 
-/** RFC 2231 §7: attribute-char as it is. */
-function percentEncoded(character: string): string {
-  if (/^[A-Za-z0-9!#$&+\-.^_`{|}~]$/.test(character)) return character
-  return Buffer.from(character).reduce((text, octet) => `${text}%${octet.toString(16).toUpperCase().padStart(2, '0')}`, '')
-}
+/** What RFC 2231 §7 lets stand as it is. */
+const ATTRIBUTE_CHARACTER = /^[A-Za-z0-9!#$&+\-.^_`{|}~]$/
 
 /** `Name: value; parameter; parameter` without its final CRLF, folded before parameters. */
 export function formatStructured(name: string, value: string, parameters: readonly string[]): string {

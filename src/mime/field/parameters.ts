@@ -1,35 +1,13 @@
 import { decodeText } from '../charset/decode.ts'
 import type { Report } from '../defect.ts'
 import { decodeWords } from './encoded-word.ts'
-import {
-  BACKSLASH,
-  COMMA,
-  decodeOctets,
-  EQUALS,
-  firstOfEach,
-  indexOf8bit,
-  isBlank,
-  isTokenCode,
-  OPEN,
-  QUOTE,
-  SEMICOLON,
-  skipBlanks,
-  skipCfws,
-  skipComment,
-  unescape,
-} from './scan.ts'
+import { BACKSLASH, decodeOctets, EQUALS, firstOfEach, OPEN, QUOTE, SEMICOLON, skipBlanks, skipCfws, skipComment, skipRun, unescape } from './scan.ts'
 
-export { formatNameParameter, formatParameter, formatStructured } from './parameter-format.ts'
+/** Octets as sent, quotes removed. `extended`: with percent signs, and perhaps a charset. */
+type Value = { readonly octets: string; readonly offset: number; readonly extended: boolean }
 
 /** What was given under one name: '' is `name=`, '*' is `name*=`, and a number is `name*0=` or `name*0*=` (RFC 2231). */
 type Forms = Map<string, Value>
-
-/** Octets as sent, quotes removed. */
-interface Value {
-  readonly octets: string
-  readonly offset: number
-  /** With percent signs, and perhaps a charset. */ readonly extended: boolean
-}
 
 /**
  * The parameters of a structured field from `from` on, in order, by name in lower case (RFC 2045 §5.1, RFC 2231), read as leniently as
@@ -39,144 +17,115 @@ interface Value {
 export function parseParameters(body: string, from: number, reportAll: Report, limit: number): Map<string, string> {
   const values = new Map<string, string>()
   const report = firstOfEach(reportAll)
-  const given = readParameters(body, from, report, limit)
-  for (const [name, forms] of given) {
+  for (const [name, forms] of readParameters(body, from, report, limit)) {
     const value = name === 'boundary' ? boundaryValue(forms, report) : decodedValue(forms, report)
     if (value !== undefined) values.set(name, value)
   }
   return values
 }
 
+const NAME = /[^\t\n\r "(,;=]*/y
+const FILE_NAME = /^(?:file)?name(?:$|\*)/i
+
 function readParameters(body: string, from: number, report: Report, limit: number): Map<string, Forms> {
   const given = new Map<string, Forms>()
   let count = 0
-  let at = from
-  for (;;) {
-    at = skipSeparators(body, at)
-    if (at >= body.length) return given
+  for (let at = skipSeparators(body, from); at < body.length; at = skipSeparators(body, at)) {
     const start = at
-    at = skipName(body, at)
+    at = skipRun(NAME, body, start)
     const name = body.slice(start, at)
-    let next = skipCfws(body, at)
-    if (name === '' || body.charCodeAt(next) !== EQUALS) {
+    const equals = skipCfws(body, at)
+    if (name === '' || body.charCodeAt(equals) !== EQUALS) {
       report('parameter-syntax', start)
-      at = name === '' ? at + 1 : next
+      at = name === '' ? at + 1 : equals
       continue
     }
     if (++count > limit) {
       report('parameters-limit', start)
-      return given
+      break
     }
-    next = skipCfws(body, next + 1)
-    const read = readValue(body, next, isFileName(name), report)
-    at = read.end
-    if (read.quoted || read.octets !== '') add(given, name, { octets: read.octets, offset: next, extended: name.endsWith('*') }, start, report)
-    else report('parameter-syntax', start)
+    const offset = skipCfws(body, equals + 1)
+    const { octets, end } = readValue(body, offset, FILE_NAME.test(name), report)
+    at = end
+    if (end === offset) report('parameter-syntax', start)
+    else add(given, name, { octets, offset, extended: name.endsWith('*') }, start, report)
   }
+  return given
 }
 
 /** Blanks, comments, semicolons, and commas where a semicolon was meant. */
 function skipSeparators(body: string, from: number): number {
   let at = skipCfws(body, from)
-  for (let code = body.charCodeAt(at); code === SEMICOLON || code === COMMA; code = body.charCodeAt(at)) at = skipCfws(body, at + 1)
+  while (body[at] === ';' || body[at] === ',') at = skipCfws(body, at + 1)
   return at
 }
 
-function skipName(body: string, from: number): number {
-  let at = from
-  for (; at < body.length; at++) {
-    const code = body.charCodeAt(at)
-    if (code === EQUALS || code === SEMICOLON || code === COMMA || code === OPEN || code === QUOTE || isBlank(code)) break
-  }
-  return at
+function add(given: Map<string, Forms>, attribute: string, value: Value, offset: number, report: Report): void {
+  const star = attribute.indexOf('*')
+  const name = decodeOctets(star < 0 ? attribute : attribute.slice(0, star), report, offset).toLowerCase()
+  const suffix = star < 0 ? ['', ''] : /^\*(?:(0|[1-9]\d{0,8})\*?)?$/.exec(attribute.slice(star))
+  if (name === '' || suffix === null) return report('parameter-syntax', offset)
+  const form = suffix[1] ?? '*'
+  const forms: Forms = given.get(name) ?? new Map()
+  if (forms.has(form)) return report('duplicate-parameter', offset)
+  given.set(name, forms.set(form, value))
 }
-
-const isFileName = (name: string): boolean => /^(?:file)?name(?:$|\*)/i.test(name)
 
 // ── values ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-type ReadValue = { readonly octets: string; readonly end: number; readonly quoted: boolean }
+type ReadValue = { readonly octets: string; readonly end: number }
+
+const VALUE = /[^\t\n\r (,;]*/y
 
 function readValue(body: string, from: number, fileName: boolean, report: Report): ReadValue {
   if (body.charCodeAt(from) === QUOTE) return readQuoted(body, from, fileName, report)
-  let at = from
-  while (at < body.length) {
-    const code = body.charCodeAt(at)
-    if (code === SEMICOLON) break
-    if (code === OPEN || isBlank(code)) {
-      const next = fileName ? continued(body, at) : -1
-      if (next < 0) break
-      at = next
-    } else if (code === COMMA && !fileName && isAttribute(body, skipBlanks(body, at + 1))) break
-    else at++
-  }
-  let end = at
-  while (end > from && isBlank(body.charCodeAt(end - 1))) end--
+  let end = from
+  for (let next = from; next >= 0; next = continued(body, end, fileName)) end = skipRun(VALUE, body, next)
   const octets = body.slice(from, end)
   if (/[\t (]/.test(octets)) report('parameter-syntax', from)
-  return { octets, end: at, quoted: false }
+  return { octets, end }
 }
 
 /** A file name's parenthesis that takes longer to close is no comment: the limit keeps 1,000 of them from being searched to the end each. */
 const MAX_COMMENT = 500
 
-/** A file name without quotes may hold blanks and parentheses: on to what belongs to it, or -1 when the value ends here. */
-function continued(body: string, from: number): number {
+/** Without quotes any value may hold commas, and a file name blanks and parentheses: on to what belongs to it, or -1 when it ends here. */
+function continued(body: string, from: number, fileName: boolean): number {
+  if (body[from] === ',') return !fileName && isAttribute(body, skipBlanks(body, from + 1)) ? -1 : from + 1
+  if (!fileName) return -1
   const at = skipBlanks(body, from)
-  if (body.charCodeAt(at) === OPEN) {
-    const end = skipComment(body, at, Math.min(body.length, at + MAX_COMMENT))
-    if (end < 0) {
-      const semicolon = body.indexOf(';', at)
-      return semicolon < 0 ? body.length : semicolon
-    }
-    const after = skipBlanks(body, end)
-    return after >= body.length || body.charCodeAt(after) === SEMICOLON || isAttribute(body, after) ? -1 : end
-  }
-  if (at >= body.length || body.charCodeAt(at) === SEMICOLON || isAttribute(body, at)) return -1
-  return at
+  if (body.charCodeAt(at) !== OPEN) return endsValue(body, at) ? -1 : at
+  const end = skipComment(body, at, Math.min(body.length, at + MAX_COMMENT))
+  if (end >= 0) return endsValue(body, skipBlanks(body, end)) ? -1 : end
+  const semicolon = body.indexOf(';', at)
+  return semicolon < 0 ? body.length : semicolon
 }
 
-/** Whether `name=` stands here. Looks no further than a name is long, so that a hostile field is not read again and again. */
-function isAttribute(body: string, from: number): boolean {
-  let at = from
-  while (at < from + 80 && isTokenCode(body.charCodeAt(at))) at++
-  if (at === from) return false
-  return body.charCodeAt(skipBlanks(body.slice(at, at + 8), 0) + at) === EQUALS
+const endsValue = (body: string, at: number): boolean => at >= body.length || body.charCodeAt(at) === SEMICOLON || isAttribute(body, at)
+
+/** As long as a name is, and no longer, so that a hostile field is not read again and again. */
+const ATTRIBUTE = /[!#$%&'*+\-.\w^`{|}~]{1,80}[\t\n\r ]{0,8}=/y
+
+/** Whether `name=` stands here. */
+function isAttribute(body: string, at: number): boolean {
+  ATTRIBUTE.lastIndex = at
+  return ATTRIBUTE.test(body)
 }
 
 function readQuoted(body: string, from: number, fileName: boolean, report: Report): ReadValue {
-  let at = from + 1
-  for (; at < body.length; at++) {
+  for (let at = from + 1; at < body.length; at++) {
     const code = body.charCodeAt(at)
     if (code === BACKSLASH) at++
     else if (code === QUOTE) {
-      if (!fileName || closes(body, at + 1)) return { octets: unescape(body.slice(from + 1, at)), end: at + 1, quoted: true }
+      if (!fileName || closes(body, skipBlanks(body, at + 1))) return { octets: unescape(body.slice(from + 1, at)), end: at + 1 }
       report('parameter-syntax', at) // a quote that belongs to the name
     }
   }
   report('parameter-syntax', from)
-  return { octets: unescape(body.slice(from + 1)), end: body.length, quoted: true }
+  return { octets: unescape(body.slice(from + 1)), end: body.length }
 }
 
-function closes(body: string, from: number): boolean {
-  const at = skipBlanks(body, from)
-  const code = body.charCodeAt(at)
-  return at >= body.length || code === SEMICOLON || code === COMMA || code === OPEN || isAttribute(body, at)
-}
-
-// ── names ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-function add(given: Map<string, Forms>, attribute: string, value: Value, offset: number, report: Report): void {
-  const star = attribute.indexOf('*')
-  const base = star < 0 ? attribute : attribute.slice(0, star)
-  const name = indexOf8bit(base) < 0 ? base.toLowerCase() : decodeOctets(base, report, offset)
-  const suffix = star < 0 ? undefined : /^\*(?:(0|[1-9]\d{0,8})\*?)?$/.exec(attribute.slice(star))
-  if (name === '' || suffix === null) return report('parameter-syntax', offset)
-  const form = suffix === undefined ? '' : (suffix[1] ?? '*')
-  const forms: Forms = given.get(name) ?? new Map()
-  if (forms.has(form)) return report('duplicate-parameter', offset)
-  given.set(name, forms.set(form, value))
-}
+const closes = (body: string, at: number): boolean => body[at] === ',' || body.charCodeAt(at) === OPEN || endsValue(body, at)
 
 // ── decoding ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -210,8 +159,7 @@ function richForm(forms: Forms, report: Report): Value | undefined {
   const pieces: Value[] = []
   for (let piece = forms.get('0'); piece !== undefined; piece = forms.get(String(pieces.length))) pieces.push(piece)
   const [first] = pieces
-  const count = forms.size - (forms.has('') ? 1 : 0)
-  if (pieces.length < count) report('parameter-gap', first?.offset ?? 0)
+  if (pieces.length < forms.size - (forms.has('') ? 1 : 0)) report('parameter-gap', first?.offset ?? 0)
   if (first === undefined) return undefined
   if (!pieces.some((piece) => piece.extended)) return { ...first, octets: pieces.map((piece) => piece.octets).join('') }
   const octets = pieces.map((piece) => (piece.extended ? piece.octets : piece.octets.replaceAll('%', '%25')))
@@ -223,18 +171,17 @@ function extendedValue(value: Value, report: Report): { value: string; sound: bo
   const { octets, offset } = value
   const first = octets.indexOf("'")
   const second = first < 0 ? -1 : octets.indexOf("'", first + 1)
-  if (second < 0) {
-    report('parameter-encoding', offset)
-    return { value: plainValue(value, report), sound: false }
-  }
-  let sound = true
+  let sound = second >= 0
   const bad = (): void => {
     sound = false
     report('parameter-encoding', offset)
   }
+  if (!sound) {
+    bad()
+    return { value: plainValue(value, report), sound }
+  }
   const decoded = Buffer.from(percentDecoded(octets.slice(second + 1), bad), 'latin1')
-  const charset = first === 0 ? null : octets.slice(0, first)
-  const text = decodeText(decoded, charset, (code) => {
+  const text = decodeText(decoded, first === 0 ? null : octets.slice(0, first), (code) => {
     if (code === 'invalid-charset-octets') sound = false
     report(code, offset)
   })
@@ -243,21 +190,16 @@ function extendedValue(value: Value, report: Report): { value: string; sound: bo
 
 /** `%` and two digits are an octet; any other `%` is itself. */
 function percentDecoded(text: string, bad: () => void): string {
-  if (!text.includes('%')) return text
-  let broken = false
-  const decoded = text.replace(/%([0-9A-Fa-f]{2})?/g, (match, digits: string | undefined) => {
+  return text.replace(/%([0-9A-Fa-f]{2})?/g, (match, digits: string | undefined) => {
     if (digits !== undefined) return String.fromCharCode(Number.parseInt(digits, 16))
-    broken = true
+    bad()
     return match
   })
-  if (broken) bad()
-  return decoded
 }
 
 function plainValue({ octets, offset }: Value, report: Report): string {
-  if (!octets.includes('=?')) return withoutLineBreaks(decodeOctets(octets, report, offset), offset, report)
-  const text = decodeWords(octets, report, offset)
-  if (text !== octets) report('encoded-word-in-parameter', offset)
+  const text = octets.includes('=?') ? decodeWords(octets, report, offset) : decodeOctets(octets, report, offset)
+  if (text !== octets && octets.includes('=?')) report('encoded-word-in-parameter', offset)
   return withoutLineBreaks(text, offset, report)
 }
 

@@ -12,7 +12,21 @@ test.each<[body: string, ids: string[], valid?: boolean]>([
   ['<>', []],
   ['', []],
   ['a@b', ['a@b'], false],
-  ['a@b, c', ['a@b', 'c'], false],
+  ['a@b, c@d', ['a@b', 'c@d'], false],
+  ['only-word', ['only-word'], false],
+  ['Your message of "Tue, 1 Jul"', [], false],
+  ['(a comment)', []],
+  // RFC 5322 §4.5.4: comments and blanks between the pieces of an identifier, phrases and comments between identifiers
+  ['<1234   @   local(blah)  .machine .example>', ['1234@local.machine.example']],
+  ['(c)<(c) a.b (c (d)) @ (c) x (c) > (c)', ['a.b@x']],
+  ['<a(1)b@x>', ['a(1)b@x']],
+  ['<a(b@x>', ['a(b@x']],
+  ['<"a > b"@x> <"a\\" b".c@d>', ['"a > b"@x', '"a\\" b".c@d']],
+  ['<a"b@x> <c"d@x>', ['a"b@x', 'c"d@x']],
+  ['<"a@x> <"b@x>', ['"a@x', '"b@x']],
+  ['<a@[192.0.2.1]> <b@[IPv6:2001:db8::1]>', ['a@[192.0.2.1]', 'b@[IPv6:2001:db8::1]']],
+  ['"Joe <joe@x>" <a@b>, (not <c@d>) <e@f>', ['a@b', 'e@f']],
+  ['5" <a@b> (c <d@e>', ['a@b', 'd@e']],
   ['<a@b <c@d>', ['a@b', 'c@d'], false],
   ['< a@b c', ['a@b'], false],
 ])('reads %j', (body, ids, valid = true) => {
@@ -26,6 +40,13 @@ test.each<[string, (count: number) => string]>([
   ['brackets', (count) => '<'.repeat(10 * count)],
   ['blanks', (count) => `<${' '.repeat(10 * count)}`],
   ['words', (count) => 'a '.repeat(10 * count)],
+  ['parentheses', (count) => '('.repeat(10 * count)],
+  ['parentheses in brackets', (count) => `<${'('.repeat(10 * count)}>`],
+  ['brackets with parentheses', (count) => '<('.repeat(10 * count)],
+  ['comments in brackets', (count) => `<${'()'.repeat(10 * count)}`],
+  ['quotes', (count) => '"'.repeat(10 * count)],
+  ['quotes in brackets', (count) => '<"'.repeat(10 * count)],
+  ['escaped quotes in brackets', (count) => `<${'".\\'.repeat(10 * count)}`],
 ])('reads %s in linear time (M30)', (_what, make) => {
   expect(growth((body) => parseMessageIds(body, ignore), make, 20_000)).toSatisfy(isLinear)
 })

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseMediaType } from '../../../../src/mime/field/media-type.ts'
-import { formatNameParameter, formatParameter, formatStructured, parseParameters } from '../../../../src/mime/field/parameters.ts'
+import { formatNameParameter, formatParameter, formatStructured } from '../../../../src/mime/field/parameter-format.ts'
+import { parseParameters } from '../../../../src/mime/field/parameters.ts'
 import { growth, isLinear } from '../../../support/linear.ts'
 import { ignore, octets, reports, unfold } from '../../../support/reports.ts'
 
@@ -58,8 +59,18 @@ test.each<[about: string, body: string, values: Record<string, string>, codes?: 
     'encoded-words without quotes',
     'name==?utf-8?B?w6E=?= =?utf-8?Q?=C3=A9?=.gif',
     { name: 'áé.gif' },
-    ['parameter-syntax', 'encoded-word-in-parameter'],
+    ['parameter-syntax', 'invalid-encoded-word', 'encoded-word-in-parameter'],
   ],
+  ['encoded-words of two charsets in one name (55)', 'f="=?utf-8?Q?=C3=A1?= =?iso-8859-1?B?6Q==?="', { f: 'áé' }, ['encoded-word-in-parameter']],
+  [
+    'shift states cut by encoded-words (67)',
+    'f="=?iso-2022-jp?B?GyRCRnw=?= =?ISO-2022-JP?B?S1w4bBsoQg==?="',
+    { f: '日本語' },
+    ['encoded-word-in-parameter'],
+  ],
+  ['a charset that is only half decoded (58)', 'charset=3D"utf-8"; x=y', { charset: '3D"utf-8"', x: 'y' }],
+  ['a comma inside a value', 'x=a,b, c=d; filename=a,b=c.txt', { x: 'a,b', c: 'd', filename: 'a,b=c.txt' }],
+  ['a comma at the end', 'x=a, ; filename=b,', { x: 'a,', filename: 'b,' }],
   ['quotes inside a file name', 'filename="my "best" file.pdf"; x=y', { filename: 'my "best" file.pdf', x: 'y' }, ['parameter-syntax']],
   ['a Windows path that nobody escaped, as everybody does', 'filename="C:\\dir\\x.txt"', { filename: 'C:dirx.txt' }],
   ['a Windows path', 'filename="C:\\\\dir\\\\x.txt"', { filename: 'C:\\dir\\x.txt' }],
