@@ -134,7 +134,7 @@ function hyphenLine(octets: Buffer, from: number): number {
 }
 
 /** Where the line end before the line at `line` begins, if it is not before `start`: it belongs to the delimiter (RFC 2046 §5.1.1). */
-function lineEndBefore(octets: Buffer, start: number, line: number): number {
+export function lineEndBefore(octets: Buffer, start: number, line: number): number {
   if (line === start || octets[line - 1] !== LF) return line
   return line - 1 > start && octets[line - 2] === CR ? line - 2 : line - 1
 }

@@ -33,6 +33,9 @@ export interface Described {
 export interface Entity extends Described {
   /** Of a multipart; of an enclosed message its one root. */ readonly parts: readonly Entity[]
   /** All octets of the entity, header section included; a view. */ readonly raw: Buffer
+  /** Of a multipart: what stands before its first part, all of its body when it has none, and what stands after its last; views (RFC 2046 §5.1.1). */
+  readonly preamble: Buffer
+  readonly epilogue: Buffer
   /** Octets after the transfer encoding. Decoded anew by every call, and owned by the caller. */
   content(): Buffer
   /** Characters after the charset. */
@@ -74,6 +77,9 @@ export class Description implements Described {
   readonly bodyStart: number
   /** Where the body ends; known when the entity is closed. */
   end = 0
+  /** Of a multipart: where its first delimiter begins, and where the line after its close delimiter does; -1 without one. */
+  firstDelimiter = -1
+  afterClose = -1
   kind: Kind = 'leaf'
   /** Content-Type as structure sees it, whatever the encoding. */ readonly mediaType: MediaType
   readonly isMultipart: boolean
@@ -97,7 +103,7 @@ export class Description implements Described {
     this.start = facts.start
     this.bodyStart = facts.bodyStart
     this.header = new HeaderSection(facts.octets, facts.start, facts.marks, this.report)
-    const given = this.header.read('content-type', (body, report) => parseMediaType(body, report, log.options.limits.parameters))
+    const given = this.header.readFirst('content-type', (body, report) => parseMediaType(body, report, log.options.limits.parameters))
     this.mediaType = given?.valid === true ? given : { type: this.#defaultType, parameters: given?.parameters ?? NO_PARAMETERS, valid: false }
     this.isMultipart = this.mediaType.type.startsWith('multipart/')
   }
@@ -166,7 +172,7 @@ export class Description implements Described {
 
   get encoding(): string {
     if (this.#encoding !== undefined) return this.#encoding
-    this.#encoding = this.header.read('content-transfer-encoding', parseTransferEncoding) ?? '7bit'
+    this.#encoding = this.header.readFirst('content-transfer-encoding', parseTransferEncoding) ?? '7bit'
     // A multipart's parts are encoded, never itself (RFC 2045 §6.4).
     if (this.isMultipart && !IDENTITY.has(this.#encoding)) this.report('encoded-multipart', this.#offsetOf('content-transfer-encoding'))
     return this.#encoding
@@ -179,7 +185,7 @@ export class Description implements Described {
   get #contentDisposition(): Disposition {
     const { parameters } = this.#log.options.limits
     return (this.#disposition ??=
-      this.header.read('content-disposition', (body, report) => parseDisposition(body, report, parameters)) ?? NO_DISPOSITION)
+      this.header.readFirst('content-disposition', (body, report) => parseDisposition(body, report, parameters)) ?? NO_DISPOSITION)
   }
 
   get fileName(): string | null {

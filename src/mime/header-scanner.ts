@@ -113,7 +113,7 @@ export class HeaderScanner {
     const nameEnd = this.#marks[this.#typeAt + 1] ?? 0
     const end = this.#marks[this.#typeAt + 2]
     const field = octets.subarray(from + start, end === undefined ? line : from + end)
-    const type = new HeaderSection(field, 0, [0, nameEnd - start], ignore).read(CONTENT_TYPE, parseMediaType)
+    const type = new HeaderSection(field, 0, [0, nameEnd - start], ignore).readFirst(CONTENT_TYPE, parseMediaType)
     const found = type?.type.startsWith('multipart/') === true ? boundaryOf(type.parameters) : null
     if (found !== null) this.#own.open(found)
     return this.#own

@@ -17,6 +17,10 @@ export interface Header {
   addresses(name: string): readonly (Mailbox | Group)[]
   /** The first field of that name as a moment, or `null` when it is absent or cannot be read. @default 'Date' */
   date(name?: string): Date | null
+  /** The identifiers in the first field of that name, without angle brackets: References, In-Reply-To, Message-ID. */
+  messageIds(name: string): readonly string[]
+  /** Every field of that name, read by a parser of structured fields: `header.read('Received', parseReceived)`. */
+  read<T>(name: string, parse: FieldParser<T>): readonly T[]
 }
 
 export interface Field {
@@ -25,6 +29,9 @@ export interface Field {
   /** All octets of the field, its line ends included. */ readonly raw: Buffer
   /** Of the first octet, from the start of the message (inside a decoded enclosed message: from its own start). */ readonly offset: number
 }
+
+/** Reads the unfolded body of a field; `report` takes what is wrong with it. */
+export type FieldParser<T> = (body: string, report: Report) => T
 
 /** Marks come in pairs: where a field begins in its section, and where its name ends; -1 for a line that is no field. */
 export type Marks = readonly number[]
@@ -85,7 +92,7 @@ class SectionField implements Field {
   }
 
   /** Hands the unfolded body to a parser; what it reports is put at its place in the message. */
-  read<T>(parse: (body: string, report: Report) => T, report: Report = this.#section.report): T {
+  read<T>(parse: FieldParser<T>, report: Report = this.#section.report): T {
     const { text } = this.#section
     let start = this.#start
     let end = this.#end
@@ -156,8 +163,12 @@ export class HeaderSection implements Header {
   }
 
   values(name: string): readonly string[] {
+    return this.#all(name).map((field) => field.value)
+  }
+
+  #all(name: string): readonly SectionField[] {
     const key = name.toLowerCase()
-    return this.fields.filter((field) => field.isNamed(key)).map((field) => field.value)
+    return this.fields.filter((field) => field.isNamed(key))
   }
 
   addresses(name: string): readonly (Mailbox | Group)[] {
@@ -168,8 +179,12 @@ export class HeaderSection implements Header {
     return this.first(name)?.read(parseDate) ?? null
   }
 
-  /** What the first field of that name says, read by `parse`. */
-  read<T>(name: string, parse: (body: string, report: Report) => T, report?: Report): T | undefined {
+  read<T>(name: string, parse: FieldParser<T>): readonly T[] {
+    return this.#all(name).map((field) => field.read(parse))
+  }
+
+  /** What the first field of that name says. */
+  readFirst<T>(name: string, parse: FieldParser<T>, report?: Report): T | undefined {
     return this.first(name)?.read(parse, report)
   }
 

@@ -56,6 +56,15 @@ class ParsedEntity extends Description implements Entity {
     return this.#source.subarray(this.bodyStart, this.end)
   }
 
+  get preamble(): Buffer {
+    if (!this.isMultipart) return EMPTY
+    return this.firstDelimiter < 0 ? this.#body : this.#source.subarray(this.bodyStart, Math.max(this.firstDelimiter, this.bodyStart))
+  }
+
+  get epilogue(): Buffer {
+    return this.afterClose < 0 ? EMPTY : this.#source.subarray(this.afterClose, this.end)
+  }
+
   content(): Buffer {
     const content = this.#decoded()
     return content ?? Buffer.from(this.#body)
@@ -95,7 +104,7 @@ class ParsedEntity extends Description implements Entity {
   #isDoubtful(): boolean {
     this.readAll()
     if (this.defects.some(({ code }) => isAmbiguous(code))) return true
-    const encoding = this.header.read('content-transfer-encoding', (body) => body.toLowerCase()) ?? ''
+    const encoding = this.header.readFirst('content-transfer-encoding', (body) => body.toLowerCase()) ?? ''
     if (!PLAIN_ENCODINGS.has(encoding) || this.#filenamesDiffer) return true
     return this.isMultipart ? this.#isBoundaryDoubtful() : this.#holdsDelimiter()
   }
@@ -116,7 +125,7 @@ class ParsedEntity extends Description implements Entity {
   #isBoundaryDoubtful(): boolean {
     const own = this.kind === 'multipart' ? boundaryOf(this.parameters)?.boundary : undefined
     if (own !== undefined && this.#boundariesAround().some((other) => other !== own && (other.startsWith(own) || own.startsWith(other)))) return true
-    const body = this.header.read('content-type', (field) => field) ?? ''
+    const body = this.header.readFirst('content-type', (field) => field) ?? ''
     const at = body.toLowerCase().indexOf('boundary=')
     if (at === -1) return false
     const value = body.slice(at + 'boundary='.length)

@@ -1,5 +1,5 @@
 import { EMPTY } from '../bytes.ts'
-import { boundaryOf, MAX_BOUNDARY_OCTETS, OpenBoundaries, type Bounded, type Found } from './boundary.ts'
+import { boundaryOf, lineEndBefore, MAX_BOUNDARY_OCTETS, OpenBoundaries, type Bounded, type Found } from './boundary.ts'
 import { MAX_DEFECTS, type DefectLog, type Description, type EntityFacts } from './entity.ts'
 import { EncodedMessage, MAX_ENCODED_LEVELS } from './encoded-message.ts'
 import { isBlank } from './field/scan.ts'
@@ -22,6 +22,8 @@ export type Token<E> =
 interface Level<E> extends Bounded {
   readonly entity: E
   parts: number
+  /** Where its close delimiter ends, but for the line end. */
+  closed: number
   /** How far it was read: to its first delimiter, its close delimiter, content after that. */
   seen: 'nothing' | 'delimiter' | 'close' | 'content after close'
 }
@@ -220,7 +222,7 @@ export class MimeTokenizer<E extends Description> {
 
   /** What comes next is in `entity`. */
   #enter(entity: E, boundary: string): Level<E> {
-    const level: Level<E> = { entity, boundary, parts: 0, seen: 'nothing' }
+    const level: Level<E> = { entity, boundary, parts: 0, closed: 0, seen: 'nothing' }
     this.#stack.push(level)
     this.#leaf = undefined
     return level
@@ -293,6 +295,11 @@ export class MimeTokenizer<E extends Description> {
     const { octets, at } = this.#input
     this.#closeInside(level, this.#input.offset(at), this.#input.offset(line))
     if (level.parts === 0) this.#emit({ type: 'preamble', octets: octets.subarray(at, next), delimiter: true })
+    if (level.seen === 'nothing') level.entity.firstDelimiter = this.#input.offset(at)
+    if (close) {
+      level.entity.afterClose = this.#input.offset(next)
+      level.closed = this.#input.offset(lineEndBefore(octets, line, next))
+    }
     level.seen = close ? 'close' : 'delimiter'
     this.#input.at = next
     this.#atLineStart = true
@@ -307,7 +314,11 @@ export class MimeTokenizer<E extends Description> {
       this.#close(this.#leaf, end)
       this.#leaf = undefined
     }
-    for (let inner = this.#innermost; inner !== undefined && inner !== level; inner = this.#innermost) {
+    // The line end before a delimiter is part of it (RFC 2046 §5.1.1), also one behind a close delimiter.
+    const last = this.#innermost
+    const isRightBehind = level !== undefined && last !== undefined && last.parts > 0 && last.entity.afterClose === end && end === at
+    const innerEnd = isRightBehind && last !== level ? last.closed : end
+    for (let inner = last; inner !== undefined && inner !== level; inner = this.#innermost) {
       const { entity } = inner
       if (entity.kind === 'multipart') {
         this.#boundaries.close(inner)
@@ -315,7 +326,7 @@ export class MimeTokenizer<E extends Description> {
         if (inner.seen === 'delimiter' && !this.#rest) entity.report(level === undefined ? 'missing-close-boundary' : 'implicit-close', at)
       }
       this.#stack.pop()
-      this.#close(entity, end)
+      this.#close(entity, innerEnd)
     }
   }
 

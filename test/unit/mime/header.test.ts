@@ -80,3 +80,10 @@ test('a defect in every octet of a folded field costs no more than one', () => {
   expect(root.ambiguous).toBe(false)
   expect(root.defects.filter(({ code }) => code === 'invalid-message-id').length).toBeGreaterThan(1)
 })
+
+test('reads structured fields by a parser, every one of the name', () => {
+  const { header } = parseMessage(Buffer.from('Received: one\r\nReferences: <a@x> (c)\r\n <b@y>\r\nreceived: two\r\n\r\n'))
+  expect(header.read('Received', (body) => body)).toEqual(['one', 'two'])
+  expect(header.read('X-None', (body) => body)).toEqual([])
+  expect(header.messageIds('References')).toEqual(['a@x', 'b@y'])
+})

@@ -292,3 +292,21 @@ test('defects do not depend on what is asked for first', () => {
   const offsets = one.defects.map(({ offset }) => offset)
   expect(offsets).toEqual(offsets.toSorted((a, b) => a - b))
 })
+
+test('preamble and epilogue are reachable; the line end before a delimiter belongs to it, also behind a close delimiter', () => {
+  const inner = ['Content-Type: multipart/mixed; boundary=i', '', '--i', '', 'x', '--i--']
+  for (const [before, after, preamble, epilogue, end] of [
+    [['first'], ['last'], 'first', 'last', '--i--'],
+    [['', ''], [''], '\r\n', '', '--i--'],
+    [[], [], '', '', '--i--'],
+  ] as const) {
+    const root = parseMessage(message('Content-Type: multipart/mixed; boundary=o', '', ...before, '--o', ...inner, '--o--', ...after))
+    expect([root.preamble.toString(), root.epilogue.toString()]).toEqual([preamble, epilogue])
+    expect(root.parts[0]?.raw.toString().endsWith(end)).toBe(true)
+    expect(root.parts[0]?.parts[0]?.preamble.length).toBe(0)
+  }
+  const empty = parseMessage(message('Content-Type: multipart/mixed; boundary=o', '', '--o', ...inner, '', '--o--'))
+  expect(empty.parts[0]?.raw.toString().endsWith('--i--\r\n')).toBe(true)
+  const never = parseMessage(message('Content-Type: multipart/mixed; boundary=o', '', 'all of it'))
+  expect([never.preamble.toString(), never.epilogue.toString()]).toEqual(['all of it', ''])
+})
