@@ -139,11 +139,12 @@ test('line ends are those of the message', () => {
   )
 })
 
+const refused = (code: string, run: () => unknown): void => expect(run).toThrow(expect.objectContaining({ code }))
+
 test('refuses what would give another structure', () => {
   const message = parseMessage(MESSAGE)
   const other = parseMessage(Buffer.from('\r\nx'))
   const single = parseMessage(Buffer.from('Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n'))
-  const refused = (code: string, run: () => unknown): void => expect(run).toThrow(expect.objectContaining({ code }))
   refused('ERR_CONTENT', () => editMessage(single, [{ remove: at(single, 0) }]))
   refused('ERR_CONTENT', () => editMessage(message, [{ remove: message }]))
   refused('ERR_CONTENT', () => editMessage(message, [{ replace: at(message, 1, 0), by: Buffer.from('\r\n--o\r\n\r\nx') }]))
