@@ -28,15 +28,15 @@ export interface MboxMessage {
 export async function* readMbox(source: AsyncIterable<Uint8Array>, options: MboxOptions = {}): AsyncGenerator<MboxMessage, void, undefined> {
   const splitter = new MboxSplitter(options)
   const chunks = source[Symbol.asyncIterator]()
+  let tokens: Token[] = []
   let ended = false
   const next = async (): Promise<Token | undefined> => {
-    for (;;) {
-      const token = splitter.next()
-      if (token !== undefined || ended) return token
+    while (tokens.length === 0 && !ended) {
       const { done, value } = await chunks.next()
       ended = done === true
-      splitter.push(done === true ? EMPTY : asBuffer(value), ended)
+      tokens = splitter.push(done === true ? EMPTY : asBuffer(value), ended).toReversed()
     }
+    return tokens.pop()
   }
   /** Whose octets may be read, and what the one who reads them waits for. */
   let current: object | undefined
@@ -81,140 +81,83 @@ export async function* readMbox(source: AsyncIterable<Uint8Array>, options: Mbox
 /** Between a `message` and the next lie its octets. */
 type Token = { readonly type: 'message'; readonly fromLine: string; readonly offset: number } | { readonly type: 'content'; readonly octets: Buffer }
 
-/** What a line is; `more`: its end must come first. */
-type Line = 'from' | 'quoted' | 'blank' | 'length' | 'text' | 'more'
-
-const FROM = Buffer.from('From ')
 const LENGTH = /^content-length[ \t]*:[ \t]*(\d{1,15})[ \t]*$/i
 const MAX_LINE = 1000 // a longer line is no From_ line
 const GREATER = 0x3e
-const LETTER_C = 0x63
 
 class MboxSplitter {
-  readonly #quoting: 'mboxrd' | 'mboxo' | 'none'
+  readonly #isQuoted: (marks: number) => boolean
   readonly #trustsLength: boolean
-  #octets: Buffer = EMPTY
-  #final = false
-  /** Offset of the first octet that is held, how much of it was handed on, and how much was looked at. */ #offset = 0
-  #from = 0
-  #at = 0
-  /** Where an empty line begins that is the last seen, and may belong to the From_ line after it. */ #blank = -1
-  #inLine = false
-  #state: 'nothing' | 'header' | 'body' = 'nothing'
+  /** What must be seen again, with more behind it: a line, or an empty one that may belong to the From_ line after it. */ #held: Buffer = EMPTY
+  #offset = 0
+  #state: 'before' | 'header' | 'body' = 'before'
+  /** In a line that needs no look. */ #inLine = false
   /** Octets of the body that need no look, as its header section says. */ #length = 0
-  #message: Token | undefined
 
   constructor({ quoting = 'mboxrd', contentLength = false }: MboxOptions) {
     if (quoting !== 'mboxrd' && quoting !== 'mboxo' && quoting !== 'none') throw wrongOption("quoting must be 'mboxrd', 'mboxo' or 'none'")
     if (typeof contentLength !== 'boolean') throw wrongOption('contentLength must be true or false')
-    this.#quoting = quoting
+    this.#isQuoted = (marks) => (quoting === 'mboxrd' ? marks > 0 : quoting === 'mboxo' && marks === 1)
     this.#trustsLength = contentLength
   }
 
-  push(chunk: Buffer, final: boolean): void {
-    this.#octets = this.#octets.length === 0 ? chunk : Buffer.concat([this.#octets, chunk])
-    this.#final = final
-  }
-
-  next(): Token | undefined {
-    const message = this.#message
-    this.#message = undefined
-    if (message !== undefined) return message
-    for (;;) {
-      const line = this.#skip() ? this.#lineAt(this.#at) : 'more'
-      if (line === 'more') {
-        const content = this.#content(this.#blank >= 0 ? this.#blank : this.#at)
-        if (content === undefined) this.#keep()
-        return content
+  push(chunk: Buffer, final: boolean): Token[] {
+    const octets = Buffer.concat([this.#held, chunk])
+    const tokens: Token[] = []
+    let passed = 0
+    const pass = (end: number): void => {
+      if (end > passed && this.#state !== 'before') tokens.push({ type: 'content', octets: octets.subarray(passed, end) })
+      passed = Math.max(passed, end)
+    }
+    const begin = (at: number, fromLine: string): void => {
+      tokens.push({ type: 'message', fromLine, offset: this.#offset + at })
+      this.#state = 'header'
+      this.#length = 0
+    }
+    let blank = -1
+    let at = 0
+    while (at < octets.length) {
+      if (this.#state === 'body' && this.#length > 0) {
+        const skipped = Math.min(this.#length, octets.length - at)
+        this.#length -= skipped
+        at += skipped
+        this.#inLine = octets[at - 1] !== LF
+        continue
       }
-      const start = this.#at
-      const end = this.#octets.indexOf(LF, start)
-      if (line === 'text' || line === 'quoted') this.#inLine = true
-      else this.#at = end < 0 ? this.#octets.length : end + 1
-      const contentEnd = this.#blank >= 0 ? this.#blank : start
-      this.#blank = line === 'blank' && this.#state === 'body' ? start : -1
-      if (line === 'from') {
-        const fromLine = this.#octets.toString('latin1', start, this.#at).trimEnd()
-        const begin: Token = { type: 'message', fromLine, offset: this.#offset + start }
-        const content = this.#content(contentEnd)
-        this.#from = this.#at
-        this.#state = 'header'
-        this.#length = 0
-        if (content === undefined) return begin
-        this.#message = begin
-        return content
-      }
-      if (this.#state === 'nothing') {
-        if (line === 'blank') this.#from = this.#at
-        else {
-          this.#state = 'header'
-          return { type: 'message', fromLine: '', offset: this.#offset + start }
+      const lineEnd = octets.indexOf(LF, at)
+      const next = lineEnd < 0 ? octets.length : lineEnd + 1
+      if (!this.#inLine) {
+        if (lineEnd < 0 && !final && next - at <= MAX_LINE) break
+        const wasBlank = blank
+        blank = -1
+        const line = octets.toString('latin1', at, Math.min(next, at + MAX_LINE)).trimEnd()
+        const marks = octets[at] === GREATER ? line.length - line.replace(/^>+/, '').length : 0
+        if (octets[at] === LF || (octets[at] === CR && lineEnd === at + 1)) {
+          if (this.#state === 'body') blank = at
+          else if (this.#state === 'header') this.#state = 'body'
+          else passed = next
+        } else if (line.startsWith('From ') && (this.#offset + at === 0 || isDated(line))) {
+          pass(wasBlank < 0 ? at : wasBlank)
+          passed = next
+          begin(at, line)
+        } else if (this.#state === 'before') begin(at, '')
+        else if (this.#state === 'header') this.#length = this.#trustsLength ? Number(LENGTH.exec(line)?.[1] ?? this.#length) : 0
+        else if (this.#isQuoted(marks) && line.startsWith('From ', marks)) {
+          pass(at)
+          passed = at + 1
         }
       }
-      if (line === 'length') this.#length = Number(LENGTH.exec(this.#octets.toString('latin1', start, this.#at).trimEnd())?.[1] ?? 0)
-      else if (line === 'blank' && this.#state === 'header') this.#state = 'body'
-      else if (line === 'quoted') {
-        const content = this.#content(start)
-        this.#from = start + 1
-        if (content !== undefined) return content
-      }
+      this.#inLine = lineEnd < 0
+      at = next
     }
-  }
-
-  /** To the next line that is to be looked at; `false`: it has not come. */
-  #skip(): boolean {
-    if (this.#state === 'body' && this.#length > 0) {
-      const octets = Math.min(this.#length, this.#octets.length - this.#at)
-      this.#length -= octets
-      this.#at += octets
-      if (octets > 0) this.#inLine = this.#octets[this.#at - 1] !== LF
-    }
-    if (this.#inLine) {
-      const end = this.#octets.indexOf(LF, this.#at)
-      this.#inLine = end < 0
-      this.#at = end < 0 ? this.#octets.length : end + 1
-    }
-    return this.#at < this.#octets.length
-  }
-
-  #lineAt(start: number): Line {
-    const octets = this.#octets
-    const first = octets[start]
-    if (first === LF) return 'blank'
-    const isShort = octets.length - start < MAX_LINE && !this.#final
-    if (first === CR) return octets[start + 1] === LF ? 'blank' : start + 1 === octets.length && isShort ? 'more' : 'text'
-    const isLength = this.#state === 'header' && this.#trustsLength && first !== undefined && (first | 0x20) === LETTER_C
-    let word = start
-    while (octets[word] === GREATER && word - start < MAX_LINE) word++
-    const begin = octets.subarray(word, word + FROM.length)
-    if (!isLength && !begin.equals(FROM.subarray(0, begin.length))) return 'text'
-    const end = octets.indexOf(LF, word)
-    if (end < 0 && isShort) return 'more'
-    if (begin.length < FROM.length) return 'text'
-    const text = octets.toString('latin1', start, Math.min(end < 0 ? octets.length : end, start + MAX_LINE)).trimEnd()
-    if (isLength) return LENGTH.test(text) ? 'length' : 'text'
-    if (word === start) return this.#offset + start === 0 || (/\d\d:\d\d/.test(text) && /\d{4}/.test(text)) ? 'from' : 'text'
-    const isQuoted = this.#state === 'body' && (this.#quoting === 'mboxrd' || (this.#quoting === 'mboxo' && word - start === 1))
-    return isQuoted ? 'quoted' : 'text'
-  }
-
-  /** A copy of what must be seen again: the chunk is not valid any more when the next one comes. */
-  #keep(): void {
-    const from = this.#from
-    this.#octets = Buffer.from(this.#octets.subarray(from))
-    this.#offset += from
-    this.#at -= from
-    if (this.#blank >= 0) this.#blank -= from
-    this.#from = 0
-  }
-
-  /** What was not handed on of the octets up to `end`. */
-  #content(end: number): Token | undefined {
-    const octets = this.#octets.subarray(this.#from, end)
-    // At the very end the empty line is the one that ends every message.
-    this.#from = Math.max(this.#from, this.#final && this.#at === this.#octets.length ? this.#at : end)
-    return octets.length > 0 && this.#state !== 'nothing' ? { type: 'content', octets } : undefined
+    const held = blank < 0 ? at : blank
+    pass(held)
+    this.#held = octets.subarray(held)
+    this.#offset += held
+    return tokens
   }
 }
+
+const isDated = (line: string): boolean => /\d\d:\d\d/.test(line) && /\d{4}/.test(line)
 
 const wrongOption = (message: string): MailError => new MailError('ERR_OPTION', `the option ${message}`, { phase: 'options' })

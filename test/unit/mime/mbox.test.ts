@@ -29,6 +29,7 @@ const line = (from: string): string => from.trimEnd()
 test.each<[string, string, string[], MboxOptions?]>([
   ['nothing', '', []],
   ['empty lines only', '\n\r\n\n', []],
+  ['blanks before the next', `${FROM}A: b\n\nx\n \n${FROM}\n\r`, [`0 ${line(FROM)}|A: b\n\nx\n \n`, `${FROM.length + 10} ${line(FROM)}|\n\r`]],
   ['one message', `${FROM}A: b\n\nx\n\n`, [`0 ${line(FROM)}|A: b\n\nx\n`]],
   [
     'two, one without an empty line behind it',
