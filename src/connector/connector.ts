@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { resolve } from 'node:path'
 import { MailError } from '../errors.ts'
 import { Pop3Client } from '../pop3/index.ts'
@@ -21,7 +22,7 @@ import type { Mailbox } from './mailbox.ts'
 import { checkGetOperation, checkSendOperation, type CheckedGet, type GetOperation, type OutgoingDocument, type SendOperation } from './operation.ts'
 import { Outbox, type OutgoingConnection, type SendReceipt } from './outbox.ts'
 import { Spool } from './spool.ts'
-import { Stop } from './stop.ts'
+import { onAbort, Stop } from './stop.ts'
 
 export interface ConnectorOptions {
   /** The mailbox that `get` reads (POP3). */ readonly inbound?: ServerOptions | undefined
@@ -88,6 +89,7 @@ export class MailConnector implements AsyncDisposable {
     if (logger !== undefined) checkLogger(logger)
     this.#stateDirectory = stateDirectory === undefined ? undefined : resolve(stateDirectory)
     this.#memory = state === 'memory' ? new Ledger() : undefined
+    setMaxListeners(0, this.#ending.signal) // one for each call under way
     this.#concurrency = concurrency
     this.#logger = logger
     this.#ground = {
@@ -167,41 +169,29 @@ export class MailConnector implements AsyncDisposable {
     handler: (document: MailDocument) => unknown,
     signal: AbortSignal,
   ): Promise<GetReport> {
-    const { files, today } = this.#ground
+    const { files, today, pop3 } = this.#ground
     const { host, port, auth, timeouts } = inbound.checked
     const mailbox: Mailbox = { host, port, user: auth?.user ?? '' }
     const logger = this.#log.child(safeFields({ mailbox: `${host}:${port}`, user: mailbox.user }))
+    const folder = this.#stateDirectory
     // What cannot be written is found out before anything is asked of a server.
-    if (this.#stateDirectory !== undefined) await files.makeFolder(this.#stateDirectory)
-    const lock = await lockMailbox(this.#stateDirectory, mailbox)
+    if (folder !== undefined) await files.makeFolder(folder)
+    await using _lock = await lockMailbox(folder, mailbox)
+    const ledger = this.#memory ?? (await Ledger.open(files, folder ?? '', mailbox))
     try {
-      const ledger = this.#memory ?? (await Ledger.open(files, this.#stateDirectory ?? '', mailbox))
-      try {
-        const spool =
-          operation.handOver === 'spool' && this.#stateDirectory !== undefined
-            ? await Spool.open(files, this.#stateDirectory, mailbox, ledger)
-            : undefined
-        using stop = new Stop(signal, timeouts.quit)
-        const connect = (connection: AbortSignal): Promise<Maildrop> => this.#connect(inbound.options, connection, logger, this.#ground.pop3)
-        const inbox = new Inbox({ operation, handler, ledger, spool, mailbox, logger, concurrency: this.#concurrency, connect, stop, today })
-        const report = await inbox.run()
-        logger.info(report, 'get ended')
-        signal.throwIfAborted()
-        inbound.options.signal?.throwIfAborted()
-        return report
-      } catch (error) {
-        signal.throwIfAborted()
-        inbound.options.signal?.throwIfAborted()
-        throw error
-      } finally {
-        if (ledger !== this.#memory) {
-          await ledger.close().catch((error: unknown) => {
-            logger.error(errorFields(error), 'the ledger could not be written to its end; what was accepted last may come again')
-          })
-        }
-      }
+      const spool = operation.handOver === 'spool' && folder !== undefined ? await Spool.open(files, folder, mailbox, ledger) : undefined
+      using stop = new Stop(signal, timeouts.quit)
+      const connect = (connection: AbortSignal): Promise<Maildrop> => this.#connect(inbound.options, connection, logger, pop3)
+      const inbox = new Inbox({ operation, handler, ledger, spool, mailbox, logger, concurrency: this.#concurrency, connect, stop, today })
+      const report = await inbox.run()
+      logger.info(report, 'get ended')
+      return report
     } finally {
-      await lock.release()
+      await ledger.close().catch((error: unknown) => {
+        logger.error(errorFields(error), 'the ledger could not be written to its end; what was accepted last may come again')
+      })
+      signal.throwIfAborted()
+      inbound.options.signal?.throwIfAborted()
     }
   }
 
@@ -240,23 +230,19 @@ export class MailConnector implements AsyncDisposable {
 
   async #track<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const both = new AbortController()
-    const stop = (event: Event): void => {
-      if (event.target instanceof AbortSignal) both.abort(event.target.reason)
-    }
-    const signals = signal === undefined ? [this.#ending.signal] : [this.#ending.signal, signal]
-    for (const one of signals) {
-      one.throwIfAborted()
-      one.addEventListener('abort', stop, { once: true })
-    }
+    const forget = [this.#ending.signal, signal].map((one) => onAbort(one, (reason) => both.abort(reason)))
     // While somebody works, the dialogue goes to the log.
     this.#stopTracing ??= traceDialogue(this.#log, new Set([this.#inbound, this.#outbound].map((server) => server?.options.label ?? this.#label)))
-    const running = work(both.signal)
+    const running = (async () => {
+      both.signal.throwIfAborted()
+      return work(both.signal)
+    })()
     this.#running.add(running)
     try {
       return await running
     } finally {
       this.#running.delete(running)
-      for (const one of signals) one.removeEventListener('abort', stop)
+      for (const one of forget) one()
       if (this.#running.size === 0) {
         this.#stopTracing?.()
         this.#stopTracing = undefined

@@ -88,20 +88,10 @@ export const filterHash = (fromAddress: string): number => hash32(['from', ascii
  * retrievals do not count (P19). Never 0.
  */
 export function fingerprint(header: Header): number {
-  return hash32(header.fields.filter(({ name }) => !VOLATILE.has(name.toLowerCase())).map(({ raw }) => raw))
+  return hash32(header.fields.filter(({ name }) => !VOLATILE.test(name)).map(({ raw }) => raw))
 }
 
-const VOLATILE: ReadonlySet<string> = new Set([
-  '',
-  'status',
-  'x-status',
-  'x-uidl',
-  'x-keywords',
-  'content-length',
-  'lines',
-  'x-mozilla-status',
-  'x-mozilla-status2',
-])
+const VOLATILE = /^(?:(?:x-)?status|x-uidl|x-keywords|content-length|lines|x-mozilla-status2?|)$/i
 
 function hash32(texts: readonly (string | Uint8Array)[]): number {
   const hash = createHash('sha256')

@@ -1,12 +1,13 @@
-import type { Entry } from './book.ts'
-import { ContentGate } from './content-gate.ts'
+import { BodyFinder, isAttachment } from '../mime/body.ts'
+import { uniqueFileName } from '../mime/file-name.ts'
+import { readMessage, type Header, type Part } from '../mime/index.ts'
 import { documentId, fingerprint, KINDS, trackedProperties, WHOLE, type DocumentMessage, type MailDocument } from './document.ts'
+import { fileExtension } from './file-extension.ts'
 import type { InboxFacts } from './inbox.ts'
 import type { Listed } from './listing.ts'
 import { errorFields, safeFields } from './log.ts'
-import { Leaves } from './leaves.ts'
-import { readMessage, type Header } from '../mime/index.ts'
-import { joined, peekHeader, readUpTo, Tap, type MessageSource } from './source.ts'
+import { ContentGate, joined, peekHeader, readUpTo, Tap } from './source.ts'
+import { onAbort, orAbort } from './stop.ts'
 
 /** What became of a message: all of its documents accepted, none there, some not accepted, or not wanted after a look at its header section. */
 export type HandedOver = 'accepted' | 'empty' | 'failed' | 'left'
@@ -25,24 +26,30 @@ export class HandOver {
   /**
    * Hands over what was not accepted before, and reads the source to its end. `accepted` and `empty` are durable when it resolves. Rejects
    * with what the source failed with, and with `ERR_STATE`; documents accepted before that stay accepted.
+   * @param source with disposition 'message' the handler gets its very chunks
    * @param wanted asked about the header section before anything is handed over
    */
-  async message(message: Listed, source: MessageSource, octets: number, wanted: (header: Header) => boolean): Promise<HandedOver> {
+  async message(message: Listed, source: AsyncIterable<Uint8Array>, octets: number, wanted: (header: Header) => boolean): Promise<HandedOver> {
     const { ledger, operation } = this.#facts
     const { disposition } = operation
-    const begin = (header: Header): MessageState | undefined => (wanted(header) ? beginMessage(message, header, octets) : undefined)
-    const tap = new Tap(disposition === 'message' ? source : source.views())
+    const begin = (header: Header): MessageState | undefined => {
+      if (!wanted(header)) return undefined
+      ledger.note(['message', message.key, { fingerprint: fingerprint(header) }])
+      return { message, described: { uniqueId: message.uniqueId, header, octets }, count: 0, names: [], kinds: 0, failed: false }
+    }
+    const tap = new Tap(source)
     const state = disposition === 'message' ? await this.#whole(tap, begin) : await this.#leaves(tap, begin)
     await tap.drain()
     if (state === undefined) return 'left'
     if (state.failed) return 'failed'
     const kind = KINDS[disposition]
-    const isEmpty = state.names.length === 0
+    const isEmpty = state.count === 0
     // Who has seen every leaf knows what there is not.
     const empty = disposition === 'all' ? (KINDS.attachment | KINDS.inline) & ~state.kinds : isEmpty ? kind : 0
-    const documents = ledger.book.entries.get(message.key)?.documents
-    const names = state.names.filter((name) => documents?.has(name) === true)
-    await ledger.commit(['done', message.key, kind, empty, state.fingerprint, names])
+    const known = ledger.book.entries.get(message.key)
+    const facts = { kinds: (known?.kinds ?? 0) | kind, empty: (known?.empty ?? 0) | empty, stored: 0 }
+    const settled = state.names.filter((name) => known?.documents?.has(name)).map((name) => ['document', message.key, name, 0] as const)
+    await ledger.commit(['message', message.key, facts], ...settled)
     return isEmpty ? 'empty' : 'accepted'
   }
 
@@ -50,7 +57,7 @@ export class HandOver {
     const { header, content } = await peekHeader(tap)
     const state = begin(header)
     const facts = { name: WHOLE, section: '', contentType: 'message/rfc822', fileName: null, safeFileName: 'message.eml' }
-    if (state !== undefined) await this.#leaf(state, facts, KINDS.message, content)
+    if (state !== undefined) await this.#document(state, facts, KINDS.message, content)
     return state
   }
 
@@ -59,119 +66,107 @@ export class HandOver {
     const state = begin(read.header)
     if (state === undefined) return undefined
     const bit = KINDS[this.#facts.operation.disposition]
-    const leaves = new Leaves()
+    const finder = new BodyFinder()
+    const taken = new Set<string>()
     // HTML that is the body unless the plain text of its alternative comes after it.
     let candidate: { readonly facts: DocumentFacts; readonly content: AsyncIterable<Buffer> } | undefined
     let isSettled = false
     for await (const part of read.parts({ enclosed: 'leaf' })) {
-      const { kinds, isCandidate } = leaves.describe(part)
-      state.kinds |= isCandidate ? KINDS.inline : kinds
-      const facts = { name: part.section, section: part.section, contentType: part.type, fileName: part.fileName, safeFileName: leaves.nameOf(part) }
-      if (bit === KINDS.inline && isCandidate) {
+      const { section, type, fileName, path } = part
+      const role = finder.offer(part, path)
+      const kinds = KINDS.all | (isAttachment(part, path) ? KINDS.attachment : 0) | (role === 'body' ? KINDS.inline : 0)
+      state.kinds |= role === 'candidate' ? KINDS.inline : kinds
+      // Two attachments with the same name are two files (pain 19).
+      const safeFileName = uniqueFileName(part.safeFileName ?? inventedName(part), taken)
+      const facts = { name: section, section, contentType: type, fileName, safeFileName }
+      if (bit === KINDS.inline && role === 'candidate') {
         const content = new Tap(part.content)
         candidate = { facts, content: joined(await readUpTo(content, MAX_CANDIDATE_OCTETS), content) }
         if (content.ended) continue
         isSettled = true // too long to wait for what may come
-        await this.#leaf(state, facts, bit, candidate.content)
+        await this.#document(state, facts, 0, candidate.content)
         candidate = undefined
       } else if ((kinds & bit) !== 0 && !isSettled) {
         candidate = undefined
-        await this.#leaf(state, facts, kinds, part.content)
+        await this.#document(state, facts, kinds, part.content)
       }
     }
-    if (candidate !== undefined) await this.#leaf(state, candidate.facts, bit, candidate.content)
+    if (candidate !== undefined) await this.#document(state, candidate.facts, 0, candidate.content)
     return state
   }
 
-  async #leaf(state: MessageState, facts: DocumentFacts, kinds: number, content: AsyncIterable<Buffer>): Promise<void> {
-    state.names.push(facts.name)
-    if (!isAccepted(this.#facts.ledger.book.entries.get(state.message.key), facts.name, kinds)) await this.#document(state, facts, content)
-  }
-
-  /** Once a document was not accepted, the rest of its message waits for the next run. */
-  async #document(state: MessageState, facts: DocumentFacts, content: AsyncIterable<Buffer>): Promise<void> {
+  /**
+   * Hands one document over, unless it was accepted before: by its own record, or because every document of one of its kinds was. Once one was
+   * not accepted, the rest of its message waits for the next run.
+   * @param kinds that the leaf is of whatever comes after it
+   */
+  async #document(state: MessageState, facts: DocumentFacts, kinds: number, content: AsyncIterable<Buffer>): Promise<void> {
     const { ledger, stop, mailbox, logger } = this.#facts
-    if (stop.stopping) state.failed = true
-    if (state.failed) return
     const { key, uniqueId, occurrence } = state.message
-    const attempt = (ledger.book.entries.get(key)?.attempts(facts.name) ?? 0) + 1
-    await ledger.commit(['attempt', key, facts.name, attempt, state.fingerprint])
-    const gate = new ContentGate(content)
-    const tracked = trackedProperties(state.described.header, mailbox.host, mailbox.user, facts.fileName)
-    const document: MailDocument = {
-      id: documentId(uniqueId, occurrence, facts.name),
-      content: gate,
-      contentType: facts.contentType,
-      safeFileName: facts.safeFileName,
-      tracked,
-      attempt,
-      redelivered: attempt > 1,
-      section: facts.section,
-      message: state.described,
-    }
-    const fields = { id: document.id, attempt, contentType: facts.contentType, ...tracked }
-    const refused = await this.#call(document, gate)
-    gate.close()
+    const entry = ledger.book.entries.get(key)
+    const { name, fileName, ...described } = facts
+    const attempts = entry?.documents?.get(name) ?? 0
+    state.count += 1
+    if (kinds !== 0) state.names.push(name)
+    if (attempts < 0 || ((entry?.kinds ?? 0) & kinds) !== 0) return
+    if (stop.ending.aborted) state.failed = true
+    if (state.failed) return
+    const attempt = attempts + 1
+    await ledger.commit(['document', key, name, attempt])
+    const tap = new Tap(content)
+    const gate = new ContentGate(tap)
+    const tracked = trackedProperties(state.described.header, mailbox.host, mailbox.user, fileName)
+    const id = documentId(uniqueId, occurrence, name)
+    const refused = await this.#call({ ...described, id, content: gate, tracked, attempt, redelivered: attempt > 1, message: state.described }, gate)
+    const fields = { id, attempt, contentType: facts.contentType, ...tracked }
+    await gate.close()
     if (refused !== undefined) {
       state.failed = true
-      if (gate.failure !== undefined) throw gate.failure.error
+      if (tap.failure !== undefined) throw tap.failure.error
       logger.warn({ ...safeFields(fields), ...errorFields(refused.error) }, 'document not accepted; it comes again')
       return
     }
     // Accepted means: all of it came. A handler that was content with less does not change that.
-    await gate.drain()
-    await ledger.commit(['accepted', key, facts.name])
+    await tap.drain()
+    await ledger.commit(['document', key, name, -attempt])
     this.#accepted()
     logger.info(safeFields(fields), 'document accepted')
   }
 
   /** Resolves when the handler has ended, or when the time for an orderly end is over; with the error unless it accepted. */
-  #call(document: MailDocument, gate: ContentGate): Promise<{ readonly error: unknown } | undefined> {
+  async #call(document: MailDocument, gate: ContentGate): Promise<{ readonly error: unknown } | undefined> {
     const { handler, stop } = this.#facts
-    return new Promise((resolve) => {
-      const unlisten = stop.listen({ stop: (reason) => gate.close(reason), leave: (reason) => end({ error: reason }) })
-      const end = (result: { readonly error: unknown } | undefined): void => {
-        unlisten()
-        resolve(result)
-      }
-      const called = (async () => {
-        await handler(document)
-      })()
-      called.then(
-        () => end(undefined),
-        (error: unknown) => end({ error }),
-      )
-    })
+    const unclose = onAbort(stop.ending, (reason) => void gate.close(reason))
+    try {
+      await orAbort((async () => handler(document))(), stop.connection)
+      return undefined
+    } catch (error) {
+      return { error }
+    } finally {
+      unclose()
+    }
   }
 }
 
 const MAX_CANDIDATE_OCTETS = 4 * 1024 * 1024
 
-interface DocumentFacts {
+interface DocumentFacts extends Pick<MailDocument, 'section' | 'contentType' | 'safeFileName'> {
   /** In the ledger. */ readonly name: string
-  readonly section: string
-  readonly contentType: string
   readonly fileName: string | null
-  readonly safeFileName: string
 }
 
 interface MessageState {
   readonly message: Listed
   /** One object for all documents of the message. */ readonly described: DocumentMessage
-  readonly fingerprint: number
-  /** Documents of this disposition, accepted or not. */ readonly names: string[]
+  /** Documents of this disposition, accepted or not. */ count: number
+  /** Those that the kinds of the message will speak for. */ readonly names: string[]
   /** Bits of all leaves. */ kinds: number
   failed: boolean
 }
 
 type Begin = (header: Header) => MessageState | undefined
 
-function beginMessage(message: Listed, header: Header, octets: number): MessageState {
-  const described = { uniqueId: message.uniqueId, header, octets }
-  return { message, described, fingerprint: fingerprint(header), names: [], kinds: 0, failed: false }
-}
-
-/** By its own line in the ledger, or because every document of one of its kinds was. */
-function isAccepted(entry: Entry | undefined, name: string, kinds: number): boolean {
-  return entry !== undefined && (entry.accepted(name) || (entry.kinds & kinds) !== 0)
+function inventedName({ type, section }: Part): string {
+  const isMessage = type === 'message/rfc822' || type === 'message/global'
+  return `${isMessage ? 'message' : 'document'}${section === '' ? '' : `-${section}`}${fileExtension(type)}`
 }

@@ -1,15 +1,15 @@
 import { MailError } from '../errors.ts'
 import type { Header } from '../mime/index.ts'
-import type { Pop3Client } from '../pop3/index.ts'
-import type { Book, Entry } from './book.ts'
+import type { Pop3Client, Retrieval } from '../pop3/index.ts'
+import type { Entry } from './book.ts'
 import { filterHash, fingerprint, isFrom, KINDS, type MailDocument } from './document.ts'
 import { HandOver } from './hand-over.ts'
 import type { Ledger } from './ledger.ts'
-import { parseKey, reconcile, type Listed } from './listing.ts'
+import { copiesLeft, parseKey, reconcile, type Listed } from './listing.ts'
 import { errorFields, safeFields, type Logger } from './log.ts'
 import type { Mailbox } from './mailbox.ts'
 import type { CheckedGet } from './operation.ts'
-import { joined, ownedSource, peekHeader, readUpTo, Tap, type MessageSource } from './source.ts'
+import { joined, peekHeader, readUpTo, Tap } from './source.ts'
 import type { Spool } from './spool.ts'
 import type { Stop } from './stop.ts'
 
@@ -54,58 +54,53 @@ export class Inbox {
   readonly #handOver: HandOver
   readonly #filter: number
   readonly #counts = { listed: 0, received: 0, documents: 0, skipped: 0, deleted: 0, unconfirmed: 0, failed: 0, quarantined: 0 }
-  #taken = { messages: 0, octets: 0 }
-  #limitReached = false
+  /** Of the limit of this run. */ readonly #left: { messages: number; octets: number }
   #topRefused = false
   #sizes: ReadonlyMap<number, number> | undefined
   /** Done, and to be deleted when the connection is free. */ #ready: Listed[] = []
   readonly #deleted: Listed[] = []
-  readonly #running = new Set<Promise<void>>()
-  #fatal: { readonly error: unknown } | undefined
+  /** None of them rejects. */ readonly #running = new Set<Promise<void>>()
 
   constructor(facts: InboxFacts) {
-    const { fromAddress } = facts.operation
+    const { fromAddress, limit } = facts.operation
     this.#facts = facts
     this.#handOver = new HandOver(facts, () => (this.#counts.documents += 1))
     this.#filter = fromAddress === undefined ? 0 : filterHash(fromAddress)
+    this.#left = { ...limit }
   }
 
   /** Rejects when the maildrop could not be listed or the state directory failed; a connection lost later is in the report. */
   async run(): Promise<GetReport> {
     const { spool, operation, stop } = this.#facts
     await this.#session((maildrop, messages) => this.#work(maildrop, messages))
-    if (spool !== undefined && !stop.stopping) {
+    if (spool !== undefined) {
       await this.#fromSpool(spool)
-      if (operation.deleteFromServer && this.#ready.length > 0 && !stop.stopping) await this.#deleteLater()
+      if (operation.deleteFromServer && this.#ready.length > 0 && !stop.ending.aborted) await this.#deleteLater()
     }
+    if (isFatal(stop.ending.reason)) throw stop.ending.reason
     return { ...this.#counts }
   }
 
   /** From the connection to QUIT. */
   async #session(work: (maildrop: Maildrop, messages: readonly Listed[]) => Promise<void>): Promise<void> {
     const { connect, stop, logger } = this.#facts
-    const maildrop = await connect(stop.connection)
+    await using maildrop = await connect(stop.connection)
+    let isListed = false
     try {
       const messages = await this.#list(maildrop)
+      isListed = true
       stop.begin()
-      try {
-        await work(maildrop, messages)
-      } catch (error) {
-        if (this.#isFatal(error)) throw error
-        logger.error(errorFields(error), 'the connection was lost; what was not done comes again with the next run')
-        this.#counts.unconfirmed += this.#deleted.splice(0).length
-        return
-      } finally {
-        await Promise.all(this.#running)
-      }
-      this.#throwFatal()
+      await work(maildrop, messages)
       await this.#quit(maildrop)
     } catch (error) {
-      // Nothing more may reach the server, not even a QUIT.
-      stop.cut(error)
-      throw error
-    } finally {
-      await maildrop[Symbol.asyncDispose]()
+      await Promise.all(this.#running)
+      if (!isListed || isFatal(error)) {
+        // Nothing more may reach the server, not even a QUIT.
+        stop.cut(error)
+        throw error
+      }
+      logger.error(errorFields(error), 'the connection was lost; what was not done comes again with the next run')
+      this.#counts.unconfirmed += this.#deleted.splice(0).length
     }
   }
 
@@ -130,18 +125,16 @@ export class Inbox {
 
   async #work(maildrop: Maildrop, messages: readonly Listed[]): Promise<void> {
     for (const message of messages) {
-      this.#throwFatal()
-      if (this.#facts.stop.stopping) break
+      if (this.#facts.stop.ending.aborted) break
       await this.#deleteReady(maildrop)
       await this.#one(maildrop, message)
     }
     await Promise.all(this.#running)
-    this.#throwFatal()
     await this.#deleteReady(maildrop)
   }
 
   async #one(maildrop: Maildrop, message: Listed): Promise<void> {
-    const { ledger, operation } = this.#facts
+    const { ledger, operation, spool } = this.#facts
     const entry = ledger.book.entries.get(message.key)
     const isBack = entry !== undefined && entry.gonePoll > 0
     if (entry !== undefined && !isBack) {
@@ -151,8 +144,8 @@ export class Inbox {
       if (this.#filter !== 0 && entry.filter === this.#filter) return this.#skip(message, 'from another sender', true)
     }
     // What waits in the spool comes first; the next run looks whether this is the same message.
-    if (entry !== undefined && entry.stored > 0 && this.#facts.spool !== undefined) return
-    if (this.#limitReached || this.#taken.messages >= operation.limit.messages) return this.#skip(message, 'over the limit of this run')
+    if (entry !== undefined && entry.stored > 0 && spool !== undefined) return
+    if (this.#left.messages === 0) return this.#skip(message, 'over the limit of this run')
     try {
       let isJudged = false
       if (isBack || this.#filter !== 0) {
@@ -162,42 +155,52 @@ export class Inbox {
       }
       const octets = await this.#octetsOf(maildrop, message.number)
       if (octets > operation.limit.octets) return this.#skip(message, 'larger than the limit of octets')
-      if (this.#taken.octets + octets > operation.limit.octets) {
-        this.#limitReached = true
+      if (octets > this.#left.octets) {
+        this.#left.messages = 0
         return this.#skip(message, 'over the limit of this run')
       }
-      this.#taken = { messages: this.#taken.messages + 1, octets: this.#taken.octets + octets }
+      this.#left.messages -= 1
+      this.#left.octets -= octets
       // A message in the spool is looked at without its past: without TOP it counts as new, which repeats and loses nothing.
-      if (isBack && !isJudged && this.#facts.spool !== undefined) ledger.note(['forget', [message.key]])
-      const wanted = (header: Header): boolean => isJudged || this.#isWanted(message, header, isBack)
-      await this.#retrieve(message, maildrop.retrieve(message.number), octets, wanted)
+      if (isBack && !isJudged && spool !== undefined) ledger.note(['forget', message.key])
+      await this.#retrieve(message, maildrop.retrieve(message.number), octets, (header) => isJudged || this.#isWanted(message, header, isBack))
     } catch (error) {
       this.#failed(message, error)
       if (this.#endsSession(error)) throw error
     }
   }
 
-  async #retrieve(message: Listed, retrieval: MessageSource, octets: number, wanted: (header: Header) => boolean): Promise<void> {
-    const { concurrency, spool, ledger } = this.#facts
+  async #retrieve(message: Listed, retrieval: Retrieval, octets: number, wanted: (header: Header) => boolean): Promise<void> {
+    const { concurrency, spool, ledger, operation } = this.#facts
     if (spool !== undefined) {
-      const stored = await spool.store(message.key, retrieval)
-      await ledger.commit(['stored', message.key, stored + 1])
+      const stored = 1 + (await spool.store(message.key, retrieval.views()))
+      await ledger.commit(['message', message.key, { stored }])
       this.#counts.received += 1
       return
     }
-    if (concurrency === 1) return this.#settle(message, retrieval, octets, wanted)
-    while (this.#running.size >= concurrency) await Promise.race(this.#running)
+    if (concurrency === 1) return this.#settle(message, operation.disposition === 'message' ? retrieval : retrieval.views(), octets, wanted)
+    await this.#room()
     const tap = new Tap(retrieval)
     const held = await readUpTo(tap, MAX_HELD_OCTETS)
     const { ended } = tap
-    const settled = this.#settle(message, ownedSource(joined(held, tap)), octets, wanted)
+    const settled = this.#settle(message, joined(held, tap), octets, wanted)
     if (!ended) return settled
+    this.#beside(message, settled)
+  }
+
+  /** Waits until there is room for one more message. */
+  async #room(): Promise<void> {
+    while (this.#running.size >= this.#facts.concurrency) await Promise.race(this.#running)
+  }
+
+  /** Lets a message be under way beside others. */
+  #beside(message: Listed, settled: Promise<void>): void {
     const task = settled.catch((error: unknown) => this.#failed(message, error)).finally(() => this.#running.delete(task))
     this.#running.add(task)
   }
 
   /** Hands a message over and counts what became of it. */
-  async #settle(message: Listed, source: MessageSource, octets: number, wanted: (header: Header) => boolean): Promise<void> {
+  async #settle(message: Listed, source: AsyncIterable<Uint8Array>, octets: number, wanted: (header: Header) => boolean): Promise<void> {
     const outcome = await this.#handOver.message(message, source, octets, wanted)
     if (outcome === 'left') return
     if (this.#facts.spool === undefined) this.#counts.received += 1
@@ -225,24 +228,25 @@ export class Inbox {
   /** Looks at a header section: is this the message that the ledger knows, is it from the right sender, and is there anything left to do? */
   #isWanted(message: Listed, header: Header, isBack: boolean): boolean {
     const { ledger, operation, logger } = this.#facts
+    const { key, uniqueId } = message
     if (isBack) {
-      const entry = ledger.book.entries.get(message.key)
-      if (entry !== undefined && entry.fingerprint !== 0 && entry.fingerprint === fingerprint(header)) {
-        logger.info(safeFields({ uniqueId: message.uniqueId }), 'a message that was gone is there again')
-        ledger.note(['back', message.key])
+      const known = ledger.book.entries.get(key)?.fingerprint ?? 0
+      if (known !== 0 && known === fingerprint(header)) {
+        logger.info(safeFields({ uniqueId }), 'a message that was gone is there again')
+        ledger.note(['message', key, { gonePoll: 0, goneDay: 0 }])
       } else {
-        logger.warn(safeFields({ uniqueId: message.uniqueId }), 'the server uses a unique-id again for another message')
-        ledger.note(['forget', [message.key]])
+        logger.warn(safeFields({ uniqueId }), 'the server uses a unique-id again for another message')
+        ledger.note(['forget', key])
       }
     }
     if (operation.fromAddress !== undefined && !isFrom(header, operation.fromAddress)) {
-      ledger.note(['aside', message.key, this.#filter])
+      ledger.note(['message', key, { filter: this.#filter }])
       this.#skip(message, 'from another sender')
       return false
     }
-    const entry = ledger.book.entries.get(message.key)
+    const entry = ledger.book.entries.get(key)
     if (entry === undefined || !this.#isDone(message, entry)) return true
-    if (entry.stored > 0) ledger.note(['stored', message.key, 0])
+    if (entry.stored > 0) ledger.note(['message', key, { stored: 0 }])
     return false
   }
 
@@ -250,11 +254,13 @@ export class Inbox {
   async #top(maildrop: Maildrop, number: number): Promise<Header | undefined> {
     if (this.#topRefused) return undefined
     try {
-      return await headerOf(maildrop.top(number, 0))
+      const tap = new Tap(maildrop.top(number, 0))
+      const { header } = await peekHeader(tap)
+      await tap.drain()
+      return header
     } catch (error) {
-      if (!(error instanceof MailError) || !error.reusable) throw error
+      this.#refused(error, 'TOP was refused; whole messages are retrieved to see who sent them')
       this.#topRefused = true
-      this.#facts.logger.info(errorFields(error), 'TOP was refused; whole messages are retrieved to see who sent them')
       return undefined
     }
   }
@@ -266,12 +272,17 @@ export class Inbox {
       try {
         for await (const { number: listed, octets } of maildrop.list()) sizes.set(listed, octets)
       } catch (error) {
-        if (!(error instanceof MailError) || !error.reusable) throw error
-        this.#facts.logger.warn(errorFields(error), 'LIST was refused; sizes are not known')
+        this.#refused(error, 'LIST was refused; sizes are not known')
       }
       this.#sizes = sizes
     }
     return this.#sizes.get(number) ?? 0
+  }
+
+  /** Goes on without what was asked for, unless the connection is lost. */
+  #refused(error: unknown, message: string): void {
+    if (!(error instanceof MailError) || !error.reusable) throw error
+    this.#facts.logger.warn(errorFields(error), message)
   }
 
   async #deleteReady(maildrop: Maildrop): Promise<void> {
@@ -290,52 +301,41 @@ export class Inbox {
   /** What QUIT will delete is on disk before it is sent, because its reply may be lost (D8). */
   async #quit(maildrop: Maildrop): Promise<void> {
     const { ledger, logger } = this.#facts
+    const { book } = ledger
     const deleted = this.#deleted.splice(0)
-    const repeated = repeatedNames(deleted, ledger.book)
-    if (deleted.length > 0) {
-      for (const [uniqueId, names] of repeated) ledger.note(['deleting', uniqueId, [...names]])
-      await ledger.commit(['gone', deleted.map(({ key }) => key)])
-    }
+    for (const { key } of deleted) ledger.note(['message', key, { gonePoll: book.polls, goneDay: book.day }])
+    await ledger.commit()
     const { confirmed } = await maildrop.quit()
-    if (deleted.length === 0) return
+    this.#counts[confirmed ? 'deleted' : 'unconfirmed'] += deleted.length
     if (confirmed) {
-      this.#counts.deleted += deleted.length
-      for (const [uniqueId, names] of repeated) {
-        const left = ledger.book.names.get(uniqueId)?.filter((name) => !names.has(name)) ?? []
-        ledger.note(['names', uniqueId, left])
-      }
-    } else {
-      this.#counts.unconfirmed += deleted.length
+      for (const uniqueId of new Set(deleted.map((message) => message.uniqueId)))
+        if (book.copies.has(uniqueId)) ledger.note(['copies', uniqueId, copiesLeft(book, uniqueId)])
+    } else if (deleted.length > 0) {
       logger.warn({ messages: deleted.length }, 'QUIT was not confirmed; the next run sees what was deleted')
     }
   }
 
   /** Everything that lies in the spool, from this run or an earlier one; no connection is needed. */
   async #fromSpool(spool: Spool): Promise<void> {
-    const { ledger, concurrency, stop } = this.#facts
-    const keys = [...ledger.book.entries].flatMap(([key, { stored }]) => (stored > 0 ? [{ key, stored }] : []))
-    for (const { key, stored } of keys) {
-      this.#throwFatal()
-      if (stop.stopping) break
-      while (this.#running.size >= concurrency) await Promise.race(this.#running)
-      if (this.#filter !== 0 && ledger.book.entries.get(key)?.filter === this.#filter) continue
+    const { ledger, stop } = this.#facts
+    for (const [key, { stored, filter }] of ledger.book.entries) {
+      if (stored === 0 || (this.#filter !== 0 && filter === this.#filter)) continue
+      await this.#room()
+      if (stop.ending.aborted) break
       const message = { ...parseKey(key), key, number: 0 }
-      const task = this.#spooled(spool, message, stored - 1)
-        .catch((error: unknown) => this.#failed(message, error))
-        .finally(() => this.#running.delete(task))
-      this.#running.add(task)
+      this.#beside(message, this.#spooled(spool, message, stored - 1))
     }
     await Promise.all(this.#running)
-    this.#throwFatal()
   }
 
   async #spooled(spool: Spool, message: Listed, octets: number): Promise<void> {
+    const { ledger } = this.#facts
     if ((await spool.size(message.key)) !== octets) {
-      await this.#facts.ledger.commit(['stored', message.key, 0])
+      await ledger.commit(['message', message.key, { stored: 0 }])
       throw new MailError('ERR_CONTENT', 'a message is missing from the spool or has another size; it is retrieved again', { phase: 'document' })
     }
-    await this.#settle(message, ownedSource(spool.open(message.key)), octets, (header) => this.#isWanted(message, header, false))
-    if (this.#facts.ledger.book.entries.get(message.key)?.stored === 0) await spool.remove(message.key)
+    await this.#settle(message, spool.open(message.key), octets, (header) => this.#isWanted(message, header, false))
+    if (ledger.book.entries.get(message.key)?.stored === 0) await spool.remove(message.key)
   }
 
   /** What was done after the first session is deleted in one more. When that cannot be had, the next run deletes it. */
@@ -348,7 +348,7 @@ export class Inbox {
         await this.#deleteReady(maildrop)
       })
     } catch (error) {
-      if (this.#isFatal(error)) throw error
+      if (isFatal(error)) throw error
       this.#facts.logger.warn(errorFields(error), 'no connection to delete what was accepted; the next run does')
     } finally {
       this.#counts.listed = listed
@@ -357,31 +357,18 @@ export class Inbox {
 
   #skip(message: Listed, reason: string, known = false): void {
     this.#counts.skipped += 1
-    const fields = safeFields({ uniqueId: message.uniqueId, reason })
-    if (known) this.#facts.logger.debug(fields, 'message skipped')
-    else this.#facts.logger.info(fields, 'message skipped')
+    this.#facts.logger[known ? 'debug' : 'info'](safeFields({ uniqueId: message.uniqueId, reason }), 'message skipped')
   }
 
   #failed(message: Listed, error: unknown): void {
     this.#counts.failed += 1
-    if (this.#isFatal(error)) this.#fatal ??= { error }
-    this.#facts.logger.error(
-      { ...safeFields({ uniqueId: message.uniqueId }), ...errorFields(error) },
-      'message not done; it comes again with the next run',
-    )
-  }
-
-  #throwFatal(): void {
-    if (this.#fatal !== undefined) throw this.#fatal.error
-  }
-
-  /** The state directory failed: without it nothing may be deleted or handed over (P23). */
-  #isFatal(error: unknown): boolean {
-    return error instanceof MailError && error.phase === 'state'
+    if (isFatal(error)) this.#facts.stop.end(error)
+    const fields = { ...safeFields({ uniqueId: message.uniqueId }), ...errorFields(error) }
+    this.#facts.logger.error(fields, 'message not done; it comes again with the next run')
   }
 
   #endsSession(error: unknown): boolean {
-    if (this.#facts.stop.connection.aborted || this.#isFatal(error)) return true
+    if (this.#facts.stop.connection.aborted || isFatal(error)) return true
     return error instanceof MailError && !error.reusable && error.phase !== 'parse' && error.phase !== 'document'
   }
 }
@@ -389,26 +376,11 @@ export class Inbox {
 /** With more than one at a time, a message up to this size waits in memory for its handler; a larger one is streamed. */
 const MAX_HELD_OCTETS = 1024 * 1024
 
-async function headerOf(octets: AsyncIterable<Buffer>): Promise<Header> {
-  const tap = new Tap(octets)
-  const { header } = await peekHeader(tap)
-  await tap.drain()
-  return header
-}
-
-/** Those of the messages whose unique-id the server gave to more than one. */
-function repeatedNames(messages: readonly Listed[], { names }: Book): Map<string, Set<number>> {
-  const repeated = new Map<string, Set<number>>()
-  for (const { uniqueId, occurrence } of messages) {
-    if (names.has(uniqueId)) repeated.set(uniqueId, (repeated.get(uniqueId) ?? new Set()).add(occurrence))
-  }
-  return repeated
-}
+/** The state directory failed: without it nothing may be deleted or handed over (P23). */
+const isFatal = (error: unknown): boolean => error instanceof MailError && error.phase === 'state'
 
 function uniqueIdError(error: unknown): unknown {
   if (!(error instanceof MailError) || (error.code !== 'ERR_POP3_REPLY' && error.code !== 'ERR_UNSUPPORTED')) return error
-  return new MailError('ERR_UNIQUE_ID', 'the server gives no unique-ids (UIDL), so what was accepted could not be remembered', {
-    phase: 'uidl',
-    cause: error,
-  })
+  const message = 'the server gives no unique-ids (UIDL), so what was accepted could not be remembered'
+  return new MailError('ERR_UNIQUE_ID', message, { phase: 'uidl', cause: error })
 }

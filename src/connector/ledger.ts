@@ -14,10 +14,9 @@ export class Ledger {
   /** To be read only. */ readonly book: Book
   readonly #file: OutputFile | undefined
   readonly #path: string
-  #pending: LedgerRecord[] = []
+  readonly #pending: LedgerRecord[] = []
   #last: Promise<void> = Promise.resolve()
   #queued: Promise<void> | undefined
-  #soon: NodeJS.Timeout | undefined
   #broken: MailError | undefined
 
   constructor(book = new Book(), file?: OutputFile, path = '') {
@@ -38,46 +37,33 @@ export class Ledger {
       }
       const octets = await files.read(path)
       const book = new Book()
-      const { end, records } = octets === null ? { end: 0, records: 0 } : readLines(octets, path, book)
-      if (octets !== null && end < octets.length) await files.truncate(path, end)
-      // Many records about few messages: written anew, one a message.
-      if (octets === null || records > 1000 + 2 * book.entries.size) await replaceFile(files, path, snapshotLines(mailbox, book))
-      const file = await files.append(path)
-      try {
-        await file.sync()
-      } catch (error) {
-        await file.close().catch(() => undefined)
-        throw error
-      }
-      return new Ledger(book, file, path)
+      const { isTorn, records } = octets === null ? { isTorn: true, records: 0 } : readLines(octets, path, book)
+      // With a torn end, or with many records about few messages, it is written anew.
+      if (isTorn || records > 1000 + 2 * book.entries.size) await replaceFile(files, path, snapshotLines(mailbox, book))
+      return new Ledger(book, await files.append(path), path)
     } catch (error) {
       throw stateError('use the ledger', path, error)
     }
   }
 
-  /** Durable soon, and in any case before the next `commit` resolves. */
-  note(...records: LedgerRecord[]): void {
-    for (const record of records) this.book.apply(record)
-    if (this.#file === undefined) return
-    this.#pending.push(...records)
-    this.#soon ??= setTimeout(() => {
-      // A failure is kept, and found by whoever commits next.
-      this.#flush().catch(() => undefined)
-    }, SOON_MS)
+  /** Durable with the next `commit`, or when the ledger is closed. */
+  note(record: LedgerRecord): void {
+    this.book.apply(record)
+    // A failure is kept, and found by whoever commits next.
+    if (this.#file !== undefined && this.#pending.push(record) % MAX_NOTES === 0) this.#flush().catch(() => undefined)
   }
 
   /** Resolves when these and all earlier records are durable. Rejects with `ERR_STATE`. */
   commit(...records: LedgerRecord[]): Promise<void> {
-    this.note(...records)
+    for (const record of records) this.note(record)
     return this.#flush()
   }
 
   /** Rejects with `ERR_STATE` when something could not be written. */
   async close(): Promise<void> {
     try {
-      await (this.#pending.length > 0 ? this.#flush() : this.#last)
+      await this.#flush()
     } finally {
-      clearTimeout(this.#soon)
       await this.#file?.close().catch(() => undefined)
     }
   }
@@ -93,11 +79,8 @@ export class Ledger {
 
   async #write(): Promise<void> {
     this.#queued = undefined
-    clearTimeout(this.#soon)
-    this.#soon = undefined
     if (this.#broken !== undefined) throw this.#broken
-    const records = this.#pending
-    this.#pending = []
+    const records = this.#pending.splice(0)
     if (this.#file === undefined || records.length === 0) return
     try {
       await this.#file.write(Buffer.concat([...recordLines(records)]))
@@ -110,4 +93,4 @@ export class Ledger {
   }
 }
 
-const SOON_MS = 20
+const MAX_NOTES = 500

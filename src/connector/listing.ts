@@ -1,4 +1,4 @@
-import type { Book, Entry, LedgerRecord } from './book.ts'
+import type { Book, LedgerRecord } from './book.ts'
 
 /** A message in the maildrop. */
 export interface Listed {
@@ -12,8 +12,8 @@ export interface Listed {
 export const keyOf = (uniqueId: string, occurrence: number): string => (occurrence === 1 ? uniqueId : `${uniqueId}\n${occurrence}`)
 
 export function parseKey(key: string): { readonly uniqueId: string; readonly occurrence: number } {
-  const at = key.lastIndexOf('\n')
-  return at === -1 ? { uniqueId: key, occurrence: 1 } : { uniqueId: key.slice(0, at), occurrence: Number(key.slice(at + 1)) }
+  const [uniqueId = '', occurrence = 1] = key.split('\n')
+  return { uniqueId, occurrence: Number(occurrence) }
 }
 
 export interface Reconciled {
@@ -37,64 +37,46 @@ export function reconcile(listing: readonly { readonly number: number; readonly 
   const counts = new Map<string, number>()
   for (const { uniqueId } of sorted) counts.set(uniqueId, (counts.get(uniqueId) ?? 0) + 1)
 
-  const names = new Map<string, readonly number[]>()
+  const copies = new Map<string, Iterator<number, undefined>>()
   for (const [uniqueId, count] of counts) {
-    const known = book.names.get(uniqueId)
+    const known = book.copies.get(uniqueId)
     if (known === undefined && count === 1) continue
     const before = known ?? [1]
-    const deleting = book.deleting.get(uniqueId)
-    const now = namesNow(before, count, new Set(deleting))
-    if (now === undefined) {
+    let now = count < before.length ? copiesLeft(book, uniqueId) : [...before, ...upTo(count - before.length, before.at(-1))]
+    if (now.length !== count) {
       doubtful.push(uniqueId)
-      records.push(['forget', before.map((name) => keyOf(uniqueId, name))])
+      now = upTo(count)
     }
-    const settled = now ?? Array.from({ length: count }, (_, at) => at + 1)
-    names.set(uniqueId, settled)
-    if (deleting !== undefined || settled.join() !== before.join()) records.push(['names', uniqueId, settled])
-  }
-
-  const used = new Map<string, number>()
-  const messages = sorted.map(({ number, uniqueId }) => {
-    const list = names.get(uniqueId)
-    const at = used.get(uniqueId) ?? 0
-    if (list !== undefined) used.set(uniqueId, at + 1)
-    const occurrence = list?.[at] ?? 1
-    const key = keyOf(uniqueId, occurrence)
-    const entry = book.entries.get(key)
-    if (entry !== undefined) entry.listed = poll
-    return { number, uniqueId, occurrence, key }
-  })
-
-  const gone: string[] = []
-  const expired: string[] = []
-  for (const [key, entry] of book.entries) {
-    if (entry.listed === poll) continue
-    // What was never handed over needs no tombstone.
-    if (entry.kinds === 0 && entry.documents === undefined && entry.stored === 0) expired.push(key)
-    else if (entry.gonePoll === 0) gone.push(key)
-    else if (isExpired(entry, poll, day)) expired.push(key)
+    copies.set(uniqueId, now.values())
+    if (now.join() !== before.join()) records.push(['copies', uniqueId, now])
   }
   // The last copy is gone: the next message with this unique-id is the first again.
-  for (const uniqueId of book.names.keys()) if (!counts.has(uniqueId)) records.push(['names', uniqueId, []])
-  if (gone.length > 0) records.push(['gone', gone])
-  if (expired.length > 0) records.push(['forget', expired])
+  for (const uniqueId of book.copies.keys()) if (!counts.has(uniqueId)) records.push(['copies', uniqueId, []])
+
+  const messages = sorted.map(({ number, uniqueId }) => {
+    const occurrence = copies.get(uniqueId)?.next().value ?? 1
+    return { number, uniqueId, occurrence, key: keyOf(uniqueId, occurrence) }
+  })
+  const listed = new Set(messages.map(({ key }) => key))
+  for (const [key, { kinds, documents, stored, gonePoll, goneDay }] of book.entries) {
+    if (listed.has(key)) continue
+    // By polls and by days, so that neither a clock that jumps nor a poll every second makes us forget (P24).
+    const isExpired = gonePoll > 0 && stored === 0 && poll - gonePoll >= TOMBSTONE_POLLS && day - goneDay >= TOMBSTONE_DAYS
+    // What was never handed over needs no tombstone.
+    if (isExpired || (kinds === 0 && documents === undefined && stored === 0)) records.push(['forget', key])
+    else if (gonePoll === 0) records.push(['message', key, { gonePoll: poll, goneDay: day }])
+  }
+  for (const uniqueId of doubtful) for (const number of book.copies.get(uniqueId) ?? []) records.push(['forget', keyOf(uniqueId, number)])
   return { messages, records, doubtful }
+}
+
+/** The copies of a repeated unique-id, without those that the QUIT of the last run was to delete. */
+export function copiesLeft({ entries, copies, polls }: Book, uniqueId: string): readonly number[] {
+  return (copies.get(uniqueId) ?? []).filter((number) => entries.get(keyOf(uniqueId, number))?.gonePoll !== polls)
 }
 
 const TOMBSTONE_POLLS = 10
 const TOMBSTONE_DAYS = 30
 
-/** By polls and by days, so that neither a clock that jumps nor a poll every second makes us forget (P24). */
-function isExpired(entry: Entry, poll: number, day: number): boolean {
-  return entry.stored === 0 && poll - entry.gonePoll >= TOMBSTONE_POLLS && day - entry.goneDay >= TOMBSTONE_DAYS
-}
-
-/** The copies that are left, in order, and new ones at the end; `undefined` when it cannot be known which are left. */
-function namesNow(before: readonly number[], count: number, deleting: ReadonlySet<number>): readonly number[] | undefined {
-  if (count < before.length) {
-    const left = before.filter((name) => !deleting.has(name))
-    return left.length === count ? left : undefined
-  }
-  const last = before.at(-1) ?? 0
-  return [...before, ...Array.from({ length: count - before.length }, (_, at) => last + at + 1)]
-}
+/** So many numbers, the first behind `last`. */
+const upTo = (count: number, last = 0): readonly number[] => Array.from({ length: count }, (_, at) => last + at + 1)

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
-import { open, readdir, stat, unlink, utimes } from 'node:fs/promises'
+import { readdir, stat, unlink, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -9,29 +9,28 @@ import { MailError } from '../errors.ts'
 import { stateError } from './files.ts'
 import { mailboxLabel, mailboxName, type Mailbox } from './mailbox.ts'
 
-/** The right to be the only one who polls a mailbox. */
-export interface Lock {
-  /** Never rejects. */
-  release(): Promise<void>
-}
-
 /**
- * Takes the lock of a mailbox, or rejects with `ERR_STATE_LOCKED` when another process, thread or call has it (P18). It dies with its holder.
+ * Takes the lock of a mailbox, or rejects with `ERR_STATE_LOCKED` when another process, thread or call has it (P18). It dies with its holder;
+ * disposing of it gives it back and never rejects.
  *
- * Each claim is an empty file of its own whose name says who made it, and is made before the others are looked at: of two claims at least the
+ * Each claim is a file of its own whose name says who made it, and is made before the others are looked at: of two claims at least the
  * later sees the earlier, and no file is ever taken over, so there is no moment in which two can hold it. A claim counts as dead when no
  * process has that number and that start time; one of another machine or container, whose processes cannot be seen, when its file was not
  * touched for 90 seconds.
  */
-export async function lockMailbox(folder: string | undefined, mailbox: Mailbox): Promise<Lock> {
+export async function lockMailbox(folder: string | undefined, mailbox: Mailbox): Promise<AsyncDisposable> {
   const name = mailboxName(mailbox)
   if (held.has(name)) throw lockedError(mailbox, `a get that is under way in this process (${process.pid})`)
   held.add(name)
   try {
-    const claim = folder === undefined ? undefined : await claimFile(folder, name, mailbox)
+    const path = folder === undefined ? undefined : await claimFile(folder, name, mailbox)
+    // Tells others that its holder lives. A write has the time of the file system's clock, whatever ours says.
+    const touch = (): unknown => path !== undefined && writeFile(path, '.', { flag: 'r+' }).catch(() => undefined)
+    const beat = setInterval(touch, BEAT_MS).unref()
     return {
-      async release() {
-        await claim?.release()
+      async [Symbol.asyncDispose]() {
+        clearInterval(beat)
+        if (path !== undefined) await remove(path)
         held.delete(name)
       },
     }
@@ -43,20 +42,21 @@ export async function lockMailbox(folder: string | undefined, mailbox: Mailbox):
 
 const held = new Set<string>()
 
-async function claimFile(folder: string, name: string, mailbox: Mailbox): Promise<Lock> {
+/** The path of a claim that nobody contests. */
+async function claimFile(folder: string, name: string, mailbox: Mailbox): Promise<string> {
   const me = { pid: process.pid, start: startOf(process.pid) ?? '0', machine: machine() }
   for (let attempt = 1; ; attempt += 1) {
     const mine = `${name}.${me.pid}-${me.start}-${me.machine}-${randomUUID().slice(0, 8)}${END}`
     const path = join(folder, mine)
     let other: Claim | undefined
     try {
-      await (await open(path, 'wx', 0o600)).close()
+      await writeFile(path, '.', { flag: 'wx', mode: 0o600 })
       other = await otherClaim(folder, name, mine)
     } catch (error) {
       await remove(path)
       throw stateError('take the lock in', folder, error)
     }
-    if (other === undefined) return keep(path)
+    if (other === undefined) return path
     await remove(path)
     // Two that began at the same moment may both have stepped back: one of them comes first the next time.
     if (attempt === ATTEMPTS)
@@ -87,23 +87,7 @@ async function isAlive(claim: Claim, path: string, mine: string): Promise<boolea
   return theirs !== undefined && ours.mtimeMs - theirs.mtimeMs < SILENCE_MS
 }
 
-function keep(path: string): Lock {
-  const beat = setInterval(() => {
-    const now = new Date()
-    utimes(path, now, now).catch(() => undefined)
-  }, BEAT_MS)
-  beat.unref()
-  return {
-    async release() {
-      clearInterval(beat)
-      await remove(path)
-    },
-  }
-}
-
-async function remove(path: string): Promise<void> {
-  await unlink(path).catch(() => undefined)
-}
+const remove = (path: string): Promise<void> => unlink(path).catch(() => undefined)
 
 interface Claim {
   readonly pid: number
@@ -123,14 +107,10 @@ function parseClaim(text: string): Claim | undefined {
 
 /** The start time of a running process; `undefined` when there is none, when it is dead but not yet reaped, or when the system does not tell. */
 function startOf(pid: number): string | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    // The name of the program stands in parentheses and may contain anything (proc(5)).
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
-  } catch {
-    return undefined
-  }
+  const text = orNothing(() => readFileSync(`/proc/${pid}/stat`, 'latin1')) ?? ''
+  // The name of the program stands in parentheses and may contain anything (proc(5)).
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
 }
 
 function exists(pid: number): boolean {
@@ -145,19 +125,20 @@ let machineText: string | undefined
 
 /** A process number means something only within one start of one system and one set of process numbers. */
 function machine(): string {
+  const other = `${process.platform} ${hostname()}`
   machineText ??= createHash('sha256')
-    .update(systemText(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1')))
-    .update(systemText(() => readlinkSync('/proc/self/ns/pid')))
+    .update(orNothing(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1')) ?? other)
+    .update(orNothing(() => readlinkSync('/proc/self/ns/pid')) ?? other)
     .digest('hex')
     .slice(0, 12)
   return machineText
 }
 
-function systemText(read: () => string): string {
+function orNothing<T>(read: () => T): T | undefined {
   try {
     return read()
   } catch {
-    return `${process.platform} ${hostname()}`
+    return undefined
   }
 }
 

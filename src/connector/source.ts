@@ -1,15 +1,6 @@
 import { asBuffer } from '../bytes.ts'
+import { MailError } from '../errors.ts'
 import { readMessage, type Header } from '../mime/index.ts'
-
-/** The octets of one message, once: as chunks of one's own, or as views that are valid until the next. */
-export interface MessageSource extends AsyncIterable<Buffer> {
-  views(): AsyncIterable<Uint8Array>
-}
-
-/** Chunks that nobody else uses. */
-export function ownedSource(chunks: AsyncIterable<Buffer>): MessageSource {
-  return { [Symbol.asyncIterator]: () => chunks[Symbol.asyncIterator](), views: () => chunks }
-}
 
 /**
  * Octets on their way to who reads them. Who leaves early does not end the source: `drain` reads the rest, so that all of it has come and the
@@ -56,6 +47,50 @@ export class Tap<T extends Uint8Array> implements AsyncIterable<T> {
     while ((await this.next()).done !== true);
   }
 }
+
+/**
+ * The content of a document while it is handed over: read once, piece by piece, and only until the handler has ended. What the handler left is
+ * drained, since a document counts as accepted only when all its octets have come.
+ */
+export class ContentGate implements AsyncIterable<Buffer> {
+  readonly #tap: Tap<Buffer>
+  #taken = false
+  #closed: { readonly reason: unknown } | undefined
+  #pulling: Promise<unknown> = Promise.resolve()
+  #leave: ((reason: unknown) => void) | undefined
+
+  constructor(tap: Tap<Buffer>) {
+    this.#tap = tap
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
+    if (this.#taken) throw contentError('the content of a document can be read once')
+    this.#taken = true
+    return { next: () => this.#next(), return: () => Promise.resolve({ done: true, value: undefined }) }
+  }
+
+  /** Ends reading by the handler; `reason` is what it finds when it tries. The result ends when the source is free for `drain`. */
+  close(reason: unknown = contentError('the content of a document cannot be read after its handler has ended')): Promise<unknown> {
+    this.#closed ??= { reason }
+    this.#leave?.(reason)
+    return this.#pulling
+  }
+
+  /** One read at a time. One that waits for the source ends when the gate is closed, while the source goes on. */
+  #next(): Promise<IteratorResult<Buffer, undefined>> {
+    return new Promise((resolve, reject) => {
+      const pull = this.#pulling.then(() => {
+        if (this.#closed !== undefined) throw this.#closed.reason
+        this.#leave = reject
+        return this.#tap.next()
+      })
+      this.#pulling = pull.catch(() => undefined)
+      pull.then(resolve, reject)
+    })
+  }
+}
+
+const contentError = (message: string): MailError => new MailError('ERR_CONTENT', message, { phase: 'document', reusable: true })
 
 /** Reads whole chunks until there are more than this many octets, or all. */
 export async function readUpTo(tap: Tap<Buffer>, octets: number): Promise<Buffer[]> {

@@ -1,33 +1,30 @@
+import { setMaxListeners } from 'node:events'
+
 /**
- * How a run ends when its signal is aborted. While it is still on its way to the server, at once. Later in order: documents that are being handed
- * over can be read no further, handlers get some time to end, deletions that were decided are confirmed, and when the time is over, whatever is
- * left is cut off.
+ * How a run ends when its signal is aborted or the disk fails. While it is still on its way to the server, at once. Later in order: documents
+ * that are being handed over can be read no further, handlers get some time to end, deletions that were decided are confirmed, and when the time
+ * is over, whatever is left is cut off.
  */
 export class Stop implements Disposable {
-  readonly #signal: AbortSignal | undefined
-  readonly #graceMs: number
+  readonly #ending = new AbortController()
   readonly #connection = new AbortController()
-  readonly #listeners = new Set<StopListener>()
+  readonly #graceMs: number
+  readonly #forget: () => void
   #orderly = false
   #timer: NodeJS.Timeout | undefined
 
-  constructor(signal: AbortSignal | undefined, graceMs: number) {
-    this.#signal = signal
+  constructor(signal: AbortSignal, graceMs: number) {
     this.#graceMs = graceMs
-    signal?.addEventListener('abort', this.#stop, { once: true })
-    if (signal?.aborted === true) this.#stop()
+    setMaxListeners(0, this.ending, this.connection) // one for each document under way
+    this.#forget = onAbort(signal, (reason) => this.end(reason))
   }
 
-  /** Nothing new is begun. */
-  get stopping(): boolean {
-    return this.#signal?.aborted === true
+  /** Once it is aborted, nothing new is begun. */
+  get ending(): AbortSignal {
+    return this.#ending.signal
   }
 
-  get reason(): unknown {
-    return this.#signal?.reason
-  }
-
-  /** Ends the connection, and all that waits for it. */
+  /** Ends the connection, and all that waits for it or for a handler. */
   get connection(): AbortSignal {
     return this.#connection.signal
   }
@@ -37,11 +34,11 @@ export class Stop implements Disposable {
     this.#orderly = true
   }
 
-  /** To be called while `stopping` may begin; the result takes the listener away. */
-  listen(listener: StopListener): () => void {
-    this.#listeners.add(listener)
-    if (this.stopping) listener.stop(this.reason)
-    return () => this.#listeners.delete(listener)
+  end(reason: unknown): void {
+    if (this.ending.aborted) return
+    this.#ending.abort(reason)
+    if (this.#orderly) this.#timer = setTimeout(() => this.cut(reason), this.#graceMs)
+    else this.cut(reason)
   }
 
   cut(reason: unknown): void {
@@ -50,25 +47,22 @@ export class Stop implements Disposable {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer)
-    this.#signal?.removeEventListener('abort', this.#stop)
-  }
-
-  readonly #stop = (): void => {
-    if (!this.#orderly) {
-      this.cut(this.reason)
-      return
-    }
-    for (const listener of this.#listeners) listener.stop(this.reason)
-    this.#timer = setTimeout(() => {
-      for (const listener of this.#listeners) listener.leave(this.reason)
-      this.cut(this.reason)
-    }, this.#graceMs)
+    this.#forget()
   }
 }
 
-export interface StopListener {
-  /** The run is to end. */
-  stop(reason: unknown): void
-  /** The time for an orderly end is over. */
-  leave(reason: unknown): void
+/** Calls when the signal is aborted, at once when it is already; the result takes that back. Unlike `AbortSignal.any`, leaves nothing on a signal that lives on. */
+export function onAbort(signal: AbortSignal | undefined, call: (reason: unknown) => void): () => void {
+  const listener = (): void => call(signal?.reason)
+  if (signal?.aborted === true) listener()
+  else signal?.addEventListener('abort', listener, { once: true })
+  return () => signal?.removeEventListener('abort', listener)
+}
+
+/** What the value settles with, or the reason of an abort that comes before. */
+export function orAbort<T>(value: T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const forget = onAbort(signal, reject)
+    void Promise.resolve(value).then(resolve, reject).finally(forget)
+  })
 }

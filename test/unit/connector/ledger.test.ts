@@ -14,16 +14,18 @@ const FILE = `${mailboxName(MAILBOX)}.ledger`
 
 const COMMITS: readonly (readonly LedgerRecord[])[] = [
   [['poll', 1, 20_000]],
-  [['attempt', 'a\n2', '1', 1, 77]],
+  [['document', 'a\n2', '1', 1]],
   [
-    ['accepted', 'a\n2', '1'],
-    ['attempt', 'a\n2', '2.1', 1, 77],
+    ['document', 'a\n2', '1', -1],
+    ['document', 'a\n2', '2.1', 1],
+    ['message', 'a\n2', { fingerprint: 77 }],
   ],
-  [['done', 'ü "b" ', 1, 0, -5, []]],
+  [['message', 'ü "b" ', { kinds: 1, fingerprint: -5 }]],
   [
-    ['names', 'a', [1, 2]],
-    ['deleting', 'a', [2]],
-    ['gone', ['ü "b" ']],
+    ['copies', 'a', [1, 2]],
+    ['message', 'ü "b" ', { gonePoll: 1, goneDay: 20_000 }],
+    ['document', 'c', '1', 1],
+    ['document', 'c', '1', 0],
   ],
 ]
 
@@ -47,10 +49,10 @@ test('what was committed is there after it is opened again, also from a snapshot
 test('notes are durable with the next commit, and when the ledger is closed', async () => {
   const folder = await temporaryFolder()
   const ledger = await Ledger.open(diskFiles, folder, MAILBOX)
-  ledger.note(['attempt', 'a', '1', 1, 0])
-  await ledger.commit(['accepted', 'a', '1'])
+  ledger.note(['document', 'a', '1', 1])
+  await ledger.commit(['document', 'a', '1', -1])
   expect((await reopened(folder)).entries).toHaveLength(1)
-  ledger.note(['attempt', 'b', '1', 1, 0])
+  ledger.note(['document', 'b', '1', 1])
   await ledger.close()
   expect((await reopened(folder)).entries).toHaveLength(2)
 })
@@ -67,7 +69,7 @@ test('cut at every octet: all whole commits are kept, and it goes on from there 
     }
     const ledger = await Ledger.open(diskFiles, folder, MAILBOX)
     expect(factsOf(ledger)).toEqual(whole.facts)
-    await ledger.commit(['attempt', 'next', '1', 1, 0])
+    await ledger.commit(['document', 'next', '1', 1])
     const facts = factsOf(ledger)
     await ledger.close()
     expect(await reopened(folder)).toEqual(facts)
@@ -107,11 +109,14 @@ test.each(['write', 'sync'] as const)('after a failed %s nothing is accepted any
     folder,
     MAILBOX,
   )
-  await ledger.commit(['attempt', 'a', '1', 1, 0])
+  await ledger.commit(['document', 'a', '1', 1])
   fails = true
-  await expect(ledger.commit(['accepted', 'a', '1'])).rejects.toMatchObject({ code: 'ERR_STATE', message: expect.stringContaining('disk is full') })
+  await expect(ledger.commit(['document', 'a', '1', -1])).rejects.toMatchObject({
+    code: 'ERR_STATE',
+    message: expect.stringContaining('disk is full'),
+  })
   fails = false
-  await expect(ledger.commit(['accepted', 'a', '2'])).rejects.toMatchObject({ code: 'ERR_STATE' })
+  await expect(ledger.commit(['document', 'a', '2', -1])).rejects.toMatchObject({ code: 'ERR_STATE' })
   await expect(ledger.close()).rejects.toMatchObject({ code: 'ERR_STATE' })
 })
 
@@ -127,7 +132,7 @@ test('commits that come together share one sync', async () => {
     MAILBOX,
   )
   const before = syncs
-  await Promise.all(Array.from({ length: 100 }, (_, at) => ledger.commit(['attempt', `k${at}`, '1', 1, 0])))
+  await Promise.all(Array.from({ length: 100 }, (_, at) => ledger.commit(['document', `k${at}`, '1', 1])))
   expect(syncs - before).toBeLessThanOrEqual(2)
   await ledger.close()
   expect((await reopened(folder)).entries).toHaveLength(100)
@@ -136,7 +141,7 @@ test('commits that come together share one sync', async () => {
 test('a hundred thousand messages take less than 200 bytes each', async () => {
   const folder = await temporaryFolder()
   const writer = await Ledger.open(diskFiles, folder, MAILBOX)
-  for (let at = 0; at < 100_000; at += 1) writer.note(['done', `0000000${at}5f0e7f1c`, 1, 0, at * 7, []])
+  for (let at = 0; at < 100_000; at += 1) writer.note(['message', `0000000${at}5f0e7f1c`, { kinds: 1, fingerprint: at * 7 }])
   await writer.close()
   const before = await settledHeap()
   const ledger = await Ledger.open(diskFiles, folder, MAILBOX)
@@ -166,13 +171,12 @@ async function history(): Promise<{ octets: Buffer; states: { end: number; facts
 interface Facts {
   readonly entries: readonly unknown[]
   readonly polls: number
-  readonly names: unknown
-  readonly deleting: unknown
+  readonly copies: unknown
 }
 
 function factsOf(ledger: Ledger): Facts {
   const entries = [...ledger.book.entries].map(([key, entry]) => [key, Object.assign({}, entry)])
-  return structuredClone({ entries, polls: ledger.book.polls, names: ledger.book.names.get('a'), deleting: ledger.book.deleting.get('a') })
+  return structuredClone({ entries, polls: ledger.book.polls, copies: ledger.book.copies.get('a') })
 }
 
 async function reopened(folder: string): Promise<Facts> {

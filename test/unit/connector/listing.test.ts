@@ -6,8 +6,18 @@ import { keyOf, parseKey, reconcile } from '../../../src/connector/listing.ts'
 function keysAfter(ledger: Ledger, uniqueIds: readonly string[], day = 1): string[] {
   const listing = uniqueIds.map((uniqueId, at) => ({ number: at + 1, uniqueId }))
   const { messages, records } = reconcile(listing, ledger.book, day)
-  ledger.note(...records)
+  for (const record of records) ledger.note(record)
   return messages.map(({ key }) => key)
+}
+
+/** All documents of these were accepted. */
+function done(ledger: Ledger, ...keys: string[]): void {
+  for (const key of keys) ledger.note(['message', key, { kinds: 1, fingerprint: 7 }])
+}
+
+/** QUIT is to delete these. */
+function deleting(ledger: Ledger, ...keys: string[]): void {
+  for (const key of keys) ledger.note(['message', key, { gonePoll: ledger.book.polls, goneDay: 1 }])
 }
 
 test('keys tell apart what servers do not', () => {
@@ -36,9 +46,10 @@ test('the listing may come in any order; messages are taken by number', () => {
 test('copies keep their names when others go and come', () => {
   const ledger = new Ledger()
   expect(keysAfter(ledger, ['a', 'a', 'b'])).toEqual(['a', 'a\n2', 'b'])
-  ledger.note(['done', 'a', 1, 0, 7, []], ['deleting', 'a', [1]])
+  done(ledger, 'a')
+  deleting(ledger, 'a')
   expect(keysAfter(ledger, ['a', 'b', 'a'])).toEqual(['a', 'b', 'a\n2'])
-  ledger.note(['deleting', 'a', [1]])
+  deleting(ledger, 'a')
   expect(keysAfter(ledger, ['b', 'a'])).toEqual(['b', 'a\n2'])
   expect(keysAfter(ledger, ['b', 'a', 'a'])).toEqual(['b', 'a\n2', 'a\n3'])
   expect(keysAfter(ledger, ['b'])).toEqual(['b'])
@@ -48,7 +59,7 @@ test('any number of copies is taken in linear time', () => {
   const ledger = new Ledger()
   const copies = Array.from({ length: 200_000 }, () => 'a')
   keysAfter(ledger, copies)
-  ledger.note(['deleting', 'a', Array.from({ length: 100_000 }, (_, at) => at * 2 + 1)])
+  deleting(ledger, ...Array.from({ length: 100_000 }, (_, at) => keyOf('a', at * 2 + 1)))
   expect(keysAfter(ledger, copies.slice(100_000)).slice(0, 2)).toEqual(['a\n2', 'a\n4'])
   expect(keysAfter(ledger, copies)).toHaveLength(200_000)
 })
@@ -56,16 +67,17 @@ test('any number of copies is taken in linear time', () => {
 test('when the last copy is gone by a QUIT whose reply was lost, the next is the first again', () => {
   const ledger = new Ledger()
   keysAfter(ledger, ['a', 'a'])
-  ledger.note(['done', 'a', 1, 0, 7, []], ['done', 'a\n2', 1, 0, 7, []], ['deleting', 'a', [1, 2]], ['gone', ['a', 'a\n2']])
+  done(ledger, 'a', 'a\n2')
+  deleting(ledger, 'a', 'a\n2')
   keysAfter(ledger, [])
-  expect([ledger.book.names.size, ledger.book.deleting.size]).toEqual([0, 0])
+  expect(ledger.book.copies.size).toBe(0)
   expect(keysAfter(ledger, ['a'])).toEqual(['a'])
 })
 
 test('copies that cannot be told apart any more are all new', () => {
   const ledger = new Ledger()
   keysAfter(ledger, ['a', 'a', 'a'])
-  ledger.note(['done', 'a', 1, 0, 7, []], ['done', 'a\n3', 1, 0, 7, []])
+  done(ledger, 'a', 'a\n3')
   expect(keysAfter(ledger, ['a', 'a'])).toEqual(['a', 'a\n2'])
   expect([...ledger.book.entries]).toEqual([])
 })
@@ -73,14 +85,14 @@ test('copies that cannot be told apart any more are all new', () => {
 test('a tombstone lives 30 days and 10 polls', () => {
   const ledger = new Ledger()
   keysAfter(ledger, ['a'])
-  ledger.note(['done', 'a', 1, 0, 7, []])
+  done(ledger, 'a')
   keysAfter(ledger, [], 1)
   expect(ledger.book.entries.get('a')?.gonePoll).toBeGreaterThan(0)
   for (let poll = 0; poll < 20; poll += 1) keysAfter(ledger, [], 30)
   expect(ledger.book.entries.get('a')).toBeDefined()
   keysAfter(ledger, [], 31)
   expect(ledger.book.entries.get('a')).toBeUndefined()
-  ledger.note(['done', 'b', 1, 0, 7, []])
+  done(ledger, 'b')
   keysAfter(ledger, [], 1)
   for (let poll = 0; poll < 9; poll += 1) keysAfter(ledger, [], 500)
   expect(ledger.book.entries.get('b')).toBeDefined()

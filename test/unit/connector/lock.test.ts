@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, utimes, writeFile } from 'node:fs/promises'
+import { readdir, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { lockMailbox } from '../../../src/connector/lock.ts'
 import { mailboxName } from '../../../src/connector/mailbox.ts'
 import { temporaryFolder } from './support.ts'
@@ -15,10 +15,10 @@ test('one at a time in one process, and free again after release', async () => {
   await expect(lockMailbox(folder, MAILBOX)).rejects.toMatchObject({ code: 'ERR_STATE_LOCKED', transient: true })
   await expect(lockMailbox(undefined, MAILBOX)).rejects.toMatchObject({ code: 'ERR_STATE_LOCKED' })
   const other = await lockMailbox(folder, { ...MAILBOX, user: 'other' })
-  await other.release()
-  await lock.release()
+  await other[Symbol.asyncDispose]()
+  await lock[Symbol.asyncDispose]()
   expect(await readdir(folder)).toEqual([])
-  await (await lockMailbox(folder, MAILBOX)).release()
+  await (await lockMailbox(folder, MAILBOX))[Symbol.asyncDispose]()
 })
 
 test('the two ports of POP3 lead to one mailbox; any other may lead to another', () => {
@@ -42,16 +42,16 @@ test('a process that was killed leaves no lock; one that lives is named', async 
   expect(await readdir(folder)).toHaveLength(1)
   const lock = await lockMailbox(folder, MAILBOX)
   expect(await readdir(folder)).toHaveLength(1)
-  await lock.release()
+  await lock[Symbol.asyncDispose]()
 })
 
 test('a process number that is in use again does not keep a lock', async () => {
   const folder = await temporaryFolder()
   const lock = await lockMailbox(folder, MAILBOX)
   const [name = ''] = await readdir(folder)
-  await lock.release()
+  await lock[Symbol.asyncDispose]()
   await writeFile(join(folder, name.replace(/^(\w+\.\d+-)\d+/, '$11')), '')
-  await (await lockMailbox(folder, MAILBOX)).release()
+  await (await lockMailbox(folder, MAILBOX))[Symbol.asyncDispose]()
 })
 
 test('a claim of another machine holds as long as it is touched', async () => {
@@ -61,5 +61,17 @@ test('a claim of another machine holds as long as it is touched', async () => {
   await expect(lockMailbox(folder, MAILBOX)).rejects.toMatchObject({ message: expect.stringContaining('another machine') })
   const past = new Date(Date.now() - 120_000)
   await utimes(path, past, past)
-  await (await lockMailbox(folder, MAILBOX)).release()
+  await (await lockMailbox(folder, MAILBOX))[Symbol.asyncDispose]()
+})
+
+test('a claim is touched by the clock of the file system, also where ours is wrong', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'], now: 0 })
+  onTestFinished(() => void vi.useRealTimers())
+  const folder = await temporaryFolder()
+  await using _lock = await lockMailbox(folder, MAILBOX)
+  const path = join(folder, (await readdir(folder))[0] ?? '')
+  const made = (await stat(path)).mtimeMs
+  await utimes(path, 1, 1)
+  vi.advanceTimersByTime(20_000)
+  await vi.waitUntil(async () => (await stat(path)).mtimeMs >= made)
 })
