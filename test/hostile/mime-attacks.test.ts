@@ -7,7 +7,6 @@ import { parsed, streamed } from '../support/read-whole.ts'
 const message = (...lines: string[]): string => lines.join('\r\n')
 const multipart = (...lines: string[]): string => message('Content-Type: multipart/mixed; boundary=b', '', ...lines)
 const parse = (text: string): Entity => parseMessage(Buffer.from(text, 'latin1'))
-const types = (entity: Entity): string[] => [entity.type, ...entity.parts.flatMap(types)]
 const contents = (entity: Entity): string[] => (entity.parts.length > 0 ? entity.parts.flatMap(contents) : [entity.content().toString('latin1')])
 const codes = (entity: Entity): string[] => {
   void entity.ambiguous
