@@ -1,10 +1,13 @@
 import { isAscii, isUtf8 } from 'node:buffer'
-import { TextDecoder } from 'node:util'
+import { EMPTY } from '../../bytes.ts'
 import type { Report } from '../defect.ts'
-import { decodeKorean } from './korean.ts'
+import { joined, reportOnce } from '../encoding/coder.ts'
+import type { Conversion } from './conversion.ts'
+import { iso2022 } from './iso-2022.ts'
 import { type Charset, charsetOf } from './labels.ts'
-import { decodeSingleByte, isSingleByte } from './single-byte.ts'
-import { decodeUtf16, decodeUtf32, decodeUtf7 } from './unicode.ts'
+import { isMultiByte, multiByte } from './multi-byte.ts'
+import { decodeSingleByte, extendsAscii, isSingleByte } from './single-byte.ts'
+import { utf16, utf32, utf7, utf8, wholeLength } from './unicode.ts'
 
 /**
  * Octets as text. Without a label, with `us-ascii` or with one that nobody knows: UTF-8 when all of it is valid, else windows-1252. Octets
@@ -14,30 +17,101 @@ export function decodeText(octets: Buffer, label: string | null, report: Report)
   const charset = label === null ? undefined : charsetOf(label)
   if (label !== null && charset === undefined) report('unknown-charset', 0)
   if (isAsciiBased(charset) && isAscii(octets)) return octets.toString('latin1')
-  const isGuess = charset === undefined || charset === 'us-ascii'
+  const isGuess = isGuessed(charset)
   if ((isGuess || charset === 'utf-8') && isUtf8(octets)) return withoutMark(octets.toString('utf8'))
-  const text = decodeAs(octets, isGuess ? 'windows-1252' : charset)
-  if (text.includes('\ufffd')) report('invalid-charset-octets', 0)
+  const { text, invalid } = conversionOf(isGuess ? 'windows-1252' : charset)(octets, true)
+  if (invalid) report('invalid-charset-octets', 0)
   return withoutMark(text)
+}
+
+/**
+ * Text a chunk at a time, cut anywhere: together what `decodeText` gives, but for one case. Where it has to find out whether text is UTF-8, only the
+ * 64 KiB from the first octet that is not ASCII are held and looked at; if they are UTF-8, what is not UTF-8 behind them is U+FFFD and reported.
+ */
+export class CharsetDecoder {
+  readonly #charset: Charset | undefined
+  readonly #conversion: Conversion
+  readonly #isUnknown: boolean
+  readonly #report = reportOnce()
+  #held: Buffer = EMPTY
+  #begun = false
+
+  /** `label`: as a charset parameter has it; `null` where there is none. */
+  constructor(label: string | null) {
+    this.#charset = label === null ? undefined : charsetOf(label)
+    this.#isUnknown = label !== null && this.#charset === undefined
+    this.#conversion = isGuessed(this.#charset) ? guess() : conversionOf(this.#charset)
+  }
+
+  /** What can be decided. Nothing of `chunk` itself is kept. */
+  decode(chunk: Buffer, report: Report): string {
+    return this.#convert(chunk, false, report)
+  }
+
+  /** What was held back. */
+  end(report: Report): string {
+    return this.#convert(EMPTY, true, report)
+  }
+
+  #convert(chunk: Buffer, final: boolean, report: Report): string {
+    if (this.#isUnknown) this.#report(report, 'unknown-charset', 0)
+    const { text, rest, invalid } = this.#conversion(joined(this.#held, chunk), final)
+    this.#held = rest.length === 0 ? EMPTY : Buffer.from(rest)
+    if (invalid) this.#report(report, 'invalid-charset-octets', 0)
+    if (this.#begun || text === '') return text
+    this.#begun = true
+    return withoutMark(text)
+  }
 }
 
 const withoutMark = (text: string): string => (text.startsWith('\ufeff') ? text.slice(1) : text)
 
-function isAsciiBased(charset: Charset | undefined): boolean {
-  return charset === undefined || !(charset.startsWith('utf-16') || charset.startsWith('utf-32') || charset === 'utf-7' || charset === 'iso-2022-jp')
+const isGuessed = (charset: Charset | undefined): charset is 'us-ascii' | undefined => charset === undefined || charset === 'us-ascii'
+
+/** ASCII octets mean ASCII characters in every place of a text. */
+export function isAsciiBased(charset: Charset | undefined): boolean {
+  if (isGuessed(charset) || charset === 'utf-8') return true
+  return isSingleByte(charset) ? extendsAscii(charset) : isMultiByte(charset)
 }
 
-function decodeAs(octets: Buffer, charset: Charset): string {
-  if (isSingleByte(charset)) return decodeSingleByte(octets, charset)
-  if (charset === 'euc-kr') return decodeKorean(octets)
-  if (charset === 'utf-7') return decodeUtf7(octets)
-  if (charset === 'utf-16' || charset === 'utf-16le' || charset === 'utf-16be') return decodeUtf16(octets, charset)
-  if (charset.startsWith('utf-32')) return decodeUtf32(octets, charset === 'utf-32le')
-  const text = new TextDecoder(charset, { ignoreBOM: true }).decode(octets)
-  return charset === 'shift_jis' && new TextDecoder(charset).decode(Uint8Array.of(0x7f)) === '\x1a' ? straight(text) : text
+function conversionOf(charset: Exclude<Charset, 'us-ascii'>): Conversion {
+  if (isSingleByte(charset)) {
+    return (octets) => {
+      const text = decodeSingleByte(octets, charset)
+      return { text, rest: EMPTY, invalid: text.includes('\ufffd') }
+    }
+  }
+  if (isMultiByte(charset)) return multiByte(charset)
+  if (charset === 'utf-8') return utf8
+  if (charset === 'utf-7') return utf7()
+  if (charset === 'utf-16' || charset === 'utf-16le' || charset === 'utf-16be') return utf16(charset)
+  if (charset === 'utf-32' || charset === 'utf-32le' || charset === 'utf-32be') return utf32(charset === 'utf-32le')
+  return iso2022(charset)
 }
 
-/** ICU takes shift_jis for a code page of the mainframe, where 1A, 1C and 7F have changed places. */
-function straight(text: string): string {
-  return text.replace(/\p{Cc}/gu, (control) => (control === '\x1a' ? '\x7f' : control === '\x1c' ? '\x1a' : control === '\x7f' ? '\x1c' : control))
+const GUESS_OCTETS = 64 * 1024
+
+/** UTF-8 or windows-1252, as the octets say. */
+function guess(): Conversion {
+  let decided: Conversion | undefined
+  /** From the first octet that is not ASCII. */ let seen: Buffer | undefined
+  let length = 0
+  return (octets, final) => {
+    if (decided !== undefined) return decided(octets, final)
+    let start = 0
+    if (seen === undefined) {
+      if (isAscii(octets)) return { text: octets.toString('latin1'), rest: EMPTY, invalid: false }
+      start = octets.findIndex((octet) => octet >= 0x80)
+      seen = Buffer.allocUnsafe(GUESS_OCTETS)
+    }
+    const copied = octets.copy(seen, length, start)
+    length += copied
+    const before = octets.toString('latin1', 0, start)
+    if (!final && length < GUESS_OCTETS) return { text: before, rest: EMPTY, invalid: false }
+    const whole = seen.subarray(0, length)
+    decided = isUtf8(final ? whole : whole.subarray(0, wholeLength(whole))) ? utf8 : conversionOf('windows-1252')
+    const { text, rest, invalid } = decided(Buffer.concat([whole, octets.subarray(start + copied)]), final)
+    seen = undefined
+    return { text: before + text, rest, invalid }
+  }
 }

@@ -1,0 +1,184 @@
+import { TextDecoder } from 'node:util'
+import { LF } from '../../bytes.ts'
+import { type Conversion, converted, REPLACEMENT } from './conversion.ts'
+import { BIG5_RUNS, CNS_RUNS, CODES } from './multi-byte-tables.ts'
+
+/** The first and last octets of pairs, from and to. */
+const LEADS = {
+  gb18030: [0x81, 0xfe],
+  big5: [0x81, 0xfe],
+  'euc-kr': [0x81, 0xfe],
+  shift_jis: [0x81, 0x9f, 0xe0, 0xfc],
+  'euc-jp': [0x8e, 0x8f, 0xa1, 0xfe],
+  'euc-tw': [0x8e, 0x8e, 0xa1, 0xfe],
+  jisx0212: [0xa1, 0xfe], // in euc-jp behind 8F
+  cns2: [0xa1, 0xfe], // plane 2 of CNS 11643, in euc-tw behind 8E A2
+} as const
+
+export type CodeSet = keyof typeof LEADS
+
+export type MultiByteCharset = Exclude<CodeSet, 'jisx0212' | 'cns2'>
+
+export const isMultiByte = (charset: string): charset is MultiByteCharset => Object.hasOwn(LEADS, charset)
+
+/** At the index of an octet that begins a pair. */
+const LEAD = 1
+
+const tables = new Map<CodeSet, Uint32Array>()
+
+/**
+ * What the codes of a set mean, by `lead << 8 | trail`: a code unit, and above it the second one of a code that has two; 0 stands for nothing.
+ * An octet that means something alone is its own index.
+ */
+export function codesOf(set: CodeSet): Uint32Array {
+  let table = tables.get(set)
+  if (table === undefined) {
+    table = new Uint32Array(0x10000)
+    tables.set(set, table)
+    fill(table, set)
+  }
+  return table
+}
+
+/**
+ * Octets of a charset whose characters are one octet or several. A wrong sequence is one U+FFFD and goes up to its first ASCII octet, which stands for
+ * itself: a lead octet alone must not swallow the mark-up behind it.
+ */
+export function multiByte(charset: MultiByteCharset): Conversion {
+  const codes = codesOf(charset)
+  return (octets, final) => {
+    const units = new Uint16Array(octets.length)
+    let length = 0
+    let at = 0
+    while (at < octets.length) {
+      const lead = octets[at] ?? 0
+      const alone = lead < 0x80 ? lead : (codes[lead] ?? 0)
+      if (alone !== LEAD || lead === LEAD) {
+        units[length++] = lead < 0x80 ? lead : alone || REPLACEMENT
+        at++
+        continue
+      }
+      const trail = octets[at + 1] ?? 0
+      const size = sizeOf(charset, lead, trail)
+      if (at + size > octets.length && !final) break
+      const code = size === 2 ? (codes[(lead << 8) | trail] ?? 0) : longCode(charset, octets.subarray(at, at + size))
+      let used = code === 0 ? 1 : size
+      if (code === 0) while (used < size && (octets[at + used] ?? 0) >= 0x80) used++
+      units[length++] = code === 0 ? REPLACEMENT : code & 0xffff
+      if (code > 0xffff) units[length++] = code >>> 16
+      at += used
+    }
+    return converted(units, length, octets.subarray(at))
+  }
+}
+
+function sizeOf(charset: MultiByteCharset, lead: number, trail: number): number {
+  if (charset === 'gb18030' && trail >= 0x30 && trail <= 0x39) return 4
+  if (charset === 'euc-jp' && lead === 0x8f) return 3
+  return charset === 'euc-tw' && lead === 0x8e ? 4 : 2
+}
+
+/** What a code of three or four octets means. */
+function longCode(charset: MultiByteCharset, octets: Buffer): number {
+  const [, second = 0, third = 0, fourth = 0] = octets
+  if (charset === 'euc-jp') return codesOf('jisx0212')[(second << 8) | third] ?? 0
+  if (charset === 'gb18030') return gb18030Code(octets)
+  return second === 0xa1 || second === 0xa2 ? (codesOf(second === 0xa1 ? 'euc-tw' : 'cns2')[(third << 8) | fourth] ?? 0) : 0
+}
+
+const FIRST_SUPPLEMENTARY = 189_000 // the four octets of U+10000, counted from 81 30 81 30
+const BASIC_COUNT = 39_420
+
+let basic: Uint16Array | undefined
+
+/** Four octets: what of the Basic Multilingual Plane has no pair, and in their order the characters beyond it. */
+function gb18030Code([first = 0, second = 0, third = 0, fourth = 0]: Buffer): number {
+  if (third < 0x81 || third > 0xfe || fourth < 0x30 || fourth > 0x39) return 0
+  const pointer = (((first - 0x81) * 10 + second - 0x30) * 126 + third - 0x81) * 10 + fourth - 0x30
+  const code = pointer - FIRST_SUPPLEMENTARY + 0x10000
+  if (pointer >= FIRST_SUPPLEMENTARY) return code > 0x10ffff ? REPLACEMENT : entry(String.fromCodePoint(code))
+  if (pointer >= BASIC_COUNT) return REPLACEMENT
+  basic ??= basicCodes()
+  return basic[pointer] ?? 0
+}
+
+function basicCodes(): Uint16Array {
+  const octets: number[] = []
+  for (let pointer = 0; pointer < BASIC_COUNT; pointer++) {
+    const tens = Math.floor(pointer / 10)
+    const thousands = Math.floor(tens / 126)
+    octets.push(0x81 + Math.floor(thousands / 10), 0x30 + (thousands % 10), 0x81 + (tens % 126), 0x30 + (pointer % 10))
+  }
+  const text = new TextDecoder('gb18030').decode(Uint8Array.from(octets))
+  return Uint16Array.from({ length: BASIC_COUNT }, (_, pointer) => text.charCodeAt(pointer) || REPLACEMENT)
+}
+
+const entry = (characters: string): number => (characters.charCodeAt(0) | (characters.charCodeAt(1) << 16)) >>> 0
+
+function fill(table: Uint32Array, set: CodeSet): void {
+  const leads = LEADS[set]
+  for (let range = 0; range < leads.length; range += 2) table.fill(LEAD, leads[range], (leads[range + 1] ?? 0) + 1)
+  if (set === 'euc-tw' || set === 'cns2') {
+    const big5 = codesOf('big5')
+    for (const [pointer, count, from] of CNS_RUNS[set === 'cns2' ? 1 : 0] ?? []) {
+      for (let at = 0; at < count; at++) table[eucCode(pointer + at)] = big5[big5Code(from + at)] ?? 0
+    }
+  } else if (set === 'jisx0212') readPairs(table, 'euc-jp', [0x8f])
+  else readPairs(table, set)
+  if (set === 'shift_jis') for (let octet = 0xa1; octet <= 0xdf; octet++) table[octet] = 0xfec0 + octet // half-width katakana
+  if (set === 'gb18030') table[0x80] = 0x20ac
+  if (set === 'big5') {
+    for (const [pointer, characters] of BIG5_RUNS) {
+      for (const [at, character] of Array.from(characters).entries()) if (character !== '\ufffd') table[big5Code(pointer + at)] = entry(character)
+    }
+  }
+  if (set === 'gb18030' || set === 'big5' || set === 'euc-kr' || set === 'euc-tw') {
+    for (const [code, characters] of CODES[set]) table[code] = entry(characters)
+  }
+  if (set === 'euc-kr') addSyllables(table)
+}
+
+const eucCode = (pointer: number): number => ((0xa1 + Math.floor(pointer / 94)) << 8) | (0xa1 + (pointer % 94))
+
+function big5Code(pointer: number): number {
+  const place = pointer % 157
+  return ((0x81 + Math.floor(pointer / 157)) << 8) | (place + (place < 63 ? 0x40 : 0x62))
+}
+
+const ONE_CHARACTER = /^[^\ufffd]$/u
+const PRIVATE = /\p{Co}/u
+
+/** Asks Node's decoder for all pairs at once, each on a line of its own. Private characters count where users define their own. */
+function readPairs(table: Uint32Array, label: 'gb18030' | 'big5' | 'euc-kr' | 'shift_jis' | 'euc-jp', before: readonly number[] = []): void {
+  const octets: number[] = []
+  const codes: number[] = []
+  for (let code = 0x8140; code <= 0xfefe; code++) {
+    const isPair = table[code >> 8] === LEAD && (code & 0xff) >= (label.startsWith('euc') ? 0xa1 : 0x40) && (code & 0xff) < 0xff
+    if (!isPair) continue
+    codes.push(code)
+    octets.push(...before, code >> 8, code & 0xff, LF)
+  }
+  const lines = new TextDecoder(label).decode(Uint8Array.from(octets)).split('\n')
+  const hasPrivate = label === 'gb18030' || label === 'shift_jis'
+  for (const [at, code] of codes.entries()) {
+    const characters = lines[at] ?? ''
+    if (ONE_CHARACTER.test(characters) && (hasPrivate || !PRIVATE.test(characters))) table[code] = entry(characters)
+  }
+}
+
+/**
+ * EUC-KR is decoded with the extension that everybody means by it (UHC, code page 949). Node knows KS X 1001 only; the 8,822 other syllables follow in
+ * the order of Unicode over the pairs that EUC-KR leaves free, so they are counted off rather than stored.
+ */
+function addSyllables(table: Uint32Array): void {
+  const present = new Set(table)
+  let syllable = 0xac00
+  for (let lead = 0x81; lead <= 0xc6; lead++) {
+    for (let trail = 0x41; trail <= (lead <= 0xa0 ? 0xfe : 0xa0); trail++) {
+      if ((trail > 0x5a && trail < 0x61) || (trail > 0x7a && trail < 0x81)) continue
+      while (present.has(syllable)) syllable++
+      if (syllable > 0xd7a3) return
+      table[(lead << 8) | trail] = syllable++
+    }
+  }
+}
