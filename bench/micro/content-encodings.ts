@@ -28,9 +28,9 @@ function ignore(): void {}
 const lines = new Base64Encoder()
 const wrapped = Buffer.concat([all((chunk) => lines.encode(chunk), octets), lines.end()])
 const oneLine = Buffer.from(octets.toString('base64'))
-const qpText = new QuotedPrintableEncoder('text')
+const qpText = new QuotedPrintableEncoder()
 const quotedText = Buffer.concat([all((chunk) => qpText.encode(chunk), text), qpText.end()])
-const qpBinary = new QuotedPrintableEncoder('binary')
+const qpBinary = new QuotedPrintableEncoder()
 const quotedBinary = Buffer.concat([all((chunk) => qpBinary.encode(chunk), octets), qpBinary.end()])
 
 measure('limit: native decode', wrapped, () => (chunk) => {
@@ -71,6 +71,6 @@ measure('base64 encode', octets, () => {
   return (chunk) => encoder.encode(chunk)
 })
 measure('quoted-printable encode, text', text, () => {
-  const encoder = new QuotedPrintableEncoder('text')
+  const encoder = new QuotedPrintableEncoder()
   return (chunk) => encoder.encode(chunk)
 })

@@ -1,5 +1,5 @@
 import { EMPTY } from '../../bytes.ts'
-import type { Report } from '../defect.ts'
+import type { DefectCode, Report } from '../defect.ts'
 
 /**
  * Undoes one content-transfer-encoding (RFC 2045 §6), a chunk at a time. What it gives depends on the octets alone, never on where they were
@@ -28,3 +28,13 @@ export function trimmed(out: Buffer, length: number): Buffer {
 
 /** Octets held back from one chunk, and those of the next. */
 export const joined = (held: Buffer, chunk: Buffer): Buffer => (held.length === 0 ? chunk : Buffer.concat([held, chunk]))
+
+/** Passes each code on once. */
+export function reportOnce(): (report: Report, code: DefectCode, offset: number) => void {
+  const reported = new Set<DefectCode>()
+  return (report, code, offset) => {
+    if (reported.has(code)) return
+    reported.add(code)
+    report(code, offset)
+  }
+}

@@ -5,16 +5,14 @@ import { UuDecoder } from './uuencode.ts'
 
 export type { ContentDecoder } from './coder.ts'
 
-/** `null` for the identity encodings and for those that nobody knows: their content is the octets as they are. */
+/** For an encoding as `parseTransferEncoding` names it; `null` when its content is the octets as they are. */
 export function createDecoder(encoding: string): ContentDecoder | null {
-  switch (encoding.toLowerCase()) {
+  switch (encoding) {
     case 'base64':
       return new Base64Decoder()
     case 'quoted-printable':
       return new QuotedPrintableDecoder()
     case 'x-uuencode':
-    case 'x-uue':
-    case 'uuencode':
       return new UuDecoder()
     default:
       return null

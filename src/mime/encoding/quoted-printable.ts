@@ -1,7 +1,7 @@
 import { isAscii } from 'node:buffer'
 import { CR, DOT, EMPTY, LF, NUL, SPACE, TAB } from '../../bytes.ts'
-import type { DefectCode, Report } from '../defect.ts'
-import { joined, trimmed, type ContentDecoder, type ContentEncoder } from './coder.ts'
+import type { Report } from '../defect.ts'
+import { joined, reportOnce, trimmed, type ContentDecoder, type ContentEncoder } from './coder.ts'
 
 const EQUALS = 0x3d
 const LETTER_F = 0x46
@@ -13,8 +13,10 @@ const FROM_REST = Buffer.from('rom ')
  */
 const MAX_BLANKS = 998
 
+const HEX_DIGITS = '0123456789ABCDEF'
 const NOT_HEX = 255
-const HEX_VALUES = hexValues()
+/** Of lower case too: RFC 2045 wants capitals, and asks the reader to be generous. */
+const HEX_VALUES = Uint8Array.from({ length: 256 }, (_, octet) => HEX_DIGITS.indexOf(String.fromCharCode(octet).toUpperCase()) & NOT_HEX)
 
 /** 1 for the octets that the decoder must look at. */
 const SPECIAL = new Uint8Array(256)
@@ -29,7 +31,8 @@ export class QuotedPrintableDecoder implements ContentDecoder {
   /** Undecided: an `=` and what follows it, or blanks and perhaps a CR. */ #held: Buffer = EMPTY
   /** Octets before those held. */ #offset = 0
   /** The chunk before ended within a run of blanks that is content. */ #inBlanks = false
-  readonly #reported = new Set<DefectCode>()
+  #has8bit = false
+  readonly #report = reportOnce()
 
   decode(chunk: Buffer, report: Report): Buffer {
     const octets = joined(this.#held, chunk)
@@ -40,12 +43,14 @@ export class QuotedPrintableDecoder implements ContentDecoder {
     let to = 0
     if (this.#inBlanks) {
       while (at < end && isBlank(octets[at])) out[to++] = octets[at++] ?? 0
-      if (at === end) return this.#took(at, out, to)
-      this.#inBlanks = false
+      this.#inBlanks = at === end
     }
     // What was written before `floor` is not to be trimmed: it was encoded, or stands before a soft break.
     let floor = to
-    this.#report8bit(chunk, end - chunk.length, report)
+    if (!this.#has8bit && !isAscii(chunk)) {
+      this.#has8bit = true
+      report('quoted-printable-8bit', this.#offset + octets.findIndex((octet) => octet > 127))
+    }
     for (;;) {
       for (; at + 4 <= end; at += 4, to += 4) {
         const a = octets[at] ?? 0
@@ -61,9 +66,11 @@ export class QuotedPrintableDecoder implements ContentDecoder {
       for (; at < end && SPECIAL[octets[at] ?? 0] === 0; at++) out[to++] = octets[at] ?? 0
       if (at === end) break
       if (octets[at] === LF) {
-        const ending = to > floor && out[to - 1] === CR ? 2 : 1
-        to = trimBlanks(out, floor, to - ending + 1)
-        if (ending === 2) out[to++] = CR
+        const cr = to > floor && out[to - 1] === CR ? 1 : 0
+        to -= cr
+        const blanks = blanksBefore(out, floor, to)
+        if (blanks <= MAX_BLANKS) to -= blanks
+        if (cr === 1) out[to++] = CR
         out[to++] = LF
         floor = to
         at++
@@ -82,26 +89,29 @@ export class QuotedPrintableDecoder implements ContentDecoder {
         const next = afterSoftBreak(octets, at, high)
         if (next === undefined) {
           this.#held = Buffer.from(octets.subarray(at))
-          return this.#took(at, out, to)
+          floor = to
+          break
         }
         if (next > 0) at = next
         else {
-          this.#report('quoted-printable-invalid', at, report)
+          this.#report(report, 'quoted-printable-invalid', this.#offset + at)
           out[to++] = EQUALS
           at++
         }
       }
       floor = to
     }
-    const tail = trailingBlanks(out, floor, to)
-    if (tail.blanks > MAX_BLANKS) this.#inBlanks = !tail.cr
-    else if (tail.blanks > 0) {
-      const length = tail.blanks + (tail.cr ? 1 : 0)
+    const cr = to > floor && out[to - 1] === CR ? 1 : 0
+    const blanks = blanksBefore(out, floor, to - cr)
+    if (blanks > MAX_BLANKS) this.#inBlanks = cr === 0
+    else if (blanks > 0) {
+      const length = blanks + cr
       to -= length
       at -= length
       this.#held = Buffer.from(out.subarray(to, to + length))
     }
-    return this.#took(at, out, to)
+    this.#offset += at
+    return trimmed(out, to)
   }
 
   end(report: Report): Buffer {
@@ -112,24 +122,8 @@ export class QuotedPrintableDecoder implements ContentDecoder {
     let at = 1
     while (at < held.length && isBlank(held[at])) at++
     if (at === held.length) return EMPTY
-    this.#report('quoted-printable-invalid', 0, report)
+    this.#report(report, 'quoted-printable-invalid', this.#offset)
     return held
-  }
-
-  #took(octets: number, out: Buffer, length: number): Buffer {
-    this.#offset += octets
-    return trimmed(out, length)
-  }
-
-  #report8bit(chunk: Buffer, before: number, report: Report): void {
-    if (this.#reported.has('quoted-printable-8bit') || isAscii(chunk)) return
-    this.#report('quoted-printable-8bit', before + chunk.findIndex((octet) => octet > 127), report)
-  }
-
-  #report(code: DefectCode, at: number, report: Report): void {
-    if (this.#reported.has(code)) return
-    this.#reported.add(code)
-    report(code, this.#offset + at)
   }
 }
 
@@ -146,59 +140,32 @@ function afterSoftBreak(octets: Buffer, at: number, high: number): number | unde
   return octets[next] === LF ? next + 1 : 0
 }
 
-/** Where the blanks before `end` begin, or `end` when they are too many to be a line's padding. */
-function trimBlanks(out: Buffer, floor: number, end: number): number {
+function blanksBefore(out: Buffer, floor: number, end: number): number {
   let at = end
   while (at > floor && isBlank(out[at - 1])) at--
-  return end - at > MAX_BLANKS ? end : at
-}
-
-function trailingBlanks(out: Buffer, floor: number, end: number): { blanks: number; cr: boolean } {
-  const cr = end > floor && out[end - 1] === CR
-  const last = cr ? end - 1 : end
-  let at = last
-  while (at > floor && isBlank(out[at - 1])) at--
-  return { blanks: last - at, cr }
+  return end - at
 }
 
 const isBlank = (octet: number | undefined): boolean => octet === SPACE || octet === TAB
 
-/** Lower case too: RFC 2045 wants capitals, and asks the reader to be generous. */
-function hexValues(): Uint8Array {
-  const table = new Uint8Array(256).fill(NOT_HEX)
-  for (let value = 0; value < 16; value++) {
-    const digit = value.toString(16)
-    table[digit.charCodeAt(0)] = value
-    table[digit.toUpperCase().charCodeAt(0)] = value
-  }
-  return table
-}
-
 const MAX_COLUMN = 76
 const LOOK_AHEAD = 5 // what the encoder must see behind an octet to decide on it: "From ", or a blank and CRLF
-const HEX_DIGITS = Buffer.from('0123456789ABCDEF')
+const HEX_OCTETS = Buffer.from(HEX_DIGITS)
 /** 1 for octets that stand for themselves anywhere in a line but at its start. Blanks do where they do not end it. */
 const VISIBLE = new Uint8Array(256).fill(1, 0x21, 0x7f)
 VISIBLE[EQUALS] = 0
 
 /**
- * Quoted-printable in lines of at most 76 columns. In `text` CRLF is a line end and stays one; in `binary` every CR and LF is encoded, so that
- * the octets come back as they were. "From " and a dot at the start of a line are encoded: relays change the first, and the second must
- * never be the whole line (RFC 5321 §4.5.2).
+ * Quoted-printable in lines of at most 76 columns. CRLF is a line end and stays one; a lone CR or LF is encoded. "From " and a dot at the start
+ * of a line are encoded: relays change the first, and the second must never be the whole line (RFC 5321 §4.5.2).
  */
 export class QuotedPrintableEncoder implements ContentEncoder {
-  readonly #text: boolean
   #held: Buffer = EMPTY
   #column = 0
 
-  constructor(mode: 'text' | 'binary') {
-    this.#text = mode === 'text'
-  }
-
   encode(chunk: Buffer): Buffer {
     const octets = joined(this.#held, chunk)
-    const end = Math.max(0, octets.length - LOOK_AHEAD)
-    return this.#write(octets, end)
+    return this.#write(octets, Math.max(0, octets.length - LOOK_AHEAD))
   }
 
   end(): Buffer {
@@ -208,56 +175,50 @@ export class QuotedPrintableEncoder implements ContentEncoder {
   #write(octets: Buffer, end: number): Buffer {
     // Three columns an octet, and a soft break of three after no fewer than 25 octets.
     const out = Buffer.allocUnsafe(end * 3 + Math.ceil(end / 24) * 3 + 3)
+    let column = this.#column
     let to = 0
     let at = 0
     while (at < end) {
       // Most octets: visible, or a blank before something visible, where neither line start nor line end is near.
-      let column = this.#column
-      if (column > 0) {
-        while (at < end && column < MAX_COLUMN - 1) {
-          const octet = octets[at] ?? 0
-          if (VISIBLE[octet] !== 1 && !(octet === SPACE && VISIBLE[octets[at + 1] ?? 0] === 1)) break
-          out[to++] = octet
-          column++
-          at++
-        }
-        this.#column = column
-        if (at >= end) break
+      while (column > 0 && at < end && column < MAX_COLUMN - 1) {
+        const octet = octets[at] ?? 0
+        if (VISIBLE[octet] !== 1 && !(octet === SPACE && VISIBLE[octets[at + 1] ?? 0] === 1)) break
+        out[to++] = octet
+        column++
+        at++
       }
+      if (at >= end) break
       const octet = octets[at] ?? 0
-      if (this.#isLineEnd(octets, at)) {
+      if (isLineEnd(octets, at)) {
         out[to++] = CR
         out[to++] = LF
-        this.#column = 0
+        column = 0
         at += 2
         continue
       }
-      const last = at + 1 === octets.length || this.#isLineEnd(octets, at + 1)
+      const last = at + 1 === octets.length || isLineEnd(octets, at + 1)
       let plain = VISIBLE[octet] === 1 || (isBlank(octet) && !last)
       // A line that goes on needs its last column for the `=` of a soft break.
-      if (this.#column + (plain ? 1 : 3) > (last ? MAX_COLUMN : MAX_COLUMN - 1)) {
+      if (column + (plain ? 1 : 3) > (last ? MAX_COLUMN : MAX_COLUMN - 1)) {
         out[to++] = EQUALS
         out[to++] = CR
         out[to++] = LF
-        this.#column = 0
+        column = 0
       }
-      if (this.#column === 0 && plain) plain = octet !== DOT && !(octet === LETTER_F && octets.subarray(at + 1, at + 5).equals(FROM_REST))
-      if (plain) {
-        out[to++] = octet
-        this.#column++
-      } else {
+      if (column === 0 && plain) plain = octet !== DOT && !(octet === LETTER_F && octets.subarray(at + 1, at + 5).equals(FROM_REST))
+      if (plain) out[to++] = octet
+      else {
         out[to++] = EQUALS
-        out[to++] = HEX_DIGITS[octet >> 4] ?? 0
-        out[to++] = HEX_DIGITS[octet & 15] ?? 0
-        this.#column += 3
+        out[to++] = HEX_OCTETS[octet >> 4] ?? 0
+        out[to++] = HEX_OCTETS[octet & 15] ?? 0
       }
+      column += plain ? 1 : 3
       at++
     }
+    this.#column = column
     this.#held = Buffer.from(octets.subarray(at))
     return trimmed(out, to)
   }
-
-  #isLineEnd(octets: Buffer, at: number): boolean {
-    return this.#text && octets[at] === CR && octets[at + 1] === LF
-  }
 }
+
+const isLineEnd = (octets: Buffer, at: number): boolean => octets[at] === CR && octets[at + 1] === LF

@@ -1,4 +1,5 @@
-import { CR, LF, NUL, SPACE, TAB } from '../../bytes.ts'
+import { isAscii } from 'node:buffer'
+import { CR, DEL, LF, NUL, SPACE, TAB } from '../../bytes.ts'
 
 /** Octets of a line without its end (RFC 5322 §2.1.1). */
 export const MAX_LINE = 998
@@ -17,33 +18,26 @@ const FROM = Buffer.from('From ')
 const EQUALS = 0x3d
 
 export function survey(octets: Buffer): Survey {
-  const length = octets.length
-  let seen = 0
-  let nul = false
   let bareLineEnd = false
   let longLine = false
   let fragile = false
   let escapes = 0
-  for (let start = 0; start < length;) {
-    const found = octets.indexOf(LF, start)
-    const end = found < 0 ? length : found
+  for (let start = 0, found = 0; found >= 0; start = found + 1) {
+    found = octets.indexOf(LF, start)
     const crlf = found > start && octets[found - 1] === CR
-    const lineEnd = crlf ? end - 1 : end
+    const end = found < 0 ? octets.length : crlf ? found - 1 : found
     if (found >= 0 && !crlf) bareLineEnd = true
-    if (lineEnd - start > MAX_LINE) longLine = true
-    const last = octets[lineEnd - 1]
-    if (lineEnd > start && (last === SPACE || last === TAB)) fragile = true
+    if (end - start > MAX_LINE) longLine = true
+    const last = end > start ? octets[end - 1] : undefined
+    if (last === SPACE || last === TAB) fragile = true
     if (octets[start] === FROM[0] && octets.subarray(start, start + FROM.length).equals(FROM)) fragile = true
-    for (let at = start; at < lineEnd; at++) {
+    for (let at = start; at < end; at++) {
       const octet = octets[at] ?? NUL
-      seen |= octet
-      if (octet >= SPACE && octet < 127 && octet !== EQUALS) continue
-      if (octet === TAB) continue
+      if ((octet >= SPACE && octet < DEL && octet !== EQUALS) || octet === TAB) continue
       escapes++
-      if (octet === NUL) nul = true
-      else if (octet === CR) bareLineEnd = true
+      if (octet === CR) bareLineEnd = true
     }
-    start = end + 1
   }
-  return { eightBit: seen > 127, nul, bareLineEnd, longLine, fragile, quotedLength: Math.ceil(((length + 2 * escapes) * 78) / 75) }
+  const quotedLength = Math.ceil(((octets.length + 2 * escapes) * 78) / 75)
+  return { eightBit: !isAscii(octets), nul: octets.includes(NUL), bareLineEnd, longLine, fragile, quotedLength }
 }

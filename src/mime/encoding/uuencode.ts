@@ -1,14 +1,13 @@
-import { CR, LF, SPACE, TAB } from '../../bytes.ts'
-import type { DefectCode, Report } from '../defect.ts'
-import { trimmed, type ContentDecoder } from './coder.ts'
+import { CR, LF, SPACE } from '../../bytes.ts'
+import type { Report } from '../defect.ts'
+import { reportOnce, trimmed, type ContentDecoder } from './coder.ts'
 
 const MAX_LINE = 128 // a line of 63 octets is 85 columns, and some writers add a checksum; what is longer is cut
-const GRAVE = 0x60
 
 /**
  * uuencode (POSIX `uuencode`, historical algorithm): a `begin` line, lines that start with their length, a line of length nothing, `end`. A
  * missing `begin` is forgiven when the first line looks like content; blanks that a relay cut from the end of a line count as zeros. What
- * stands before `begin` and after `end` is not content. For every part whose encoding is x-uuencode, x-uue or uuencode.
+ * stands before `begin` and after `end`, another file included, is not content.
  */
 export class UuDecoder implements ContentDecoder {
   readonly #line = Buffer.allocUnsafeSlow(MAX_LINE)
@@ -16,7 +15,7 @@ export class UuDecoder implements ContentDecoder {
   #lineOffset = 0
   #offset = 0
   #state: 'first line' | 'before begin' | 'content' | 'after end' = 'first line'
-  readonly #reported = new Set<DefectCode>()
+  readonly #report = reportOnce()
 
   decode(chunk: Buffer, report: Report): Buffer {
     let out = Buffer.allocUnsafe(chunk.length + MAX_LINE)
@@ -40,76 +39,50 @@ export class UuDecoder implements ContentDecoder {
   end(report: Report): Buffer {
     const out = Buffer.allocUnsafe(MAX_LINE)
     const to = this.#length > 0 ? this.#endLine(out, 0, report) : 0
-    if (this.#state === 'content' || this.#state === 'before begin') this.#invalid(this.#offset, report)
+    if (this.#state === 'content' || this.#state === 'before begin') this.#report(report, 'uuencode-invalid', this.#offset)
     return trimmed(out, to)
   }
 
   #endLine(out: Buffer, to: number, report: Report): number {
     const tooLong = this.#length > MAX_LINE
-    let length = Math.min(this.#length, MAX_LINE)
+    if (!tooLong && this.#line[this.#length - 1] === CR) this.#length--
+    const line = this.#line.subarray(0, this.#length)
+    const text = line.toString('latin1')
+    const legal = !tooLong && isContent(text)
     this.#length = 0
-    if (!tooLong && this.#line[length - 1] === CR) length--
-    if (length === 0) return to
-    const line = this.#line.subarray(0, length)
-    const blank = isBlank(line)
-    switch (this.#state) {
-      case 'first line':
-      case 'before begin':
-        if (blank) break
-        if (isBegin(line)) this.#state = 'content'
-        else {
-          this.#invalid(this.#lineOffset, report)
-          const begun = this.#state === 'first line' && !tooLong && isContent(line)
-          this.#state = begun ? 'content' : 'before begin'
-          if (begun) return decodeLine(line, out, to)
-        }
-        break
-      case 'content':
-        if (isEnd(line)) this.#state = 'after end'
-        else if (!blank) {
-          if (tooLong || !isContent(line)) this.#invalid(this.#lineOffset, report)
-          return decodeLine(line, out, to)
-        }
-        break
-      case 'after end':
-        if (!blank) this.#invalid(this.#lineOffset, report)
-        break
+    if (!tooLong && BLANK.test(text)) return to
+    if (this.#state === 'content') {
+      if (END.test(text)) this.#state = 'after end'
+      else if (!legal) this.#report(report, 'uuencode-invalid', this.#lineOffset)
+      return this.#state === 'content' ? decodeLine(line, out, to) : to
     }
-    return to
-  }
-
-  #invalid(offset: number, report: Report): void {
-    if (this.#reported.has('uuencode-invalid')) return
-    this.#reported.add('uuencode-invalid')
-    report('uuencode-invalid', offset)
+    if (this.#state !== 'after end' && BEGIN.test(text)) {
+      this.#state = 'content'
+      return to
+    }
+    this.#report(report, 'uuencode-invalid', this.#lineOffset)
+    const begun = this.#state === 'first line' && legal
+    if (this.#state === 'first line') this.#state = begun ? 'content' : 'before begin'
+    return begun ? decodeLine(line, out, to) : to
   }
 }
 
-const BEGIN = Buffer.from('begin ')
-const END = Buffer.from('end')
-
-const isBegin = (line: Buffer): boolean => line.subarray(0, BEGIN.length).equals(BEGIN)
-
-const isEnd = (line: Buffer): boolean => line.subarray(0, END.length).equals(END) && isBlank(line.subarray(END.length))
-
-const isBlank = (line: Buffer): boolean => line.every((octet) => octet === SPACE || octet === TAB)
+const BEGIN = /^begin [0-7]{3,}(?: |$)/
+const END = /^end[ \t]*$/
+const BLANK = /^[ \t]*$/
+const CHARACTERS = /^[ -`]+$/
 
 /** Octets that a line says it has. */
-const declaredLength = (line: Buffer): number => ((line[0] ?? SPACE) - SPACE) & 63
+const declaredLength = (first: number): number => (first - SPACE) & 63
 
 /** Every character in range, and as many as the length asks for: fewer when blanks were cut, up to three more with padding or a checksum. */
-function isContent(line: Buffer): boolean {
-  const wanted = 1 + Math.ceil(declaredLength(line) / 3) * 4
-  return (
-    line.length > 0 &&
-    line.length <= wanted + 3 &&
-    (line.length === 1 || line.length > wanted - 4) &&
-    line.every((octet) => octet >= SPACE && octet <= GRAVE)
-  )
+function isContent(line: string): boolean {
+  const wanted = 1 + Math.ceil(declaredLength(line.charCodeAt(0)) / 3) * 4
+  return line.length <= wanted + 3 && (line.length === 1 || line.length > wanted - 4) && CHARACTERS.test(line)
 }
 
 function decodeLine(line: Buffer, out: Buffer, to: number): number {
-  const length = declaredLength(line)
+  const length = declaredLength(line[0] ?? SPACE)
   const end = to + length
   for (let at = 1; to < end; at += 4) {
     const bits = (value(line, at) << 18) | (value(line, at + 1) << 12) | (value(line, at + 2) << 6) | value(line, at + 3)
