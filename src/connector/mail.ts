@@ -4,7 +4,7 @@ import { composeMessage, type Attachment, type Draft, type Mailbox as Author } f
 import { parseAddressInput, parseMailboxInput } from '../mime/field/address.ts'
 import { normalizeDomain } from '../smtp/path.ts'
 import { optionError } from '../tls/index.ts'
-import { addressesOf, messageIdOf, type TrackedProperties } from './document.ts'
+import { addressesOf, messageIdOf } from './document.ts'
 import { fileExtension } from './file-extension.ts'
 import type { CheckedSend, OutgoingDocument } from './operation.ts'
 import { peekHeader } from './source.ts'
@@ -21,7 +21,7 @@ export interface Mail {
 
 export interface MailContent {
   readonly octets: Uint8Array | (AsyncIterable<Uint8Array> & { readonly size?: number | undefined })
-  /** Without angle brackets; '' where a whole message has none. */ readonly messageId: string
+  /** Without angle brackets; `null` where a whole message has none. */ readonly messageId: string | null
   readonly subject: string
 }
 
@@ -57,19 +57,7 @@ export function createMail(operation: CheckedSend, documents: readonly OutgoingD
   }
 }
 
-export const isStream = (content: OutgoingDocument['content']): boolean => typeof content !== 'string' && !(content instanceof Uint8Array)
-
-export function trackedOf(mail: Mail, content: MailContent | undefined, host: string, user: string): TrackedProperties {
-  return {
-    fileName: mail.fileName,
-    fromAddress: mail.from,
-    host,
-    messageId: content === undefined || content.messageId === '' ? null : content.messageId,
-    subject: content?.subject ?? '',
-    toAddress: mail.toAddress,
-    user,
-  }
-}
+const isStream = (content: OutgoingDocument['content']): boolean => typeof content !== 'string' && !(content instanceof Uint8Array)
 
 /** What the first document that says something says; otherwise the operation. */
 function given(documents: readonly OutgoingDocument[], name: 'fromAddress' | 'toAddress' | 'subject' | 'body', otherwise: string): string {
@@ -123,7 +111,7 @@ function wholeMessage(document: OutgoingDocument | undefined): () => Promise<Mai
     const whole = octets instanceof Uint8Array
     const peeked = await peekHeader(whole ? once(octets) : octets)
     const rest = size === undefined ? peeked.content : { [Symbol.asyncIterator]: () => peeked.content[Symbol.asyncIterator](), size }
-    return { octets: whole ? octets : rest, messageId: messageIdOf(peeked.header) ?? '', subject: peeked.header.value('subject') ?? '' }
+    return { octets: whole ? octets : rest, messageId: messageIdOf(peeked.header), subject: peeked.header.value('subject') ?? '' }
   }
 }
 

@@ -2,8 +2,9 @@ import { MailError } from '../errors.ts'
 import type { Receipt, SmtpClient } from '../smtp/index.ts'
 import type { TrackedProperties } from './document.ts'
 import { errorFields, safeFields, type Logger } from './log.ts'
-import { createMail, trackedOf, type Mail, type MailContent } from './mail.ts'
+import { createMail, type Mail, type MailContent } from './mail.ts'
 import { checkOutgoing, type CheckedSend, type OutgoingDocument } from './operation.ts'
+import { onAbort, orAbort } from './stop.ts'
 
 /** What became of one message. */
 export interface SendReceipt extends Receipt {
@@ -23,7 +24,7 @@ export class DocumentsError extends MailError {
 }
 
 /** What the outbox wants of an SMTP connection. */
-export type OutgoingConnection = Pick<SmtpClient, 'submit' | 'quit' | 'usable'>
+export type OutgoingConnection = Pick<SmtpClient, 'submit' | 'quit' | 'usable'> & Partial<Pick<SmtpClient, 'unanswered'>>
 
 export interface OutboxFacts {
   readonly connect: (signal: AbortSignal) => Promise<OutgoingConnection>
@@ -51,7 +52,7 @@ export class Outbox {
   async send(
     operation: CheckedSend,
     documents: Iterable<OutgoingDocument> | AsyncIterable<OutgoingDocument>,
-    signal: AbortSignal | undefined,
+    signal: AbortSignal,
     onReceipt?: (receipt: SendReceipt) => unknown,
   ): Promise<SendReceipt[]> {
     const receipts: SendReceipt[] = []
@@ -60,11 +61,11 @@ export class Outbox {
     clearTimeout(this.#idle)
     try {
       for await (const some of batches(documents, run)) {
-        signal?.throwIfAborted()
-        const receipt = await this.#message(run, some)
+        signal.throwIfAborted()
+        const receipt = await this.#inTurn(signal, () => this.#message(run, some))
         await onReceipt?.(receipt)
         // After an abort the caller gets the reason; the log has what became of the message at hand.
-        signal?.throwIfAborted()
+        signal.throwIfAborted()
         receipts.push(receipt)
       }
       return receipts
@@ -80,76 +81,62 @@ export class Outbox {
     await this.#inTurn(undefined, () => this.#leave())
   }
 
+  /** Rejects for the first message of a run only; after that, receipts of what was sent must not be lost over one that cannot be. */
   async #message(run: SendRun, documents: readonly OutgoingDocument[]): Promise<SendReceipt> {
-    let mail: Mail
-    try {
-      mail = createMail(run.operation, documents.map(checkOutgoing))
-    } catch (error) {
-      // Receipts of what was sent must not be lost over a document that cannot be.
-      if (run.receipts.length === 0) throw error
-      return this.#receipt(undefined, undefined, { ...REFUSED, recipients: [] }, error)
-    }
-    const { receipt, content, error } = await this.#inTurn(run.signal, () => this.#submit(run, mail))
-    return this.#receipt(mail, content, receipt, error)
-  }
-
-  async #submit(run: SendRun, mail: Mail): Promise<Submitted> {
-    try {
-      await this.#open(run)
-    } catch (error) {
-      run.signal?.throwIfAborted()
-      if (run.receipts.length === 0) throw error
-      return { receipt: nobody(mail, 'deferred'), content: undefined, error }
-    }
+    let mail: Mail | undefined
     let content: MailContent | undefined
     try {
+      mail = createMail(run.operation, documents.map(checkOutgoing))
+      await this.#open(run)
       content = await mail.content()
-      const first = await this.#once(run, mail, content)
-      if (first.outcome !== 'unknown' || run.operation.onUnknown !== 'retry' || run.signal?.aborted === true)
-        return { receipt: first, content, error: undefined }
-      return { receipt: await this.#again(run, mail, first), content, error: undefined }
+      return this.#receipt(mail, content, await this.#submit(run, mail, content))
     } catch (error) {
-      run.signal?.throwIfAborted()
+      run.signal.throwIfAborted()
+      const isConnected = mail !== undefined && run.failures === 0
       // The connection still lives: the message was refused before anything was sent, unless its content failed, which may go better later.
-      const isRefused = this.#connection?.usable === true && error instanceof MailError && error.phase !== 'document'
-      if (isRefused && run.receipts.length === 0 && OPTION_CODES.has(error.code)) throw error
-      return { receipt: nobody(mail, isRefused ? 'refused' : 'deferred'), content, error }
+      const isRefused = isConnected && this.#connection?.usable === true && error instanceof MailError && error.phase !== 'document'
+      if (run.receipts.length === 0 && (!isConnected || (isRefused && OPTION_CODES.has(error.code)))) throw error
+      const outcome = isRefused || mail === undefined ? 'refused' : 'deferred'
+      // No server said anything about anybody.
+      const recipients = (mail?.to ?? []).map((address) => ({ address, outcome, reply: null }) as const)
+      return this.#receipt(mail, content, { outcome, recipients, reply: null, octets: 0 }, error)
     }
   }
 
-  /**
-   * One submission. A connection that was in use before may have been closed by the server meanwhile; as long as not even MAIL was answered, the
-   * content was not touched, and a new one can be tried without the risk of sending twice.
-   */
-  async #once(run: SendRun, mail: Mail, { octets }: MailContent): Promise<Receipt> {
-    const wasFresh = this.#isFresh
+  async #submit(run: SendRun, mail: Mail, { octets }: MailContent): Promise<Receipt> {
+    const { logger } = this.#facts
+    const first = await this.#transfer(run, mail, octets)
+    if (first.outcome !== 'unknown' || run.operation.onUnknown !== 'retry' || run.signal.aborted) return first
+    logger.warn({ to: mail.to.length }, 'the final reply never came; the same message is sent once more')
     try {
-      return await this.#transfer(run, mail, octets)
-    } catch (error) {
-      const isUntouched = error instanceof MailError && (error.phase === 'mail' || error.phase === 'rset')
-      if (wasFresh || !isUntouched || this.#connection?.usable === true || run.signal?.aborted === true) throw error
-      this.#facts.logger.debug(errorFields(error), 'the connection had been closed meanwhile; a new one is opened')
-      return this.#transfer(run, mail, octets)
-    }
-  }
-
-  /** The same octets once more, over a new connection. Unless that was accepted, nobody knows what became of the first. */
-  async #again(run: SendRun, mail: Mail, first: Receipt): Promise<Receipt> {
-    this.#facts.logger.warn({ to: mail.to.length }, 'the final reply never came; the same message is sent once more')
-    try {
-      const { octets } = await mail.content()
+      // Unless the same octets are accepted over a new connection, nobody knows what became of the first.
       const second = await this.#transfer(run, mail, octets)
       return second.outcome === 'accepted' || second.outcome === 'partial' ? second : first
     } catch (error) {
-      this.#facts.logger.warn(errorFields(error), 'the message could not be sent once more; its outcome stays unknown')
+      logger.warn(errorFields(error), 'the message could not be sent once more; its outcome stays unknown')
       return first
     }
   }
 
+  /**
+   * A connection that was in use before may have been closed by the server meanwhile; as long as not even MAIL was answered, the content was not
+   * touched, and a new one can be tried without the risk of sending twice.
+   */
   async #transfer(run: SendRun, mail: Mail, octets: MailContent['octets']): Promise<Receipt> {
     const connection = await this.#open(run)
+    const mayBeStale = !this.#isFresh
     this.#isFresh = false
-    return connection.submit({ from: mail.from, to: mail.to, options: { signal: run.signal } }, octets)
+    try {
+      const receipt = await connection.submit({ from: mail.from, to: mail.to, options: { signal: run.signal } }, octets)
+      // 421 that was on its way before we asked (H19) says nothing about this message.
+      const isFarewell = receipt.reply?.status === 421 && connection.unanswered === true
+      if (!mayBeStale || !isFarewell || connection.usable || run.signal.aborted) return receipt
+    } catch (error) {
+      const isUntouched = error instanceof MailError && (error.phase === 'mail' || error.phase === 'rset')
+      if (!mayBeStale || !isUntouched || connection.usable || run.signal.aborted) throw error
+    }
+    this.#facts.logger.debug({ to: mail.to.length }, 'the connection had been closed meanwhile; a new one is opened')
+    return this.#transfer(run, mail, octets)
   }
 
   async #open(run: SendRun): Promise<OutgoingConnection> {
@@ -157,18 +144,18 @@ export class Outbox {
     await this.#leave()
     if (run.failures >= MAX_FAILURES)
       throw new MailError('ERR_CONNECT', 'too many connections failed one after the other', { phase: 'connect', transient: true })
-    const ending = new AbortController()
-    const onAbort = (): void => ending.abort(run.signal?.reason)
-    run.signal?.addEventListener('abort', onAbort, { once: true })
     run.failures += 1
+    // The connection outlives the run, whose signal may be aborted later.
+    const ending = new AbortController()
+    const forget = onAbort(run.signal, (reason) => ending.abort(reason))
     try {
-      run.signal?.throwIfAborted()
+      ending.signal.throwIfAborted()
       this.#connection = await this.#facts.connect(ending.signal)
       this.#isFresh = true
       run.failures = 0
       return this.#connection
     } finally {
-      run.signal?.removeEventListener('abort', onAbort)
+      forget()
     }
   }
 
@@ -186,12 +173,11 @@ export class Outbox {
     return turn
   }
 
-  #receipt(mail: Mail | undefined, content: MailContent | undefined, receipt: Receipt, error: unknown): SendReceipt {
+  #receipt(mail: Mail | undefined, content: MailContent | undefined, receipt: Receipt, error?: unknown): SendReceipt {
     const { host, user, logger } = this.#facts
-    const tracked: TrackedProperties =
-      mail === undefined
-        ? { fileName: null, fromAddress: '', host, messageId: null, subject: '', toAddress: '', user }
-        : trackedOf(mail, content, host, user)
+    const { from: fromAddress = '', toAddress = '', fileName = null } = mail ?? {}
+    const { messageId = null, subject = '' } = content ?? {}
+    const tracked: TrackedProperties = { fileName, fromAddress, host, messageId, subject, toAddress, user }
     const fields = {
       ...safeFields({ ...tracked, outcome: receipt.outcome, octets: receipt.octets, status: receipt.reply?.status }),
       ...(error === undefined ? {} : errorFields(error)),
@@ -199,28 +185,20 @@ export class Outbox {
     if (receipt.outcome === 'accepted') logger.info(fields, 'message sent')
     else if (receipt.outcome === 'unknown') logger.error(fields, 'nobody knows whether the message was sent: the final reply never came')
     else logger.warn(fields, 'message not sent to everybody')
-    return { ...receipt, messageId: content?.messageId ?? '', tracked }
+    return { ...receipt, messageId: messageId ?? '', tracked }
   }
 }
 
 interface SendRun {
   readonly operation: CheckedSend
-  readonly signal: AbortSignal | undefined
+  readonly signal: AbortSignal
   readonly receipts: readonly SendReceipt[]
   /** Connections that could not be made, one after the other. */ failures: number
 }
 
-type Submitted = { readonly receipt: Receipt; readonly content: MailContent | undefined; readonly error: unknown }
-
 const IDLE_MS = 5_000
 const MAX_FAILURES = 3
 const OPTION_CODES: ReadonlySet<string> = new Set(['ERR_ADDRESS', 'ERR_OPTION', 'ERR_HEADER'])
-const REFUSED = { outcome: 'refused', reply: null, octets: 0 } as const
-
-/** No server said anything about anybody. */
-function nobody(mail: Mail, outcome: 'deferred' | 'refused'): Receipt {
-  return { outcome, recipients: mail.to.map((address) => ({ address, outcome, reply: null })), reply: null, octets: 0 }
-}
 
 /** One document a message, or all in one. Documents are asked for when their turn comes, and their streams closed when it is over. */
 async function* batches(
@@ -231,39 +209,23 @@ async function* batches(
   const iterator = Symbol.asyncIterator in documents ? documents[Symbol.asyncIterator]() : documents[Symbol.iterator]()
   let isOver = false
   try {
-    for (;;) {
-      let next: IteratorResult<OutgoingDocument>
-      try {
-        next = await orAbort(iterator.next(), signal)
-      } catch (error) {
-        signal?.throwIfAborted()
+    while (!isOver) {
+      const next = await orAbort((async () => iterator.next())(), signal).catch((error: unknown) => {
+        signal.throwIfAborted()
         isOver = true
         throw new DocumentsError([...receipts], error)
-      }
-      isOver = next.done === true
-      if (next.done === true) break
-      held.push(next.value)
-      if (operation.together) continue
+      })
+      if (next.done === true) isOver = true
+      else held.push(next.value)
+      if (held.length === 0 || (operation.together && !isOver)) continue
       yield held
       held.splice(0).forEach(closeStream)
     }
-    if (held.length > 0) yield held
   } finally {
     // Not waited for: it may be in the middle of something that never ends.
     if (!isOver) Promise.resolve(iterator.return?.()).catch(() => undefined)
     held.forEach(closeStream)
   }
-}
-
-function orAbort<T>(value: T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal?.reason)
-    if (signal?.aborted === true) onAbort()
-    signal?.addEventListener('abort', onAbort, { once: true })
-    void Promise.resolve(value)
-      .then(resolve, reject)
-      .finally(() => signal?.removeEventListener('abort', onAbort))
-  })
 }
 
 /** A Node stream holds its file open until it is destroyed, also when nobody came to read it. */
