@@ -70,7 +70,8 @@ class Editor {
     const lineEnd = this.#lineEnd(start)
     const delimiter = Buffer.from(`--${boundaryOf(to.parameters)?.boundary}`, 'latin1')
     if (follower !== undefined) return [{ at: start, end: start, octets: [part, lineEnd, delimiter, lineEnd] }]
-    return [{ at: end, end, octets: [lineEnd, delimiter, lineEnd, part, this.#lineEndAt(end, start)] }]
+    const at = this.#delimiterLine(end)
+    return [{ at, end: at, octets: at === this.#octets.length ? [lineEnd, delimiter, lineEnd, part] : [delimiter, lineEnd, part, lineEnd] }]
   }
 
   /** With the delimiter after it, or at the end of its multipart with the one before. */
@@ -81,10 +82,11 @@ class Editor {
     if (lastKept === undefined || siblings.length < 2) throw contentError('a multipart needs a part: remove the multipart')
     const at = siblings.indexOf(part)
     if (at < siblings.indexOf(lastKept)) return [{ at: start, end: this.#afterDelimiter(end), octets: [] }]
-    // What is removed behind the last that stays goes at once.
+    // What is removed behind the last that stays goes at once, from delimiter to delimiter, so that the line end between stays the same.
     if (siblings[at - 1] !== lastKept) return []
-    const last = this.#range(siblings.at(-1) ?? part)
-    return [{ at: this.#range(lastKept).end, end: last.end, octets: [this.#lineEndAt(last.end, last.start)] }]
+    const kept = this.#range(lastKept).end
+    const last = this.#range(siblings.at(-1) ?? part).end
+    return [{ at: last === this.#octets.length ? kept : this.#delimiterLine(kept), end: this.#delimiterLine(last), octets: [] }]
   }
 
   #range(entity: Entity): { start: number; end: number } {
@@ -121,9 +123,13 @@ class Editor {
     return next === undefined || next === LF || next === CR ? EMPTY : this.#lineEnd(start)
   }
 
+  /** Where the delimiter after a part begins, behind its line end. */
+  #delimiterLine(end: number): number {
+    return this.#octets[end] === CR ? end + 2 : this.#octets[end] === LF ? end + 1 : end
+  }
+
   #afterDelimiter(end: number): number {
-    const line = this.#octets[end] === CR ? end + 2 : this.#octets[end] === LF ? end + 1 : end
-    return this.#octets.indexOf(LF, line) + 1
+    return this.#octets.indexOf(LF, this.#delimiterLine(end)) + 1
   }
 }
 

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { parseMessage, type Entity } from '../../src/mime/index.ts'
-import { parsed, streamed } from '../support/read-whole.ts'
 
 // Messages on which parsers disagree, one question each, and what we decided.
 interface Node {
@@ -28,10 +27,6 @@ const expected = Object.entries(decided)
 
 function octetsOf(file: string): Buffer {
   return readFileSync(new URL(`messages/${file}`, import.meta.url))
-}
-
-function withLineFeeds(octets: Buffer): Buffer {
-  return Buffer.from(octets.toString('latin1').replaceAll('\r\n', '\n'), 'latin1')
 }
 
 interface Seen {
@@ -75,24 +70,6 @@ test.each(expected)('reads %s as decided', (file, { tree, subject, date, text })
   if (subject !== undefined) expect(squeezed(message.header.value('Subject') ?? '')).toBe(squeezed(subject))
   if (date !== undefined) expect(message.header.date()?.getTime() ?? null).toBe(date === null ? null : Date.parse(date))
   if (text !== undefined) expect(nodes.map(({ entity }) => squeezed(entity.text()))).toContain(squeezed(text))
-})
-
-test.each(expected)('reads %s alike with LF', (file) => {
-  const octets = octetsOf(file)
-  const nodes = [...nodesOf(parseMessage(octets))]
-  const others = [...nodesOf(parseMessage(withLineFeeds(octets)))]
-  expect(others.map(shape)).toEqual(nodes.map(shape))
-  for (const [index, { entity }] of nodes.entries()) {
-    if (entity.parts.length > 0) continue
-    expect(withLineFeeds(others[index]?.entity.content() ?? Buffer.alloc(0))).toEqual(withLineFeeds(entity.content()))
-  }
-})
-
-test.each(expected)('reads %s alike however it is chunked, in memory and as a stream', async (file) => {
-  for (const octets of [octetsOf(file), withLineFeeds(octetsOf(file))]) {
-    const whole = parsed(octets)
-    for (const size of [1, 2, 7, 64, 4096]) expect(await streamed(octets, () => size)).toEqual(whole)
-  }
 })
 
 /** Where readers are known to differ, the message says so. */

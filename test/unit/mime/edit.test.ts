@@ -139,6 +139,17 @@ test('line ends are those of the message', () => {
   )
 })
 
+test('a part keeps its line ends when what stands behind it goes or comes', () => {
+  const head = 'Content-Type: multipart/mixed; boundary=b\r\n\r\n'
+  // An empty body, and a header section that a delimiter ends: both share a line end with the delimiter. And a body that ends with CR.
+  for (const kept of ['--b\r\nA: b\r\n\r\n', '--b\r\nA: b\r\n', '--b\r\n\r\nx\r\r\n']) {
+    const message = parseMessage(Buffer.from(`${head}${kept}--b\n\nlast\n--b--`))
+    expect(editMessage(message, [{ remove: at(message, 1) }]).toString()).toBe(`${head}${kept}--b--`)
+    const single = parseMessage(Buffer.from(`${head}${kept}--b--`))
+    expect(editMessage(single, [{ add: Buffer.from('\r\ny'), to: single }]).toString()).toBe(`${head}${kept}--b\r\n\r\ny\r\n--b--`)
+  }
+})
+
 const refused = (code: string, run: () => unknown): void => expect(run).toThrow(expect.objectContaining({ code }))
 
 test('refuses what would give another structure', () => {
