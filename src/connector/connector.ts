@@ -3,15 +3,7 @@ import { resolve } from 'node:path'
 import { MailError } from '../errors.ts'
 import { Pop3Client } from '../pop3/index.ts'
 import { SmtpClient, type SmtpOptions } from '../smtp/index.ts'
-import {
-  checkServerOptions,
-  optionError,
-  POP3_DEFAULTS,
-  SMTP_DEFAULTS,
-  type CheckedOptions,
-  type ServerOptions,
-  type TlsFacts,
-} from '../tls/index.ts'
+import { checkServerOptions, POP3_DEFAULTS, SMTP_DEFAULTS, type ServerOptions, type TlsFacts } from '../tls/index.ts'
 import type { MailDocument } from './document.ts'
 import { diskFiles, type Files } from './files.ts'
 import { Inbox, type GetReport, type Maildrop } from './inbox.ts'
@@ -19,7 +11,15 @@ import { Ledger } from './ledger.ts'
 import { lockMailbox } from './lock.ts'
 import { defaultLogger, errorFields, safeFields, traceDialogue, type Logger } from './log.ts'
 import type { Mailbox } from './mailbox.ts'
-import { checkGetOperation, checkSendOperation, type CheckedGet, type GetOperation, type OutgoingDocument, type SendOperation } from './operation.ts'
+import {
+  checkGetOperation,
+  checkSendOperation,
+  demand,
+  type CheckedGet,
+  type GetOperation,
+  type OutgoingDocument,
+  type SendOperation,
+} from './operation.ts'
 import { Outbox, type OutgoingConnection, type SendReceipt } from './outbox.ts'
 import { Spool } from './spool.ts'
 import { onAbort, Stop } from './stop.ts'
@@ -61,8 +61,8 @@ export interface Ground {
  * ```
  */
 export class MailConnector implements AsyncDisposable {
-  readonly #inbound: Server<ServerOptions> | undefined
-  readonly #outbound: Server<SmtpOptions> | undefined
+  readonly #inbound: ServerOptions | undefined
+  readonly #outbound: SmtpOptions | undefined
   readonly #stateDirectory: string | undefined
   readonly #memory: Ledger | undefined
   readonly #concurrency: number
@@ -76,17 +76,22 @@ export class MailConnector implements AsyncDisposable {
 
   /** Throws `ERR_OPTION`. Connects to nothing and writes nothing. */
   constructor(options: ConnectorOptions, ground: Partial<Ground> = {}) {
-    if (typeof options !== 'object' || options === null) throw optionError('options', 'an object')
+    demand(typeof options === 'object' && options !== null, 'options', 'an object')
     const { inbound, outbound, stateDirectory, state, concurrency = 1, logger } = options
-    if (inbound !== undefined) this.#inbound = { options: inbound, checked: checkServerOptions(inbound, POP3_DEFAULTS) }
-    if (outbound !== undefined) this.#outbound = { options: outbound, checked: checkServerOptions(outbound, SMTP_DEFAULTS) }
-    if (stateDirectory !== undefined && (typeof stateDirectory !== 'string' || stateDirectory === ''))
-      throw optionError('stateDirectory', 'the path of a folder')
-    if (state !== undefined && state !== 'memory') throw optionError('state', "'memory', or left out")
-    if (state !== undefined && stateDirectory !== undefined) throw optionError('state', 'left out where there is a stateDirectory')
-    if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > MAX_CONCURRENCY)
-      throw optionError('concurrency', `a whole number from 1 to ${MAX_CONCURRENCY}`)
-    if (logger !== undefined) checkLogger(logger)
+    if (inbound !== undefined) checkServerOptions(inbound, POP3_DEFAULTS)
+    if (outbound !== undefined) checkServerOptions(outbound, SMTP_DEFAULTS)
+    const isPath = stateDirectory === undefined || (typeof stateDirectory === 'string' && stateDirectory !== '')
+    demand(isPath, 'stateDirectory', 'the path of a folder')
+    demand(state === undefined || state === 'memory', 'state', "'memory', or left out")
+    demand(state === undefined || stateDirectory === undefined, 'state', 'left out where there is a stateDirectory')
+    const isCount = Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= MAX_CONCURRENCY
+    demand(isCount, 'concurrency', `a whole number from 1 to ${MAX_CONCURRENCY}`)
+    for (const name of ['trace', 'debug', 'info', 'warn', 'error', 'child'] as const) {
+      const isThere = logger === undefined || typeof logger[name] === 'function'
+      demand(isThere, 'logger', `an object with the functions trace, debug, info, warn, error and child; ${name} is missing`)
+    }
+    this.#inbound = inbound
+    this.#outbound = outbound
     this.#stateDirectory = stateDirectory === undefined ? undefined : resolve(stateDirectory)
     this.#memory = state === 'memory' ? new Ledger() : undefined
     setMaxListeners(0, this.#ending.signal) // one for each call under way
@@ -119,12 +124,11 @@ export class MailConnector implements AsyncDisposable {
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<GetReport> {
     const checked = checkGetOperation(operation)
-    if (typeof handler !== 'function') throw optionError('handler', 'a function')
-    if (this.#inbound === undefined) throw optionError('inbound', 'given for get: the mailbox to read')
-    if (this.#stateDirectory === undefined && this.#memory === undefined) {
-      throw optionError('stateDirectory', "given for get, so that nothing comes twice after a restart; or say state: 'memory'")
-    }
-    if (checked.handOver === 'spool' && this.#stateDirectory === undefined) throw optionError('handOver', "'direct' without a stateDirectory")
+    demand(typeof handler === 'function', 'handler', 'a function')
+    demand(this.#inbound !== undefined, 'inbound', 'given for get: the mailbox to read')
+    const isKept = this.#stateDirectory !== undefined || this.#memory !== undefined
+    demand(isKept, 'stateDirectory', "given for get, so that nothing comes twice after a restart; or say state: 'memory'")
+    demand(checked.handOver === 'direct' || this.#stateDirectory !== undefined, 'handOver', "'direct' without a stateDirectory")
     const inbound = this.#inbound
     return this.#track(options.signal, (signal) => this.#get(inbound, checked, handler, signal))
   }
@@ -143,10 +147,9 @@ export class MailConnector implements AsyncDisposable {
     options: SendOptions = {},
   ): Promise<SendReceipt[]> {
     const checked = checkSendOperation(operation)
-    if (typeof documents !== 'object' || documents === null || !(Symbol.asyncIterator in documents || Symbol.iterator in documents)) {
-      throw optionError('documents', 'an iterable or async iterable of documents')
-    }
-    if (this.#outbound === undefined) throw optionError('outbound', 'given for send: the server to submit to')
+    const isIterable = typeof documents === 'object' && documents !== null && (Symbol.asyncIterator in documents || Symbol.iterator in documents)
+    demand(isIterable, 'documents', 'an iterable or async iterable of documents')
+    demand(this.#outbound !== undefined, 'outbound', 'given for send: the server to submit to')
     this.#outbox ??= this.#createOutbox(this.#outbound)
     const outbox = this.#outbox
     return this.#track(options.signal, (signal) => outbox.send(checked, documents, signal, options.onReceipt))
@@ -163,25 +166,19 @@ export class MailConnector implements AsyncDisposable {
     await this.close()
   }
 
-  async #get(
-    inbound: Server<ServerOptions>,
-    operation: CheckedGet,
-    handler: (document: MailDocument) => unknown,
-    signal: AbortSignal,
-  ): Promise<GetReport> {
+  async #get(inbound: ServerOptions, operation: CheckedGet, handler: (document: MailDocument) => unknown, signal: AbortSignal): Promise<GetReport> {
     const { files, today, pop3 } = this.#ground
-    const { host, port, auth, timeouts } = inbound.checked
+    const { host, port, auth, timeouts } = checkServerOptions(inbound, POP3_DEFAULTS)
     const mailbox: Mailbox = { host, port, user: auth?.user ?? '' }
     const logger = this.#log.child(safeFields({ mailbox: `${host}:${port}`, user: mailbox.user }))
     const folder = this.#stateDirectory
     // What cannot be written is found out before anything is asked of a server.
-    if (folder !== undefined) await files.makeFolder(folder)
     await using _lock = await lockMailbox(folder, mailbox)
     const ledger = this.#memory ?? (await Ledger.open(files, folder ?? '', mailbox))
     try {
       const spool = operation.handOver === 'spool' && folder !== undefined ? await Spool.open(files, folder, mailbox, ledger) : undefined
       using stop = new Stop(signal, timeouts.quit)
-      const connect = (connection: AbortSignal): Promise<Maildrop> => this.#connect(inbound.options, connection, logger, pop3)
+      const connect = (connection: AbortSignal): Promise<Maildrop> => this.#connect(inbound, connection, logger, pop3)
       const inbox = new Inbox({ operation, handler, ledger, spool, mailbox, logger, concurrency: this.#concurrency, connect, stop, today })
       const report = await inbox.run()
       logger.info(report, 'get ended')
@@ -191,12 +188,12 @@ export class MailConnector implements AsyncDisposable {
         logger.error(errorFields(error), 'the ledger could not be written to its end; what was accepted last may come again')
       })
       signal.throwIfAborted()
-      inbound.options.signal?.throwIfAborted()
+      inbound.signal?.throwIfAborted()
     }
   }
 
-  #createOutbox({ options, checked }: Server<SmtpOptions>): Outbox {
-    const { host, port, auth } = checked
+  #createOutbox(options: SmtpOptions): Outbox {
+    const { host, port, auth } = checkServerOptions(options, SMTP_DEFAULTS)
     const user = auth?.user ?? ''
     const logger = this.#log.child(safeFields({ server: `${host}:${port}`, user }))
     return new Outbox({ connect: (signal) => this.#connect(options, signal, logger, this.#ground.smtp), host, user, logger })
@@ -232,7 +229,7 @@ export class MailConnector implements AsyncDisposable {
     const both = new AbortController()
     const forget = [this.#ending.signal, signal].map((one) => onAbort(one, (reason) => both.abort(reason)))
     // While somebody works, the dialogue goes to the log.
-    this.#stopTracing ??= traceDialogue(this.#log, new Set([this.#inbound, this.#outbound].map((server) => server?.options.label ?? this.#label)))
+    this.#stopTracing ??= traceDialogue(this.#log, new Set([this.#inbound, this.#outbound].map((server) => server?.label ?? this.#label)))
     const running = (async () => {
       both.signal.throwIfAborted()
       return work(both.signal)
@@ -251,17 +248,5 @@ export class MailConnector implements AsyncDisposable {
   }
 }
 
-interface Server<O extends ServerOptions> {
-  readonly options: O
-  readonly checked: CheckedOptions
-}
-
 const MAX_CONCURRENCY = 1000
 let connectors = 0
-
-function checkLogger(logger: Logger): void {
-  for (const name of ['trace', 'debug', 'info', 'warn', 'error', 'child'] as const) {
-    if (typeof logger[name] !== 'function')
-      throw optionError('logger', `an object with the functions trace, debug, info, warn, error and child; ${name} is missing`)
-  }
-}

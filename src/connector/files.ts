@@ -1,43 +1,28 @@
 import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, stat, truncate, unlink } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { MailError } from '../errors.ts'
 
 /** An open file that only grows. */
-export interface OutputFile {
-  write(octets: Uint8Array): Promise<void>
-  /** Settles when what was written is on the disk. */
-  sync(): Promise<void>
-  close(): Promise<void>
-}
+export type OutputFile = Pick<FileHandle, 'appendFile' | 'sync' | 'close'>
 
 /** What the connector does with a disk, and nothing else: one seam, so that a test can stand in for a full or a lying disk. */
 export type Files = typeof diskFiles
 
 export const diskFiles = {
-  /** With its parents; no error when it is there. Rejects with `ERR_STATE`. */
-  async makeFolder(path: string): Promise<void> {
-    await makeFolder(path).catch((error: unknown) => {
-      throw stateError('write to the state directory', path, error)
-    })
-  },
+  /** With its parents; no error when it is there. */ makeFolder,
   names: (folder: string): Promise<string[]> => readdir(folder),
   /** The whole file, or `null` when there is none. */
   read: (path: string): Promise<Buffer | null> => orNull(readFile(path)),
   stream: (path: string): AsyncIterable<Buffer> => createReadStream(path),
   /** In octets, or `null` when there is no such file. */
-  async size(path: string): Promise<number | null> {
-    return (await orNull(stat(path)))?.size ?? null
-  },
-  create: (path: string): Promise<OutputFile> => output(path, 'wx'),
-  append: (path: string): Promise<OutputFile> => output(path, 'a'),
-  truncate: (path: string, octets: number): Promise<void> => truncate(path, octets),
+  size: (path: string): Promise<number | null> => orNull(stat(path).then(({ size }) => size)),
+  create: (path: string): Promise<OutputFile> => open(path, 'wx', 0o600),
+  append: (path: string): Promise<OutputFile> => open(path, 'a', 0o600),
   rename: (from: string, to: string): Promise<void> => rename(from, to),
   /** No error when it is not there. */
-  async remove(path: string): Promise<void> {
-    await orNull(unlink(path))
-  },
+  remove: async (path: string): Promise<void> => void (await orNull(unlink(path))),
   /** Makes names that were given or taken away durable. Does nothing where the system cannot (Windows). */
   async syncFolder(path: string): Promise<void> {
     if (process.platform === 'win32') return
@@ -64,11 +49,6 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-async function output(path: string, flags: string): Promise<OutputFile> {
-  const handle = await open(path, flags, 0o600)
-  return { write: (octets) => handle.appendFile(octets), sync: () => handle.sync(), close: () => handle.close() }
-}
-
 async function orNull<T>(promise: Promise<T>): Promise<T | null> {
   try {
     return await promise
@@ -86,7 +66,7 @@ export async function replaceFile(files: Files, path: string, chunks: AsyncItera
   try {
     try {
       for await (const chunk of chunks) {
-        await file.write(chunk)
+        await file.appendFile(chunk)
         octets += chunk.length
       }
       await file.sync()
@@ -109,10 +89,15 @@ export const TEMPORARY = '.tmp'
 export function stateError(action: string, path: string, error: unknown): MailError {
   if (error instanceof MailError) return error
   const code = codeOf(error) ?? 'unknown error'
-  return new MailError('ERR_STATE', `cannot ${action} ${path} (${code}): ${ADVICE[code] ?? 'see to the disk, or name another state directory'}`, {
-    phase: 'state',
-    cause: error,
-  })
+  const message = `cannot ${action} ${path} (${code}): ${ADVICE[code] ?? 'see to the disk, or name another state directory'}`
+  return new MailError('ERR_STATE', message, { phase: 'state', cause: error })
+}
+
+/** For `catch`. */
+export function failState(action: string, path: string): (error: unknown) => never {
+  return (error) => {
+    throw stateError(action, path, error)
+  }
 }
 
 const ADVICE: Readonly<Record<string, string>> = {

@@ -83,7 +83,7 @@ export class Ledger {
     const records = this.#pending.splice(0)
     if (this.#file === undefined || records.length === 0) return
     try {
-      await this.#file.write(Buffer.concat([...recordLines(records)]))
+      await this.#file.appendFile(Buffer.concat([...recordLines(records)]))
       await this.#file.sync()
     } catch (error) {
       // After a failed sync nobody knows what is on the disk, and a second one may wrongly succeed.

@@ -1,12 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
-import { readdir, stat, unlink, writeFile } from 'node:fs/promises'
+import { readdir, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { printable } from '../bytes.ts'
 import { MailError } from '../errors.ts'
-import { stateError } from './files.ts'
+import { diskFiles, failState, stateError } from './files.ts'
 import { mailboxLabel, mailboxName, type Mailbox } from './mailbox.ts'
 
 /**
@@ -44,6 +44,7 @@ const held = new Set<string>()
 
 /** The path of a claim that nobody contests. */
 async function claimFile(folder: string, name: string, mailbox: Mailbox): Promise<string> {
+  await diskFiles.makeFolder(folder).catch(failState('write to the state directory', folder))
   const me = { pid: process.pid, start: startOf(process.pid) ?? '0', machine: machine() }
   for (let attempt = 1; ; attempt += 1) {
     const mine = `${name}.${me.pid}-${me.start}-${me.machine}-${randomUUID().slice(0, 8)}${END}`
@@ -87,7 +88,7 @@ async function isAlive(claim: Claim, path: string, mine: string): Promise<boolea
   return theirs !== undefined && ours.mtimeMs - theirs.mtimeMs < SILENCE_MS
 }
 
-const remove = (path: string): Promise<void> => unlink(path).catch(() => undefined)
+const remove = (path: string): Promise<void> => diskFiles.remove(path).catch(() => undefined)
 
 interface Claim {
   readonly pid: number

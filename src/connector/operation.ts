@@ -51,12 +51,13 @@ export type CheckedGet = ReturnType<typeof checkGetOperation>
 /** Throws `ERR_OPTION`. */
 export function checkGetOperation(operation: GetOperation) {
   checkObject('operation', operation)
+  const { messages, octets } = operation.limit ?? {}
   return {
     fromAddress: checkFromAddress(operation.fromAddress),
     disposition: checkOneOf('disposition', operation.disposition, ['attachment', 'inline', 'all', 'message']),
     deleteFromServer: checkBoolean('deleteFromServer', operation.deleteFromServer),
     handOver: checkOneOf('handOver', operation.handOver ?? 'direct', ['direct', 'spool']),
-    limit: { messages: checkCount('limit.messages', operation.limit?.messages), octets: checkCount('limit.octets', operation.limit?.octets) },
+    limit: { messages: checkCount('limit.messages', messages), octets: checkCount('limit.octets', octets) },
     deleteEmpty: checkBoolean('deleteEmpty', operation.deleteEmpty),
   }
 }
@@ -69,13 +70,13 @@ export function checkSendOperation(operation: SendOperation) {
   checkObject('operation', operation)
   const disposition = checkOneOf('disposition', operation.disposition, ['attachment', 'inline', 'message'])
   const together = checkBoolean('together', operation.together)
-  if (together && disposition === 'message') throw optionError('together', "left out with disposition 'message': a document is a message then")
+  demand(!together || disposition !== 'message', 'together', "left out with disposition 'message': a document is a message then")
   return {
-    from: checkText('from', operation.from ?? ''),
-    to: checkText('to', operation.to ?? ''),
-    cc: checkText('cc', operation.cc ?? ''),
-    bcc: checkText('bcc', operation.bcc ?? ''),
-    subject: checkText('subject', operation.subject ?? ''),
+    from: checkText('from', operation.from),
+    to: checkText('to', operation.to),
+    cc: checkText('cc', operation.cc),
+    bcc: checkText('bcc', operation.bcc),
+    subject: checkText('subject', operation.subject),
     disposition,
     dataContentType: checkMediaType('dataContentType', operation.dataContentType),
     bodyContentType: checkMediaType('bodyContentType', operation.bodyContentType) ?? 'text/plain',
@@ -88,59 +89,58 @@ export function checkSendOperation(operation: SendOperation) {
 export function checkOutgoing(document: OutgoingDocument): OutgoingDocument {
   checkObject('document', document)
   const { content, size } = document
-  const stream = typeof content === 'object' && content !== null && Symbol.asyncIterator in content
-  if (typeof content !== 'string' && !(content instanceof Uint8Array) && !stream) {
-    throw optionError('document.content', 'a string, octets, or an async iterable of octets')
-  }
-  if (size !== undefined && !(Number.isSafeInteger(size) && size >= 0)) throw optionError('document.size', 'octets, 0 or more')
+  const isStream = typeof content === 'object' && content !== null && Symbol.asyncIterator in content
+  const isContent = typeof content === 'string' || content instanceof Uint8Array || isStream
+  demand(isContent, 'document.content', 'a string, octets, or an async iterable of octets')
+  demand(size === undefined || (Number.isSafeInteger(size) && size >= 0), 'document.size', 'octets, 0 or more')
   for (const name of ['fileName', 'fromAddress', 'toAddress', 'subject', 'body', 'idempotencyKey'] as const) {
-    if (document[name] !== undefined) checkText(`document.${name}`, document[name])
+    checkText(`document.${name}`, document[name])
   }
   checkMediaType('document.contentType', document.contentType)
   return document
 }
 
-function checkObject(name: string, value: unknown): void {
-  if (typeof value !== 'object' || value === null) throw optionError(name, 'an object')
+/** Throws `ERR_OPTION` unless it is so: `name` must be `wanted`. */
+export function demand(isSo: boolean, name: string, wanted: string): asserts isSo {
+  if (!isSo) throw optionError(name, wanted)
 }
 
-function checkText(name: string, value: string): string {
-  if (typeof value !== 'string') throw optionError(name, 'a string')
+const checkObject = (name: string, value: unknown): void => demand(typeof value === 'object' && value !== null, name, 'an object')
+
+function checkText(name: string, value: string | undefined): string {
+  demand(typeof (value ?? '') === 'string', name, 'a string')
+  return value ?? ''
+}
+
+function checkBoolean(name: string, value = false): boolean {
+  demand(typeof value === 'boolean', name, 'true or false')
   return value
-}
-
-function checkBoolean(name: string, value: boolean | undefined): boolean {
-  if (value !== undefined && typeof value !== 'boolean') throw optionError(name, 'true or false')
-  return value ?? false
 }
 
 function checkOneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
-  if (!allowed.includes(value)) throw optionError(name, `one of ${allowed.join(', ')}`)
+  demand(allowed.includes(value), name, `one of ${allowed.join(', ')}`)
   return value
 }
 
-function checkCount(name: string, value: number | undefined): number {
-  if (value === undefined) return Number.POSITIVE_INFINITY
-  if (!Number.isSafeInteger(value) || value < 1) throw optionError(name, 'a whole number, 1 or more')
+function checkCount(name: string, value = Number.POSITIVE_INFINITY): number {
+  demand(value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && value > 0), name, 'a whole number, 1 or more')
   return value
 }
 
 /** A display name or brackets would never equal an address, and nobody would see why nothing comes. */
 function checkFromAddress(value: string | undefined): string | undefined {
-  const address = checkText('fromAddress', value ?? '').trim()
+  const address = checkText('fromAddress', value).trim()
   if (address === '') return undefined
-  if (!address.includes('@') || /[<>\s\p{Cc}]/u.test(address.replace(/^"[^"]*"/, '')))
-    throw optionError('fromAddress', 'one address, such as orders@example.com')
+  const isAddress = address.includes('@') && !/[<>\s\p{Cc}]/u.test(address.replace(/^"[^"]*"/, ''))
+  demand(isAddress, 'fromAddress', 'one address, such as orders@example.com')
   return address
 }
 
 /** RFC 2045 §5.1, without parameters; the seven names that people know and any other, in any case. */
 function checkMediaType(name: string, value: string | undefined): string | undefined {
-  const type = checkText(name, value ?? '')
-    .trim()
-    .toLowerCase()
+  const type = checkText(name, value).trim().toLowerCase()
   if (type === '') return undefined
-  if (!/^[!#$&^_.+\w-]+\/[!#$&^_.+\w-]+$/.test(type)) throw optionError(name, 'a media type, such as application/edifact')
-  if (type.startsWith('multipart/')) throw optionError(name, 'the media type of one part, which multipart/* is not')
+  demand(/^[!#$&^_.+\w-]+\/[!#$&^_.+\w-]+$/.test(type), name, 'a media type, such as application/edifact')
+  demand(!type.startsWith('multipart/'), name, 'the media type of one part, which multipart/* is not')
   return type
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { Ledger } from './ledger.ts'
-import { replaceFile, stateError, type Files } from './files.ts'
+import { failState, replaceFile, stateError, type Files } from './files.ts'
 import { mailboxName, type Mailbox } from './mailbox.ts'
 
 /** Whole messages in the state directory, between retrieval and acceptance (`handOver: 'spool'`). A file under its name is complete and durable. */
@@ -15,12 +15,11 @@ export class Spool {
   }
 
   /** Takes away what the ledger knows nothing about: the rests of a run that died (D1, D2). */
-  static async open(files: Files, stateDirectory: string, mailbox: Mailbox, ledger: Ledger): Promise<Spool> {
+  static async open(files: Files, stateDirectory: string, mailbox: Mailbox, { book }: Ledger): Promise<Spool> {
     const folder = join(stateDirectory, `${mailboxName(mailbox)}.spool`)
     try {
       await files.makeFolder(folder)
-      const known = new Set<string>()
-      for (const [key, { stored }] of ledger.book.entries) if (stored > 0) known.add(fileName(key))
+      const known = new Set([...book.entries].flatMap(([key, { stored }]) => (stored > 0 ? [fileName(key)] : [])))
       for (const name of await files.names(folder)) if (!known.has(name)) await files.remove(join(folder, name))
     } catch (error) {
       throw stateError('use the spool', folder, error)
@@ -29,21 +28,13 @@ export class Spool {
   }
 
   /** Resolves with the octets, once they are durable. A `MailError` of the source comes through as it is; anything else is `ERR_STATE`. */
-  async store(key: string, source: AsyncIterable<Uint8Array>): Promise<number> {
-    try {
-      return await replaceFile(this.#files, this.#path(key), source)
-    } catch (error) {
-      throw stateError('write to the spool', this.#folder, error)
-    }
+  store(key: string, source: AsyncIterable<Uint8Array>): Promise<number> {
+    return replaceFile(this.#files, this.#path(key), source).catch(failState('write to the spool', this.#folder))
   }
 
   /** In octets, or `null` when the message is not there. */
-  async size(key: string): Promise<number | null> {
-    try {
-      return await this.#files.size(this.#path(key))
-    } catch (error) {
-      throw stateError('read the spool', this.#folder, error)
-    }
+  size(key: string): Promise<number | null> {
+    return this.#files.size(this.#path(key)).catch(failState('read the spool', this.#folder))
   }
 
   open(key: string): AsyncIterable<Buffer> {

@@ -169,7 +169,7 @@ export const NOTHING: GetReport = { listed: 0, received: 0, documents: 0, skippe
 export function failing(step: 'write' | 'sync', fails: () => boolean): Files {
   const wrapped = (file: OutputFile): OutputFile => ({
     close: () => file.close(),
-    write: (octets) => (step === 'write' && fails() ? Promise.reject(full()) : file.write(octets)),
+    appendFile: (octets) => (step === 'write' && fails() ? Promise.reject(full()) : file.appendFile(octets)),
     sync: () => (step === 'sync' && fails() ? Promise.reject(full()) : file.sync()),
   })
   return {
