@@ -1,21 +1,7 @@
 import type { Report } from '../defect.ts'
 import { writeLocalPart } from './address-input.ts'
 import { decodeWords } from './encoded-word.ts'
-import {
-  CLOSE,
-  COMMA,
-  firstOfEach,
-  indexOf8bit,
-  isBlank,
-  octetDecoder,
-  OPEN,
-  QUOTE,
-  SEMICOLON,
-  skipBlanks,
-  skipComment,
-  skipQuoted,
-  unescape,
-} from './scan.ts'
+import { firstOfEach, indexOf8bit, octetDecoder, skipBlanks, skipComment, skipQuoted, unescape } from './scan.ts'
 
 export { checkAddress, formatAddressList, parseAddressInput, parseMailboxInput } from './address-input.ts'
 
@@ -28,31 +14,29 @@ export type Group = { readonly group: string; readonly members: readonly Mailbox
 /** What a caller gives: text with commas or semicolons (`A <a@x>; b@y`), or mailboxes and groups, or a list of both. */
 export type Addresses = string | readonly (string | Mailbox | Group)[]
 
-const DOT = 46
-const COLON = 58
-const LESS = 60
-const GREATER = 62
-const QUESTION = 63
-const AT = 64
-const MAX_WORD = 150 // twice what RFC 2047 §2 allows
-const LEFT_BRACKET = 91
-const RIGHT_BRACKET = 93
-
 /**
  * The mailboxes and groups of an address field, as much of them as can be made out: unclosed brackets, quotes and comments, `;` between
- * mailboxes, names with a bare comma, obsolete routes and blanks (RFC 5322 §4.4) are repaired, each with an `invalid-address`. Names are
- * decoded (RFC 2047, RFC 6532) after the structure is settled and never read again; addresses are never decoded. Not for envelopes:
- * `parseAddressInput` reads what a caller gives.
+ * mailboxes, bare commas in names, missing commas and nested groups are repaired, each with an `invalid-address`; routes and blanks that
+ * are obsolete (RFC 5322 §4.4) need no repair. Names are decoded (RFC 2047, RFC 6532) after the structure is settled and never read again;
+ * addresses are never decoded. Not for envelopes: `parseAddressInput` reads what a caller gives.
  */
 export const parseAddressList = (body: string, report: Report): (Mailbox | Group)[] => new AddressReader(body, firstOfEach(report)).read()
 
-/** A run of characters, or the inside of a quoted-string. */
-interface Word {
-  readonly text: string
-  readonly quoted: boolean
+/** What blanks part, but for those around `.` and `@` (RFC 5322 §4.4). */
+interface Piece {
+  kind: 'atom' | 'words' | 'addr-spec' | 'comment' | 'angle-addr'
+  /** As part of a name. */ text: string
+  /** As part of an address: without blanks, quoted-strings made anew. */ address: string
   /** A blank or comment stands before it. */ readonly apart: boolean
-  readonly offset: number
 }
+
+/** Keeps its place in a name that was cut there. */
+const BARE_COMMA: Piece = { kind: 'words', text: ',', address: '', apart: false }
+
+const RUN = /[^\t\n\r "(),:;<>[]*/y
+const LITERAL = /\[[^[\]<>,]{0,254}\]/y // a longer one is in no address (RFC 5321 §4.5.3.1)
+/** Some senders leave commas and colons in one as they are; blanks, quotes and brackets decide where an address is. */
+const ENCODED_WORD = /=\?[^\t\n\r "<>?]{1,100}\?[bq]\?[^\t\n\r "<>?]{0,500}\?=/iy
 
 class AddressReader {
   readonly #body: string
@@ -60,15 +44,15 @@ class AddressReader {
   readonly #decodeRaw: (octets: string) => string
   readonly #list: (Mailbox | Group)[] = []
   #at = 0
-  /** A group under way, how deep it is nested, and its members. */ #group = ''
+  /** The group under way, and how deep it is nested. */ #group: { group: string; members: Mailbox[] } | undefined
   #depth = 0
-  #members: Mailbox[] = []
-  /** The element under way. */ #words: Word[] = []
-  #comments: string[] = []
-  #angle: string | undefined
-  /** Words that stood before it. */ #before = 0
-  #elementStart = 0
-  /** Words before a comma that held no address: `Doe, John <j@x>`. */ #pending: Word[] = []
+  /** The element under way, where it began, and how many pieces were cut off before it: `Doe, John <j@x>`. */ #pieces: Piece[] = []
+  #start = 0
+  #pending = 0
+  /** The `<` that is open, and the first character behind it. */ #angle: Piece | undefined
+  #first = ''
+  /** Outside of one, what the next word may be tied to. */ #last: Piece | undefined
+  /** The last character of the last word, '' when it is quoted. */ #final = ''
   /** Once one of these was searched for to the end in vain, its opener is an ordinary character. */ #noQuote = false
   #noParenthesis = false
 
@@ -81,321 +65,204 @@ class AddressReader {
   }
 
   read(): (Mailbox | Group)[] {
-    const body = this.#body
-    let apart = false
-    while (this.#at < body.length) {
-      if (this.#skip(this.#comments)) {
-        apart = true
-        continue
-      }
-      switch (body.charCodeAt(this.#at)) {
-        case QUOTE:
-          this.#quoted(this.#words, apart)
-          break
-        case LESS:
-          this.#openAngle()
-          break
-        case COMMA:
-          this.#at++
-          this.#endElement(true)
-          break
-        case SEMICOLON:
-          if (this.#depth === 0 && this.#words.length > 0) this.#invalid(this.#at)
-          this.#at++
-          this.#endElement(false)
-          this.#endGroup()
-          break
-        case COLON:
-          this.#at++
-          this.#beginGroup()
-          break
-        case GREATER:
-        case CLOSE:
-          this.#invalid(this.#at++)
-          break
-        default:
-          this.#words.push(this.#run(apart))
-      }
-      apart = false
-    }
+    for (let apart = this.#skipCfws(); this.#at < this.#body.length; apart = this.#skipCfws()) this.#next(apart)
     this.#endElement(false)
-    if (this.#depth > 0) this.#invalid(body.length)
-    this.#depth = Math.min(this.#depth, 1)
-    this.#endGroup()
+    if (this.#depth > 0) this.#invalid(this.#at)
     return this.#list
   }
 
-  #invalid(offset: number): void {
+  #next(apart: boolean): void {
+    const character = this.#body[this.#at]
+    if (character === '"') return this.#quoted(apart)
+    if (character === undefined || !',;:<>)'.includes(character)) return this.#run(apart)
+    const angle = this.#angle
+    const inRoute = angle !== undefined && this.#first === '@'
+    this.#at++
+    if (character === ',' && (inRoute || angle?.address === '')) return // obs-domain-list has empty members too
+    if (character === ',') this.#endElement(true)
+    else if (character === ';') {
+      this.#endElement(false)
+      if (this.#depth === 0) this.#invalid()
+      else if (--this.#depth === 0) this.#group = undefined
+    } else if (character === ':') {
+      if (angle === undefined) this.#beginGroup()
+      else if (inRoute) angle.address = this.#first = ''
+      else this.#word(':', 'words', apart)
+    } else if (character === '<') {
+      if (angle !== undefined) this.#invalid()
+      if (angle?.address === '') return
+      this.#pieces.push((this.#angle = { kind: 'angle-addr', text: '', address: '', apart: false }))
+      this.#last = undefined
+    } else {
+      if (character === ')' || angle === undefined) this.#invalid()
+      if (character === '>') this.#angle = undefined
+    }
+  }
+
+  #invalid(offset = this.#start): void {
     this.#report('invalid-address', offset)
   }
 
-  // ── pieces ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Past blanks, or a comment, whose inside is kept; a parenthesis that never closes is passed over. False where neither is. */
-  #skip(comments: string[]): boolean {
+  /** Past blanks and comments, which are kept; whether there were any. A parenthesis that never closes is passed over. */
+  #skipCfws(): boolean {
     const body = this.#body
     const start = this.#at
-    if (body.charCodeAt(start) !== OPEN) {
-      this.#at = skipBlanks(body, start)
-      return this.#at > start
+    for (;;) {
+      const at = skipBlanks(body, this.#at)
+      this.#at = at
+      if (body[at] !== '(') return at > start
+      const end = this.#noParenthesis ? -1 : skipComment(body, at)
+      this.#noParenthesis = end < 0
+      this.#at = end < 0 ? at + 1 : end
+      if (end < 0) this.#invalid(at)
+      else this.#pieces.push({ kind: 'comment', text: unescape(body.slice(at + 1, end - 1)), address: '', apart: true })
     }
-    const end = this.#noParenthesis ? -1 : skipComment(body, start)
-    if (end < 0) {
-      this.#noParenthesis = true
-      this.#invalid(start)
-    } else comments.push(unescape(body.slice(start + 1, end - 1)))
+  }
+
+  /** A quoted-string; a quote that never closes is passed over. */
+  #quoted(apart: boolean): void {
+    const start = this.#at
+    const end = this.#noQuote ? -1 : skipQuoted(this.#body, start)
+    this.#noQuote = end < 0
     this.#at = end < 0 ? start + 1 : end
-    return true
+    if (end < 0) this.#invalid(start)
+    else this.#word(unescape(this.#body.slice(start + 1, end - 1)), 'quoted', apart)
   }
 
-  /** Adds a quoted-string; a quote that never closes is passed over. */
-  #quoted(words: Word[], apart: boolean): void {
+  /** Characters up to the next special or blank; an encoded-word and a domain literal are taken whole. */
+  #run(apart: boolean): void {
     const body = this.#body
     const start = this.#at
-    const end = this.#noQuote ? -1 : skipQuoted(body, start)
-    if (end < 0) {
-      this.#noQuote = true
-      this.#invalid(start)
-    } else words.push({ text: unescape(body.slice(start + 1, end - 1)), quoted: true, apart, offset: start })
-    this.#at = end < 0 ? start + 1 : end
-  }
-
-  /** Characters up to the next special or blank; a domain literal is taken whole. */
-  #run(apart: boolean): Word {
-    const body = this.#body
-    const start = this.#at
-    let at = wordEnd(body, start)
-    for (; at < body.length; at++) {
-      const code = body.charCodeAt(at)
-      if (code === LEFT_BRACKET && (at > start ? body.charCodeAt(at - 1) : this.#lastCode()) === AT) at = this.#literalEnd(at)
-      else if (isBlank(code) || code === OPEN || code === CLOSE || code === QUOTE || code === COMMA || code === SEMICOLON) break
-      else if (code === COLON || code === LESS || code === GREATER) break
+    const word = body.startsWith('=?', start) ? endOf(ENCODED_WORD, body, start) : start
+    let at = endOf(RUN, body, word)
+    while (body[at] === '[') {
+      const before = at === start ? this.#final : body[at - 1]
+      at = endOf(RUN, body, Math.max(at + 1, before === '@' ? endOf(LITERAL, body, at) : 0))
     }
-    this.#at = Math.max(at, start + 1)
-    return { text: body.slice(start, this.#at), quoted: false, apart, offset: start }
+    this.#at = at
+    const text = body.slice(start, at)
+    // An `@` inside an encoded-word is part of a name.
+    this.#word(text, text.includes('@', word - start) ? 'addr-spec' : word > start ? 'words' : 'atom', apart)
   }
 
-  #lastCode(): number {
-    const last = this.#words.at(-1)
-    return last === undefined || last.quoted ? 0 : last.text.charCodeAt(last.text.length - 1)
-  }
-
-  /** At the `]` of a literal that begins here, or where it begins when it is none (RFC 5321 §4.1.3 has no longer ones). */
-  #literalEnd(from: number): number {
-    for (let at = from + 1; at < from + 300; at++) {
-      const code = this.#body.charCodeAt(at)
-      if (code === RIGHT_BRACKET) return at
-      if (Number.isNaN(code) || code === LEFT_BRACKET || code === LESS || code === GREATER || code === COMMA) break
-    }
-    return from
-  }
-
-  /** `<` local part `@` domain `>`, with the route that RFC 822 allowed before it. Ends before a comma when the bracket never closes. */
-  #openAngle(): void {
-    const body = this.#body
-    const start = this.#at++
-    if (this.#angle !== undefined) {
-      this.#invalid(start) // `<a@b> <c@d>` without a comma
-      this.#endElement(false)
-    }
-    const outside = this.#words
-    const words: Word[] = (this.#words = [])
-    let apart = false
-    let closed = false
-    while (!closed && this.#at < body.length) {
-      if (this.#skip([])) {
-        apart = true
-        continue
-      }
-      const code = body.charCodeAt(this.#at)
-      if (code === QUOTE) this.#quoted(words, apart)
-      else if (code === GREATER) {
-        this.#at++
-        closed = true
-      } else if (code === LESS || code === CLOSE) this.#invalid(this.#at++)
-      else if (code === COMMA || code === SEMICOLON) {
-        if (!isRoute(words)) break
-        words.length = 0 // the next domain of the route
-        this.#at++
-        words.push({ text: '@', quoted: false, apart: false, offset: this.#at })
-      } else if (code === COLON) {
-        this.#at++
-        if (isRoute(words)) words.length = 0
-        else words.push({ text: ':', quoted: false, apart, offset: this.#at })
-      } else words.push(this.#run(apart))
-      apart = false
-    }
-    if (!closed) this.#invalid(start)
-    this.#words = outside
-    this.#before = outside.length
-    this.#angle = joinAddress(words)
-  }
-
-  // ── elements ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Everything since the last separator is known: makes mailboxes of it, or keeps the words for the next one. */
-  #endElement(comma: boolean): void {
-    const words = this.#words
+  /** Adds a word to the piece before it, where nothing or a `.` or `@` is between them, or begins one. */
+  #word(text: string, kind: Piece['kind'] | 'quoted', apart: boolean): void {
+    const first = kind === 'quoted' ? '' : text.charAt(0)
+    const address = kind === 'quoted' ? writeLocalPart(text) : text
+    const tied = !apart || isTie(first) || isTie(this.#final)
     const angle = this.#angle
-    const comments = this.#comments
-    const start = this.#elementStart
-    this.#words = []
-    this.#angle = undefined
-    this.#comments = []
-    this.#elementStart = this.#at
+    const last = this.#last
     if (angle !== undefined) {
-      const pending = this.#pending
-      this.#pending = []
-      const after = words.slice(this.#before)
-      if (pending.length > 0 || after.length > 0 || !isAddrSpec(angle)) this.#invalid(pending[0]?.offset ?? start)
-      const more = addrSpecs(after)
-      if (more.length === 0) return this.#add([...pending, ...words], comments, angle)
-      this.#add([...pending, ...words.slice(0, this.#before)], comments, angle) // `<a@b>c@d`: two, whichever was meant
-      return this.#bare(after, more, [])
-    }
-    if (words.length === 0 && !(comments.length > 0 && this.#pending.length > 0)) {
-      if (!comma) this.#flush()
-      return
-    }
-    const found = addrSpecs(words)
-    if (found.length > 0) {
-      this.#flush()
-      return this.#bare(words, found, comments)
-    }
-    if (words.length > 0) this.#invalid(words[0]?.offset ?? 0)
-    for (const word of words) this.#pending.push(word)
-    if (comma && words.length > 0) this.#pending.push(PENDING_COMMA)
-    else this.#flush(comments)
+      if (angle.address === '') this.#first = first
+      angle.address += tied || angle.address === '' ? address : ` ${address}`
+    } else if (last !== undefined && tied) {
+      last.text += apart ? ` ${text}` : text
+      last.address += address
+      if (last.kind !== 'addr-spec') last.kind = kind === 'addr-spec' ? kind : 'words'
+    } else this.#pieces.push((this.#last = { kind: kind === 'quoted' ? 'words' : kind, text, address, apart }))
+    this.#final = first && text.charAt(text.length - 1)
   }
 
-  /** Words that nothing came to claim: one atom is a local part (`root`), anything else a name. */
-  #flush(comments: string[] = []): void {
-    const words = this.#pending
-    this.#pending = []
-    if (words.at(-1) === PENDING_COMMA) words.pop()
-    const [first] = words
-    if (first === undefined) return
-    if (words.length === 1 && !first.quoted && !first.text.includes('=?')) this.#add([], comments, first.text)
-    else this.#add(words, comments, '')
-  }
-
-  /** Addr-specs without brackets. What stands before one is its name, and what comes after it too when there is no other: `a@b c@d X e@f`. */
-  #bare(words: readonly Word[], found: readonly (readonly [from: number, to: number])[], comments: readonly string[]): void {
-    let before = 0
-    for (const [from, to] of found) {
-      const address = joinAddress(words.slice(from, to))
-      if (to - from < words.length || !isAddrSpec(address)) this.#invalid(words[0]?.offset ?? 0)
-      const after = found.length === 1 ? words.slice(to) : []
-      this.#add([...words.slice(before, from), ...after], before === 0 ? comments : [], address)
-      before = to
+  /** Everything since the last separator is known: makes mailboxes of it, or keeps it for the name of the next one. */
+  #endElement(comma: boolean): void {
+    if (this.#angle !== undefined) this.#invalid() // never closed
+    const pieces = this.#pieces
+    const own = pieces.slice(this.#pending)
+    const isPhrase = own.some(isWord)
+    if (own.some((piece) => isAngle(piece) || piece.kind === 'addr-spec')) {
+      if (!own.some(isAngle)) this.#addMailboxes(pieces.splice(0, this.#pending))
+    } else {
+      if (isPhrase) this.#invalid()
+      else pieces.length = this.#pending // comments that belong to nobody
+      if (isPhrase && comma) pieces.push(BARE_COMMA)
+      if (comma) return this.#beginElement(pieces)
     }
-    if (found.length > 1) this.#add(words.slice(before), [], '')
+    this.#addMailboxes(pieces)
+    this.#beginElement([])
   }
 
-  #add(words: readonly Word[], comments: readonly string[], address: string): void {
-    const phrase = this.#name(words)
-    const name = phrase === '' && comments.length > 0 ? this.#decode(comments.join(' ').trim()) : phrase
-    if (name === '' && address === '') return
-    const mailbox = { name, address: this.#decodeRaw(address) }
-    if (this.#depth > 0) this.#members.push(mailbox)
-    else this.#list.push(mailbox)
+  #beginElement(pieces: Piece[]): void {
+    this.#pieces = pieces
+    this.#pending = pieces.length
+    this.#start = this.#at
+    this.#angle = undefined
+    this.#last = undefined
+  }
+
+  /**
+   * Names stand before their addresses; the last address has what comes after it too. An addr-spec before an angle-addr is a name, one
+   * atom that nothing claimed a local part (`root`).
+   */
+  #addMailboxes(list: readonly Piece[]): void {
+    const pieces = list.at(-1) === BARE_COMMA ? list.slice(0, -1) : list
+    const angle = pieces.findLastIndex(isAngle)
+    const isAlone = angle < 0 && pieces.filter(isWord).length === 1
+    let name: Piece[] = []
+    let next: Piece[] = []
+    let address: string | undefined
+    for (const [at, piece] of pieces.entries()) {
+      if (isAngle(piece) || (piece.kind === 'addr-spec' && at > angle) || (piece.kind === 'atom' && isAlone)) {
+        if (!isAddrSpec(piece.address) || address !== undefined || (!isAngle(piece) && name.some(isWord))) this.#invalid()
+        if (address !== undefined) {
+          this.#add(name, address)
+          name = next
+          next = []
+        }
+        address = piece.address
+      } else if (address === undefined || (!isWord(piece) && next.length === 0)) name.push(piece)
+      else next.push(piece)
+    }
+    if (next.length > 0) this.#invalid()
+    this.#add(name.concat(next), address ?? '')
+  }
+
+  #add(pieces: readonly Piece[], octets: string): void {
+    const name = this.#name(pieces)
+    const address = withoutNul(this.#decodeRaw(octets))
+    const into = this.#group?.members ?? this.#list
+    if (name !== '' || address !== '') into.push({ name, address })
+  }
+
+  /** A phrase, or when there is none the comments (`a@x (Name)`). */
+  #name(pieces: readonly Piece[]): string {
+    const isPhrase = pieces.some(isWord)
+    let name = ''
+    for (const { kind, text, apart } of pieces) {
+      if (kind === 'addr-spec') this.#invalid() // a phrase has no `@`; a reader may take it for the address
+      if (isPhrase !== (kind === 'comment')) name += name !== '' && apart ? ` ${text}` : text
+    }
+    return withoutNul(decodeWords(isPhrase ? name : name.trim(), this.#report, 0, this.#decodeRaw))
   }
 
   #beginGroup(): void {
-    const pending = this.#pending
-    this.#pending = []
-    const words = [...pending, ...this.#words]
-    if (words.length === 0 && this.#comments.length === 0) return this.#invalid(this.#at)
-    if (this.#angle !== undefined) {
-      this.#invalid(this.#at)
+    const pieces = this.#pieces
+    if (pieces.some(isAngle)) {
+      this.#invalid()
       return this.#endElement(true)
     }
-    this.#words = []
-    this.#comments = []
     // Groups do not nest (RFC 5322 §3.4): the members of an inner one belong to the outer.
-    if (this.#depth++ > 0) return this.#invalid(this.#at)
-    this.#group = this.#name(words)
-  }
-
-  #endGroup(): void {
-    if (this.#depth === 0 || --this.#depth > 0) return
-    this.#list.push({ group: this.#group, members: this.#members })
-    this.#members = []
-  }
-
-  #name(words: readonly Word[]): string {
-    let name = ''
-    for (const word of words) name += (name !== '' && word.apart ? ' ' : '') + word.text
-    return this.#decode(name)
-  }
-
-  #decode(octets: string): string {
-    const text = decodeWords(octets, this.#report, 0, this.#decodeRaw)
-    return /[\r\n\0]/.test(text) ? text.replace(/\r\n|[\r\n]/g, ' ').replaceAll('\0', '\ufffd') : text
+    if (pieces.length === 0 || this.#depth > 0) this.#invalid()
+    else this.#list.push((this.#group = { group: this.#name(pieces), members: [] }))
+    if (pieces.length > 0) this.#depth++
+    this.#beginElement([])
   }
 }
 
-/** Keeps its place in a name that was cut at a comma. */
-const PENDING_COMMA: Word = { text: ',', quoted: false, apart: false, offset: 0 }
+const isTie = (character: string): boolean => character === '@' || character === '.'
+const isAngle = (piece: Piece): boolean => piece.kind === 'angle-addr'
+const isWord = (piece: Piece): boolean => piece.kind !== 'comment' && piece.kind !== 'angle-addr'
 
-/** An `@` inside an encoded-word is part of a name. */
-const holdsAt = (word: Word): boolean => !word.quoted && word.text.includes('@', word.text.startsWith('=?') ? wordEnd(word.text, 0) : 0)
+/** NUL is no character of a header value (RFC 5322 §2.2). */
+const withoutNul = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', '\ufffd') : text)
 
-/**
- * Past an encoded-word that begins here, or `from`. Some senders leave commas and colons in one as they are, so it is one piece, but
- * for blanks, quotes and brackets, which decide where an address is.
- */
-function wordEnd(body: string, from: number): number {
-  if (!body.startsWith('=?', from)) return from
-  let marks = 0
-  for (let at = from + 2; at < from + MAX_WORD; at++) {
-    const code = body.charCodeAt(at)
-    if (code === QUESTION) {
-      if (++marks === 3) return body[at + 1] === '=' ? at + 2 : from
-      if (marks === 2) at++ // Q text may begin with `=`
-    } else if (Number.isNaN(code) || isBlank(code) || code === QUOTE || code === LESS || code === GREATER) return from
-  }
-  return from
-}
-
-/** Where addr-specs without brackets are: the words that `@` and `.` tie together. */
-function addrSpecs(words: readonly Word[]): [from: number, to: number][] {
-  const found: [from: number, to: number][] = []
-  for (const [at, word] of words.entries()) {
-    const before = found.at(-1)?.[1] ?? 0
-    if (at < before || !holdsAt(word)) continue
-    let from = at
-    let to = at + 1
-    while (from > before && tied(words[from - 1], words[from])) from--
-    while (to < words.length && tied(words[to - 1], words[to])) to++
-    found.push([from, to])
-  }
-  return found
-}
-
-/** Whether two neighbours belong to one addr-spec (RFC 5322 §4.4 allows blanks around the dots and the `@`). */
-function tied(left: Word | undefined, right: Word | undefined): boolean {
-  if (left === undefined || right === undefined) return false
-  const first = right.quoted ? 0 : right.text.charCodeAt(0)
-  const last = left.quoted ? 0 : left.text.charCodeAt(left.text.length - 1)
-  return !right.apart || first === AT || first === DOT || last === AT || last === DOT
+/** Where a match that begins at `from` ends, or `from`. */
+function endOf(pattern: RegExp, body: string, from: number): number {
+  pattern.lastIndex = from
+  return pattern.test(body) ? pattern.lastIndex : from
 }
 
 /** One `@`, with something on both sides, and no blank. Enough for a defect. */
 function isAddrSpec(address: string): boolean {
   const at = address.lastIndexOf('@')
-  if (at <= 0 || at === address.length - 1) return false
-  return address.startsWith('"') || (address.indexOf('@') === at && !address.includes(' '))
-}
-
-const isRoute = (words: readonly Word[]): boolean => words[0]?.quoted === false && words[0].text.startsWith('@')
-
-/** The words of an addr-spec in one, quoted-strings written anew. */
-function joinAddress(words: readonly Word[]): string {
-  let address = ''
-  for (const [at, word] of words.entries()) {
-    if (at > 0 && !tied(words[at - 1], word)) address += ' '
-    address += word.quoted ? writeLocalPart(word.text) : word.text
-  }
-  return address
+  return at > 0 && at < address.length - 1 && (address.startsWith('"') || (address.indexOf('@') === at && !address.includes(' ')))
 }

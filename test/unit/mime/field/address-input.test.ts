@@ -97,7 +97,7 @@ test.each([
   ['a\u0085@b', /control/],
   ['\ud800 <a@b>', /surrogate/],
   ['\u560da@b', /SMTPUTF8/],
-  ['a@b> SIZE=1 <', /does not belong/],
+  ['a@b> SIZE=1 <', /needs quotes/],
 ])('refuses %j, and says why on one line (S1, S2, S4)', (text, why) => {
   expect(() => parseAddressInput(text)).toThrow(
     expect.objectContaining({ code: 'ERR_ADDRESS', phase: 'compose', message: expect.stringMatching(why) as unknown }),
