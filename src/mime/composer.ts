@@ -1,6 +1,6 @@
 import { asBuffer, EMPTY } from '../bytes.ts'
 import { MailError } from '../errors.ts'
-import { blocks, contentError, createEncoder, encodedSize, type Outgoing, type Transport } from './content.ts'
+import { blocks, contentError, createEncoder, encodedSize, type Outgoing } from './content.ts'
 import type { ComposeOptions, Composed, Draft } from './draft.ts'
 import { writeMessageFields } from './message-fields.ts'
 import { buildStructure, type BodyPart } from './structure.ts'
@@ -15,35 +15,31 @@ const LARGE = CHUNK / 2 // octets from here on go out as they are
  */
 export function composeMessage(draft: Draft, options?: ComposeOptions): Composed {
   const transport = options?.transport ?? '7bit'
-  if (!isTransport(transport)) throw new MailError('ERR_OPTION', "transport: '7bit', '8bit' or 'binary'", { phase: 'compose' })
+  if (!['7bit', '8bit', 'binary'].includes(transport)) throw new MailError('ERR_OPTION', 'transport: 7bit, 8bit or binary', { phase: 'compose' })
   const header = writeMessageFields(draft)
   return new ComposedMessage(layOut(header.fields, buildStructure(draft, transport)), header.messageId)
 }
-
-const isTransport = (value: string): value is Transport => value === '7bit' || value === '8bit' || value === 'binary'
 
 /** The message as text of our own and content, in order. */
 function layOut(messageFields: readonly string[], root: BodyPart): Outgoing[] {
   const pieces: Outgoing[] = []
   let text = `${messageFields.join('\r\n')}\r\nMIME-Version: 1.0\r\n`
-  const place = (part: BodyPart): void => {
-    text += `${part.fields.join('\r\n')}\r\n\r\n`
-    if ('content' in part) {
-      pieces.push(ownText(text), part.content)
+  const place = ({ fields, body }: BodyPart): void => {
+    text += `${fields.join('\r\n')}\r\n\r\n`
+    if ('source' in body) {
+      pieces.push(ownText(text), body)
       text = ''
       return
     }
-    let lineEnd = ''
-    for (const child of part.parts) {
-      text += `${lineEnd}--${part.boundary}\r\n`
-      place(child)
-      lineEnd = '\r\n'
+    for (const [at, part] of body.parts.entries()) {
+      text += `${at === 0 ? '' : '\r\n'}--${body.boundary}\r\n`
+      place(part)
     }
-    text += `${lineEnd}--${part.boundary}--`
+    text += `\r\n--${body.boundary}--`
   }
   place(root)
   // Base64 does not mind a line end, and other content has all it should have: the transport adds what its last line lacks.
-  if (!('content' in root) || root.encoding === 'base64') text += '\r\n'
+  if ('parts' in root.body || root.encoding === 'base64') text += '\r\n'
   pieces.push(ownText(text))
   return pieces
 }
@@ -62,14 +58,13 @@ class ComposedMessage implements Composed {
     this.messageId = messageId
     this.#streams = pieces.flatMap(({ source }) => (Buffer.isBuffer(source) ? [] : [source]))
     if (new Set(this.#streams).size < this.#streams.length) throw contentError('one stream cannot be the content of two parts')
-    for (const stream of this.#streams) keepError(stream)
+    // A Node stream that fails before its turn keeps its error for the one who reads it: the process must not end of it.
+    for (const stream of this.#streams) if ('on' in stream && typeof stream.on === 'function') stream.on('error', () => {})
   }
 
   get size(): number | undefined {
-    return (this.#size ??= this.#pieces.reduce<number | undefined>((size, piece) => {
-      const length = size === undefined ? undefined : encodedSize(piece)
-      return length === undefined ? undefined : (size ?? 0) + length
-    }, 0))
+    const size = (this.#size ??= this.#pieces.reduce((total, piece) => total + encodedSize(piece), 0))
+    return Number.isNaN(size) ? undefined : size
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
@@ -109,17 +104,19 @@ async function* encode({ encoding, source, size }: Outgoing, output: Output, all
   const encoder = createEncoder(encoding, allocate)
   let read = 0
   try {
+    // Node would give nothing, without an error.
+    if ('readableEnded' in source && source.readableEnded === true) throw contentError('a stream that is content of the message was read before')
     for await (const chunk of Buffer.isBuffer(source) ? [source] : source) {
       if (!(chunk instanceof Uint8Array)) throw contentError(`a stream of octets gave a ${typeof chunk}`)
       read += chunk.length
       if (size !== undefined && read > size) throw contentError(`a stream has more than the ${size} octets that it says it has`)
-      for (const view of blocks(asBuffer(chunk), encoding)) yield* output.add(encoder === null ? Buffer.from(view) : encoder.encode(view))
+      for (const view of blocks(asBuffer(chunk), encoding)) for (const ready of output.add(encoder.encode(view))) yield ready
     }
   } catch (error) {
     throw error instanceof MailError ? error : contentError('a stream that is content of the message failed', error)
   }
   if (size !== undefined && read < size) throw contentError(`a stream ended after ${read} of the ${size} octets that it says it has`)
-  if (encoder !== null) yield* output.add(encoder.end())
+  yield* output.add(encoder.end())
 }
 
 type Allocate = (size: number) => Buffer
@@ -139,11 +136,6 @@ function reuse(): Allocate {
   }
 }
 
-/** A Node stream that fails before its turn, such as a file that is not there, keeps its error for the one who reads it: the process must not end of it. */
-function keepError(stream: AsyncIterable<Uint8Array>): void {
-  if ('on' in stream && typeof stream.on === 'function') stream.on('error', () => {})
-}
-
 /** Ends a stream that nobody has read from. A Node stream holds its file open until it is destroyed; its iterator alone does not do that. */
 async function close(stream: AsyncIterable<Uint8Array>): Promise<void> {
   try {
@@ -154,28 +146,26 @@ async function close(stream: AsyncIterable<Uint8Array>): Promise<void> {
   }
 }
 
-/** Gathers small pieces into chunks of about 64 KiB. */
+/** Gathers small pieces into chunks of about 64 KiB. What it is given nobody else keeps. */
 class Output {
   #held: Buffer[] = []
   #length = 0
 
-  /** Adds octets that nobody else keeps. Gives what is ready. */
-  add(octets: Buffer): Buffer[] {
-    const isLarge = octets.length >= LARGE
-    const ready = isLarge || this.#length + octets.length > CHUNK ? this.end() : []
-    if (isLarge) ready.push(octets)
-    else {
-      this.#held.push(octets)
-      this.#length += octets.length
-    }
+  /** Gives what is ready: mostly nothing, so `yield*`, which waits even then, is not for it. */
+  add(octets: Buffer): readonly Buffer[] {
+    if (octets.length >= LARGE) return [...this.end(), octets]
+    const ready = this.#length + octets.length > CHUNK ? this.end() : NONE
+    this.#length += octets.length
+    this.#held.push(octets)
     return ready
   }
 
-  /** What was gathered. */
-  end(): Buffer[] {
+  end(): readonly Buffer[] {
     const chunk = Buffer.concat(this.#held, this.#length)
     this.#held = []
     this.#length = 0
-    return chunk.length === 0 ? [] : [chunk]
+    return chunk.length === 0 ? NONE : [chunk]
   }
 }
+
+const NONE: readonly Buffer[] = []

@@ -1,11 +1,12 @@
 import { isAscii, isUtf8 } from 'node:buffer'
-import { asBuffer } from '../bytes.ts'
+import { asBuffer, EMPTY } from '../bytes.ts'
 import { MailError } from '../errors.ts'
 import type { ComposeOptions, Content } from './draft.ts'
 import { Base64Encoder, base64Length } from './encoding/base64.ts'
 import type { ContentEncoder } from './encoding/coder.ts'
 import { QuotedPrintableEncoder } from './encoding/quoted-printable.ts'
 import { survey } from './encoding/survey.ts'
+import { hasLoneSurrogate } from './field/fold.ts'
 
 export type Transport = NonNullable<ComposeOptions['transport']>
 export type TransferEncoding = '7bit' | '8bit' | 'binary' | 'quoted-printable' | 'base64'
@@ -17,6 +18,8 @@ export interface Outgoing {
   readonly source: Buffer | AsyncIterable<Uint8Array>
   /** Octets before the encoding, as far as the source knows. */ readonly size: number | undefined
 }
+
+export const isIdentity = (encoding: TransferEncoding): boolean => encoding !== 'base64' && encoding !== 'quoted-printable'
 
 export const contentError = (message: string, cause?: unknown): MailError => new MailError('ERR_CONTENT', message, { phase: 'compose', cause })
 
@@ -30,55 +33,48 @@ export function prepareContent(content: Content, size: number | undefined, trans
   const opaque = transport === 'binary' ? 'binary' : 'base64'
   if (typeof content === 'string' || content instanceof Uint8Array) {
     const isText = typeof content === 'string'
+    if (isText && hasLoneSurrogate(content)) throw contentError('text holds half a surrogate pair, which UTF-8 cannot write')
     const source = isText ? Buffer.from(content.replace(/\r\n|\r|\n/g, '\r\n'), 'utf8') : asBuffer(content)
     if (!isText && size !== undefined && size !== source.length) throw contentError(`content of ${source.length} octets that says it has ${size}`)
-    const encoding = (whole ? plainEncoding(source, transport) : undefined) ?? (isText ? textEncoding(source, transport) : opaque)
+    const encoding = isText || whole ? readableEncoding(source, transport, whole, isText) : opaque
     return { encoding, charset: isAscii(source) ? 'us-ascii' : isUtf8(source) ? 'utf-8' : null, source, size: source.length }
   }
-  if (!isAsyncIterable(content)) throw contentError('content is a string, octets or an async iterable of octets; nothing is opened by name')
+  if (typeof content?.[Symbol.asyncIterator] !== 'function') throw contentError('content: a string, octets or a stream; nothing is opened by name')
   return { encoding: opaque, charset: 'utf-8', source: content, size }
 }
 
-/** What text travels in (RFC 2045 §6). What relays are known to change is encoded, but for BINARYMIME, which has no such relays. */
-function textEncoding(octets: Buffer, transport: Transport): TransferEncoding {
+/**
+ * What the octets are legal in as they are, or else an encoding (RFC 2045 §6). `whole` content must arrive octet for octet; what relays are known
+ * to change in text (RFC 2049 §3) is encoded too, but for BINARYMIME, which has no such relays.
+ */
+function readableEncoding(octets: Buffer, transport: Transport, whole: boolean, isText: boolean): TransferEncoding {
   const seen = survey(octets)
-  if (!seen.nul && !seen.longLine && (!seen.fragile || transport === 'binary')) {
-    if (!seen.eightBit) return '7bit'
-    if (transport !== '7bit') return '8bit'
-  }
+  const isPlain = !seen.nul && !seen.longLine && !(whole ? seen.bareLineEnd : seen.fragile && transport !== 'binary')
+  if (isPlain && !seen.eightBit) return '7bit'
+  if (isPlain && transport !== '7bit') return '8bit'
   if (transport === 'binary') return 'binary'
-  return seen.quotedLength <= base64Length(octets.length) ? 'quoted-printable' : 'base64'
+  return isText && seen.quotedLength <= base64Length(octets.length) ? 'quoted-printable' : 'base64'
 }
 
-/** The identity encoding that these octets are legal in. */
-function plainEncoding(octets: Buffer, transport: Transport): TransferEncoding | undefined {
-  const seen = survey(octets)
-  if (seen.nul || seen.longLine || seen.bareLineEnd) return transport === 'binary' ? 'binary' : undefined
-  if (!seen.eightBit) return '7bit'
-  return transport === '7bit' ? undefined : '8bit'
-}
+const IDENTITY: ContentEncoder = { encode: (chunk) => Buffer.from(chunk), end: () => EMPTY }
 
-export function createEncoder(encoding: TransferEncoding, allocate: (size: number) => Buffer): ContentEncoder | null {
+export function createEncoder(encoding: TransferEncoding, allocate: (size: number) => Buffer): ContentEncoder {
   if (encoding === 'base64') return new Base64Encoder(allocate)
-  return encoding === 'quoted-printable' ? new QuotedPrintableEncoder('text') : null
+  return encoding === 'quoted-printable' ? new QuotedPrintableEncoder() : IDENTITY
 }
 
 /** Octets in pieces, what an encoding makes of one being below 128 KiB. */
 export function* blocks(octets: Buffer, encoding: TransferEncoding): Generator<Buffer, void, undefined> {
-  const size = (encoding === '7bit' || encoding === '8bit' || encoding === 'binary' ? 64 : 32) * 1024
+  const size = (isIdentity(encoding) ? 64 : 32) * 1024
   for (let at = 0; at < octets.length; at += size) yield octets.subarray(at, at + size)
 }
 
-/** Octets after the encoding, or `undefined` for a stream that does not know. */
-export function encodedSize({ encoding, source, size }: Outgoing): number | undefined {
-  if (encoding === 'base64') return size === undefined ? undefined : base64Length(size)
+/** Octets after the encoding; `NaN` for a stream that does not know. */
+export function encodedSize({ encoding, source, size = Number.NaN }: Outgoing): number {
+  if (encoding === 'base64') return base64Length(size)
   if (encoding !== 'quoted-printable' || !Buffer.isBuffer(source)) return size
-  const encoder = new QuotedPrintableEncoder('text')
+  const encoder = new QuotedPrintableEncoder()
   let length = 0
   for (const block of blocks(source, encoding)) length += encoder.encode(block).length
   return length + encoder.end().length
-}
-
-function isAsyncIterable(content: unknown): content is AsyncIterable<Uint8Array> {
-  return typeof content === 'object' && content !== null && Symbol.asyncIterator in content && typeof content[Symbol.asyncIterator] === 'function'
 }

@@ -11,27 +11,33 @@ const OWN_FIELDS = new Set('date from sender reply-to to cc bcc resent-bcc messa
 
 /** The message's own fields (RFC 5322 §3.6), checked and written, each without its final line end, in the order that readers are used to. */
 export function writeMessageFields(draft: Draft): { fields: string[]; messageId: string } {
-  if (draft.from === undefined || draft.from === null || draft.from === '') {
+  // Each property of the caller's object is read once.
+  const { from, date = new Date(), sender, replyTo, to, cc, bcc, subject = '', inReplyTo, references = [], fields: further = [] } = draft
+  if (from === undefined || from === null || from === '') {
     throw new MailError('ERR_FROM_MISSING', 'a message has an author: give `from`', { phase: 'compose' })
   }
-  const from = readMailbox(draft.from)
-  const messageId = checkMessageId(draft.messageId ?? createMessageId(from.address.slice(from.address.lastIndexOf('@') + 1)))
-  const date = draft.date ?? new Date()
-  if (!(date instanceof Date) || Number.isNaN(date.getTime())) throw headerError('Date', 'no valid date')
-
-  const fields = [`Date: ${formatDate(date)}`, formatAddressList('From', [from])]
-  if (draft.sender !== undefined) fields.push(formatAddressList('Sender', [readMailbox(draft.sender)]))
-  addAddresses(fields, 'Reply-To', draft.replyTo)
-  addAddresses(fields, 'To', draft.to)
-  addAddresses(fields, 'Cc', draft.cc)
-  if (draft.bcc !== undefined) readAddresses(draft.bcc)
-  if (draft.subject !== undefined && draft.subject !== '') fields.push(formatUnstructured('Subject', draft.subject))
-  fields.push(formatMessageIds('Message-ID', [messageId]))
-  if (draft.inReplyTo !== undefined) fields.push(formatMessageIds('In-Reply-To', [draft.inReplyTo]))
-  const { references = [] } = draft
+  if (!(date instanceof Date)) throw headerError('Date', 'no date')
   if (!Array.isArray(references)) throw headerError('References', 'a list of identifiers')
-  if (references.length > 0) fields.push(formatMessageIds('References', references))
-  for (const [name, value] of draft.fields ?? []) {
+  if (!Array.isArray(further)) throw headerError('fields', 'a list of pairs')
+  const author = readMailbox(from)
+  const { messageId: given = createMessageId(author.address.slice(author.address.lastIndexOf('@') + 1)) } = draft
+  const messageId = checkMessageId(given)
+  formatAddresses('Bcc', bcc)
+
+  const fields = [
+    `Date: ${formatDate(date)}`,
+    formatAddressList('From', [author]),
+    ...(sender === undefined ? [] : [formatAddressList('Sender', [readMailbox(sender)])]),
+    ...formatAddresses('Reply-To', replyTo),
+    ...formatAddresses('To', to),
+    ...formatAddresses('Cc', cc),
+    ...(subject === '' ? [] : [formatUnstructured('Subject', subject)]),
+    formatMessageIds('Message-ID', [messageId]),
+    ...(inReplyTo === undefined ? [] : [formatMessageIds('In-Reply-To', [inReplyTo])]),
+    ...(references.length === 0 ? [] : [formatMessageIds('References', references)]),
+  ]
+  for (const pair of further) {
+    const [name, value] = Array.isArray(pair) ? pair : []
     if (typeof name !== 'string' || typeof value !== 'string') throw headerError('fields', 'pairs of a name and a value, both text')
     const lower = name.toLowerCase()
     if (OWN_FIELDS.has(lower) || lower.startsWith('content-')) throw headerError(name, 'written by the composer, not through `fields`')
@@ -40,10 +46,9 @@ export function writeMessageFields(draft: Draft): { fields: string[]; messageId:
   return { fields, messageId }
 }
 
-function addAddresses(fields: string[], name: string, addresses: Addresses | undefined): void {
-  if (addresses === undefined) return
-  const list = readAddresses(addresses)
-  if (list.length > 0) fields.push(formatAddressList(name, list))
+function formatAddresses(name: string, addresses: Addresses | undefined): string[] {
+  const list = addresses === undefined ? [] : readAddresses(addresses)
+  return list.length === 0 ? [] : [formatAddressList(name, list)]
 }
 
 function readAddresses(addresses: Addresses): (Mailbox | Group)[] {
@@ -51,22 +56,19 @@ function readAddresses(addresses: Addresses): (Mailbox | Group)[] {
   if (!Array.isArray(list)) throw addressError('addresses are text or a list')
   return list.flatMap((entry: string | Mailbox | Group) => {
     if (typeof entry === 'string') return parseAddressInput(entry)
-    if (!isGroup(entry)) return [readMailbox(entry)]
-    if (typeof entry.group !== 'string' || !Array.isArray(entry.members)) throw addressError('a group has a name and members')
-    return [{ group: entry.group, members: entry.members.map((member: Mailbox) => readMailbox(member)) }]
+    if (typeof entry !== 'object' || entry === null || !('group' in entry)) return [readMailbox(entry)]
+    const { group, members } = entry
+    if (typeof group !== 'string' || !Array.isArray(members)) throw addressError('a group has a name and members')
+    return [{ group, members: members.map((member: Mailbox) => readMailbox(member)) }]
   })
 }
 
 function readMailbox(mailbox: string | Mailbox): Mailbox {
   if (typeof mailbox === 'string') return parseMailboxInput(mailbox)
-  if (!isObject(mailbox) || typeof mailbox.address !== 'string') throw addressError('a mailbox is text, or has a name and an address')
+  if (typeof mailbox !== 'object' || mailbox === null) throw addressError('a mailbox is text, or has a name and an address')
   const { name, address } = mailbox
-  if (typeof name !== 'string') throw addressError('the name of a mailbox is text')
+  if (typeof name !== 'string' || typeof address !== 'string') throw addressError('a mailbox has a name and an address, both text')
   return { name, address: checkAddress(address) }
 }
-
-const isGroup = (entry: Mailbox | Group): entry is Group => isObject(entry) && 'group' in entry
-
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
 
 const addressError = (message: string): MailError => new MailError('ERR_ADDRESS', message, { phase: 'compose' })

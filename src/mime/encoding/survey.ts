@@ -1,5 +1,5 @@
 import { isAscii } from 'node:buffer'
-import { CR, DEL, LF, NUL, SPACE, TAB } from '../../bytes.ts'
+import { CR, DEL, DOT, LF, NUL, SPACE, TAB } from '../../bytes.ts'
 
 /** Octets of a line without its end (RFC 5322 §2.1.1). */
 export const MAX_LINE = 998
@@ -10,7 +10,7 @@ export interface Survey {
   readonly nul: boolean
   /** A CR or LF that is no CRLF. */ readonly bareLineEnd: boolean
   readonly longLine: boolean
-  /** Relays change these: blanks at the end of a line, and "From " at its start. */ readonly fragile: boolean
+  /** Relays change these: blanks at the end of a line, "From " at its start, and a dot that is all of it (RFC 2049 §3). */ readonly fragile: boolean
   /** Octets of a quoted-printable form, soft breaks not counted exactly. */ readonly quotedLength: number
 }
 
@@ -30,6 +30,7 @@ export function survey(octets: Buffer): Survey {
     if (end - start > MAX_LINE) longLine = true
     const last = end > start ? octets[end - 1] : undefined
     if (last === SPACE || last === TAB) fragile = true
+    if (end - start === 1 && octets[start] === DOT) fragile = true
     if (octets[start] === FROM[0] && octets.subarray(start, start + FROM.length).equals(FROM)) fragile = true
     for (let at = start; at < end; at++) {
       const octet = octets[at] ?? NUL
