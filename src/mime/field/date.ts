@@ -1,6 +1,6 @@
 import type { Report } from '../defect.ts'
 import { headerError } from './fold.ts'
-import { COMMA, skipCfws } from './scan.ts'
+import { skipCfws, skipRun } from './scan.ts'
 
 const MONTHS = 'january february march april may june july august september october november december'.split(' ')
 
@@ -68,24 +68,19 @@ function readZone(text: string): number | null {
 
 /** Numbers, words in lower case and other characters, one blank between them; commas, comments and folds are gone. '' when it is no date. */
 function pieces(body: string): string {
-  const piece = /\d+|[a-z]+|[^]/iy
-  let text = ''
-  let at = skipSeparators(body, 0)
-  while (at < body.length) {
-    piece.lastIndex = at
-    const [found = ''] = piece.exec(body) ?? []
-    text += (text === '' ? '' : ' ') + found.toLowerCase()
-    if (text.length > MAX_TEXT) return ''
-    at = skipSeparators(body, at + found.length)
+  const found: string[] = []
+  let length = 0
+  for (let at = skipCfws(body, 0), end = at; at < body.length; at = skipCfws(body, end)) {
+    end = Math.max(at + 1, skipRun(DIGITS, body, at), skipRun(LETTERS, body, at))
+    length += end - at + 1
+    if (length > MAX_TEXT) return ''
+    if (body[at] !== ',') found.push(body.slice(at, end).toLowerCase())
   }
-  return text
+  return found.join(' ')
 }
 
-function skipSeparators(body: string, from: number): number {
-  let at = skipCfws(body, from)
-  while (body.charCodeAt(at) === COMMA) at = skipCfws(body, at + 1)
-  return at
-}
+const DIGITS = /\d*/y
+const LETTERS = /[a-z]*/iy
 
 /** A date as RFC 5322 §3.3 wants it, in UTC: `Sun, 22 Nov 2026 10:00:00 +0000`. Throws `ERR_HEADER` for one that is none, or outside 1900 to 9999. */
 export function formatDate(date: Date): string {

@@ -30,14 +30,15 @@ const FILE_NAME = /^(?:file)?name(?:$|\*)/i
 function readParameters(body: string, from: number, report: Report, limit: number): Map<string, Forms> {
   const given = new Map<string, Forms>()
   let count = 0
-  for (let at = skipSeparators(body, from); at < body.length; at = skipSeparators(body, at)) {
-    const start = at
-    at = skipRun(NAME, body, start)
-    const name = body.slice(start, at)
-    const equals = skipCfws(body, at)
+  for (let start = skipCfws(body, from), end = start; start < body.length; start = skipCfws(body, end)) {
+    end = start + 1
+    if (body[start] === ';' || body[start] === ',') continue // or a comma where a semicolon was meant
+    const nameEnd = skipRun(NAME, body, start)
+    const name = body.slice(start, nameEnd)
+    const equals = skipCfws(body, nameEnd)
     if (name === '' || body.charCodeAt(equals) !== EQUALS) {
       report('parameter-syntax', start)
-      at = name === '' ? at + 1 : equals
+      if (name !== '') end = nameEnd
       continue
     }
     if (++count > limit) {
@@ -45,19 +46,12 @@ function readParameters(body: string, from: number, report: Report, limit: numbe
       break
     }
     const offset = skipCfws(body, equals + 1)
-    const { octets, end } = readValue(body, offset, FILE_NAME.test(name), report)
-    at = end
+    const value = readValue(body, offset, FILE_NAME.test(name), report)
+    end = value.end
     if (end === offset) report('parameter-syntax', start)
-    else add(given, name, { octets, offset, extended: name.endsWith('*') }, start, report)
+    else add(given, name, { octets: value.octets, offset, extended: name.endsWith('*') }, start, report)
   }
   return given
-}
-
-/** Blanks, comments, semicolons, and commas where a semicolon was meant. */
-function skipSeparators(body: string, from: number): number {
-  let at = skipCfws(body, from)
-  while (body[at] === ';' || body[at] === ',') at = skipCfws(body, at + 1)
-  return at
 }
 
 function add(given: Map<string, Forms>, attribute: string, value: Value, offset: number, report: Report): void {
@@ -138,7 +132,7 @@ function boundaryValue(forms: Forms, report: Report): string | undefined {
   }
   const rich = richForm(forms, report)
   if (rich === undefined || !rich.extended) return rich?.octets
-  return percentDecoded(rich.octets.replace(/^[^']*'[^']*'/, ''), () => report('parameter-encoding', rich.offset))
+  return percentDecoded(rich.octets.replace(/^[^']*'[^']*'/, ''), rich.offset, report)
 }
 
 function decodedValue(forms: Forms, report: Report): string | undefined {
@@ -146,10 +140,14 @@ function decodedValue(forms: Forms, report: Report): string | undefined {
   const rich = richForm(forms, report)
   const plain = given === undefined ? undefined : plainValue(given, report)
   if (rich === undefined) return plain
-  const { value, sound } = rich.extended ? extendedValue(rich, report) : { value: plainValue(rich, report), sound: true }
+  let isSound = true
+  const value = richValue(rich, (code, offset) => {
+    if (code === 'parameter-encoding' || code === 'invalid-charset-octets') isSound = false
+    report(code, offset)
+  })
   if (plain === undefined) return value
   if (plain !== value) report('parameter-conflict', rich.offset)
-  return sound ? value : plain
+  return isSound ? value : plain
 }
 
 /** `name*=`, or continuations from 0 up to the first that is missing (RFC 2231 §3), `%` as `%25` where pieces of both kinds meet. */
@@ -161,38 +159,28 @@ function richForm(forms: Forms, report: Report): Value | undefined {
   const [first] = pieces
   if (pieces.length < forms.size - (forms.has('') ? 1 : 0)) report('parameter-gap', first?.offset ?? 0)
   if (first === undefined) return undefined
-  if (!pieces.some((piece) => piece.extended)) return { ...first, octets: pieces.map((piece) => piece.octets).join('') }
-  const octets = pieces.map((piece) => (piece.extended ? piece.octets : piece.octets.replaceAll('%', '%25')))
+  const extended = pieces.some((piece) => piece.extended)
+  const octets = pieces.map((piece) => (extended && !piece.extended ? piece.octets.replaceAll('%', '%25') : piece.octets))
   // Only the first piece can name a charset; where it does not, there is none.
-  return { octets: (first.extended ? '' : "''") + octets.join(''), offset: first.offset, extended: true }
+  return { octets: (extended && !first.extended ? "''" : '') + octets.join(''), offset: first.offset, extended }
 }
 
-function extendedValue(value: Value, report: Report): { value: string; sound: boolean } {
-  const { octets, offset } = value
+function richValue(value: Value, report: Report): string {
+  const { octets, offset, extended } = value
   const first = octets.indexOf("'")
   const second = first < 0 ? -1 : octets.indexOf("'", first + 1)
-  let sound = second >= 0
-  const bad = (): void => {
-    sound = false
-    report('parameter-encoding', offset)
-  }
-  if (!sound) {
-    bad()
-    return { value: plainValue(value, report), sound }
-  }
-  const decoded = Buffer.from(percentDecoded(octets.slice(second + 1), bad), 'latin1')
-  const text = decodeText(decoded, first === 0 ? null : octets.slice(0, first), (code) => {
-    if (code === 'invalid-charset-octets') sound = false
-    report(code, offset)
-  })
-  return { value: withoutLineBreaks(text, offset, report), sound }
+  if (extended && second < 0) report('parameter-encoding', offset)
+  if (!extended || second < 0) return plainValue(value, report)
+  const decoded = Buffer.from(percentDecoded(octets.slice(second + 1), offset, report), 'latin1')
+  const text = decodeText(decoded, first === 0 ? null : octets.slice(0, first), (code) => report(code, offset))
+  return withoutLineBreaks(text, offset, report)
 }
 
 /** `%` and two digits are an octet; any other `%` is itself. */
-function percentDecoded(text: string, bad: () => void): string {
+function percentDecoded(text: string, offset: number, report: Report): string {
   return text.replace(/%([0-9A-Fa-f]{2})?/g, (match, digits: string | undefined) => {
     if (digits !== undefined) return String.fromCharCode(Number.parseInt(digits, 16))
-    bad()
+    report('parameter-encoding', offset)
     return match
   })
 }
