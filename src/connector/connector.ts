@@ -6,11 +6,12 @@ import { SmtpClient, type SmtpOptions } from '../smtp/index.ts'
 import { checkServerOptions, POP3_DEFAULTS, SMTP_DEFAULTS, type ServerOptions, type TlsFacts } from '../tls/index.ts'
 import type { MailDocument } from './document.ts'
 import { diskFiles, type Files } from './files.ts'
-import { Inbox, type GetReport, type Maildrop } from './inbox.ts'
+import { Inbox, type GetReport } from './inbox.ts'
 import { Ledger } from './ledger.ts'
 import { lockMailbox } from './lock.ts'
 import { defaultLogger, errorFields, safeFields, traceDialogue, type Logger } from './log.ts'
 import type { Mailbox } from './mailbox.ts'
+import { Maildrop } from './maildrop.ts'
 import {
   checkGetOperation,
   checkSendOperation,
@@ -44,10 +45,7 @@ export interface SendOptions {
 /** What the connector stands on; tests put something else in its place. @internal */
 export interface Ground {
   readonly files: Files
-  readonly pop3: (options: ServerOptions) => Promise<Maildrop>
   readonly smtp: (options: SmtpOptions) => Promise<OutgoingConnection & { readonly tls: TlsFacts | null }>
-  /** Days since 1970. */
-  readonly today: () => number
 }
 
 /**
@@ -97,13 +95,7 @@ export class MailConnector implements AsyncDisposable {
     setMaxListeners(0, this.#ending.signal) // one for each call under way
     this.#concurrency = concurrency
     this.#logger = logger
-    this.#ground = {
-      files: diskFiles,
-      pop3: (server) => Pop3Client.connect(server),
-      smtp: (server) => SmtpClient.connect(server),
-      today: () => Math.floor(Date.now() / 86_400_000),
-      ...ground,
-    }
+    this.#ground = { files: diskFiles, smtp: (server) => SmtpClient.connect(server), ...ground }
   }
 
   /**
@@ -167,7 +159,7 @@ export class MailConnector implements AsyncDisposable {
   }
 
   async #get(inbound: ServerOptions, operation: CheckedGet, handler: (document: MailDocument) => unknown, signal: AbortSignal): Promise<GetReport> {
-    const { files, today, pop3 } = this.#ground
+    const { files } = this.#ground
     const { host, port, auth, timeouts } = checkServerOptions(inbound, POP3_DEFAULTS)
     const mailbox: Mailbox = { host, port, user: auth?.user ?? '' }
     const logger = this.#log.child(safeFields({ mailbox: `${host}:${port}`, user: mailbox.user }))
@@ -178,8 +170,9 @@ export class MailConnector implements AsyncDisposable {
     try {
       const spool = operation.handOver === 'spool' && folder !== undefined ? await Spool.open(files, folder, mailbox, ledger) : undefined
       using stop = new Stop(signal, timeouts.quit)
-      const connect = (connection: AbortSignal): Promise<Maildrop> => this.#connect(inbound, connection, logger, pop3)
-      const inbox = new Inbox({ operation, handler, ledger, spool, mailbox, logger, concurrency: this.#concurrency, connect, stop, today })
+      const connect = async (ending: AbortSignal): Promise<Maildrop> =>
+        new Maildrop(await this.#connect(inbound, ending, logger, (options) => Pop3Client.connect(options)), ledger, logger)
+      const inbox = new Inbox({ operation, handler, ledger, spool, mailbox, logger, concurrency: this.#concurrency, connect, stop })
       const report = await inbox.run()
       logger.info(report, 'get ended')
       return report

@@ -1,24 +1,20 @@
 import { MailError } from '../errors.ts'
 import type { Header } from '../mime/index.ts'
-import type { Pop3Client, Retrieval } from '../pop3/index.ts'
+import type { Retrieval } from '../pop3/index.ts'
 import type { Entry } from './book.ts'
 import { filterHash, fingerprint, isFrom, KINDS, type MailDocument } from './document.ts'
 import { HandOver } from './hand-over.ts'
 import type { Ledger } from './ledger.ts'
-import { copiesLeft, parseKey, reconcile, type Listed } from './listing.ts'
+import { parseKey, type Listed } from './listing.ts'
 import { errorFields, safeFields, type Logger } from './log.ts'
+import type { Maildrop } from './maildrop.ts'
 import type { Mailbox } from './mailbox.ts'
 import type { CheckedGet } from './operation.ts'
-import { joined, peekHeader, readUpTo, Tap } from './source.ts'
+import { joined, readUpTo, Tap } from './source.ts'
 import type { Spool } from './spool.ts'
 import type { Stop } from './stop.ts'
 
-/** What the inbox wants of a POP3 connection. */
-export type Maildrop = Pick<Pop3Client, 'tls' | 'stat' | 'list' | 'uniqueIds' | 'retrieve' | 'top' | 'delete' | 'quit' | typeof Symbol.asyncDispose>
-
-/**
- * What one run of `get` did. Counts of messages, but for `documents`. What was accepted in an earlier run counts in `listed` only.
- */
+/** What one run of `get` did. Counts of messages, but for `documents`. What was accepted in an earlier run counts in `listed` only. */
 export interface GetReport {
   /** In the maildrop. */ readonly listed: number
   /** Retrieved now, to the end. */ readonly received: number
@@ -40,8 +36,6 @@ export interface InboxFacts {
   readonly concurrency: number
   readonly connect: (signal: AbortSignal) => Promise<Maildrop>
   readonly stop: Stop
-  /** Days since 1970. */
-  readonly today: () => number
 }
 
 /**
@@ -55,10 +49,7 @@ export class Inbox {
   readonly #filter: number
   readonly #counts = { listed: 0, received: 0, documents: 0, skipped: 0, deleted: 0, unconfirmed: 0, failed: 0, quarantined: 0 }
   /** Of the limit of this run. */ readonly #left: { messages: number; octets: number }
-  #topRefused = false
-  #sizes: ReadonlyMap<number, number> | undefined
-  /** Done, and to be deleted when the connection is free. */ #ready: Listed[] = []
-  readonly #deleted: Listed[] = []
+  /** Done, and to be deleted when the connection is free. */ readonly #ready: Listed[] = []
   /** None of them rejects. */ readonly #running = new Set<Promise<void>>()
 
   constructor(facts: InboxFacts) {
@@ -87,11 +78,12 @@ export class Inbox {
     await using maildrop = await connect(stop.connection)
     let isListed = false
     try {
-      const messages = await this.#list(maildrop)
+      const messages = await maildrop.list()
       isListed = true
       stop.begin()
       await work(maildrop, messages)
-      await this.#quit(maildrop)
+      const { confirmed } = await maildrop.quit()
+      this.#counts[confirmed ? 'deleted' : 'unconfirmed'] += maildrop.deletions
     } catch (error) {
       await Promise.all(this.#running)
       if (!isListed || isFatal(error)) {
@@ -100,37 +92,19 @@ export class Inbox {
         throw error
       }
       logger.error(errorFields(error), 'the connection was lost; what was not done comes again with the next run')
-      this.#counts.unconfirmed += this.#deleted.splice(0).length
+      this.#counts.unconfirmed += maildrop.deletions
     }
-  }
-
-  async #list(maildrop: Maildrop): Promise<readonly Listed[]> {
-    const { ledger, logger, today } = this.#facts
-    const { count } = await maildrop.stat()
-    const listing: { number: number; uniqueId: string }[] = []
-    try {
-      for await (const entry of maildrop.uniqueIds()) listing.push(entry)
-    } catch (error) {
-      throw uniqueIdError(error)
-    }
-    if (count !== listing.length) logger.warn({ stat: count, uidl: listing.length }, 'STAT and UIDL count differently; UIDL is believed')
-    const { messages, records, doubtful } = reconcile(listing, ledger.book, today())
-    for (const uniqueId of doubtful)
-      logger.warn(safeFields({ uniqueId }), 'messages with the same unique-id cannot be told apart any more; they come again')
-    for (const record of records) ledger.note(record)
-    await ledger.commit()
-    this.#counts.listed = messages.length
-    return messages
   }
 
   async #work(maildrop: Maildrop, messages: readonly Listed[]): Promise<void> {
+    this.#counts.listed = messages.length
     for (const message of messages) {
       if (this.#facts.stop.ending.aborted) break
-      await this.#deleteReady(maildrop)
+      for (const done of this.#ready.splice(0)) await maildrop.delete(done)
       await this.#one(maildrop, message)
     }
     await Promise.all(this.#running)
-    await this.#deleteReady(maildrop)
+    for (const done of this.#ready.splice(0)) await maildrop.delete(done)
   }
 
   async #one(maildrop: Maildrop, message: Listed): Promise<void> {
@@ -149,11 +123,11 @@ export class Inbox {
     try {
       let isJudged = false
       if (isBack || this.#filter !== 0) {
-        const header = await this.#top(maildrop, message.number)
+        const header = await maildrop.header(message.number)
         if (header !== undefined && !this.#isWanted(message, header, isBack)) return
         isJudged = header !== undefined
       }
-      const octets = await this.#octetsOf(maildrop, message.number)
+      const octets = await maildrop.octets(message.number)
       if (octets > operation.limit.octets) return this.#skip(message, 'larger than the limit of octets')
       if (octets > this.#left.octets) {
         this.#left.messages = 0
@@ -166,7 +140,8 @@ export class Inbox {
       await this.#retrieve(message, maildrop.retrieve(message.number), octets, (header) => isJudged || this.#isWanted(message, header, isBack))
     } catch (error) {
       this.#failed(message, error)
-      if (this.#endsSession(error)) throw error
+      const isOfContent = error instanceof MailError && (error.reusable || error.phase === 'parse' || error.phase === 'document')
+      if (this.#facts.stop.connection.aborted || isFatal(error) || (error instanceof MailError && !isOfContent)) throw error
     }
   }
 
@@ -250,71 +225,6 @@ export class Inbox {
     return false
   }
 
-  /** The header section without the rest, or `undefined` when the server does not give it. */
-  async #top(maildrop: Maildrop, number: number): Promise<Header | undefined> {
-    if (this.#topRefused) return undefined
-    try {
-      const tap = new Tap(maildrop.top(number, 0))
-      const { header } = await peekHeader(tap)
-      await tap.drain()
-      return header
-    } catch (error) {
-      this.#refused(error, 'TOP was refused; whole messages are retrieved to see who sent them')
-      this.#topRefused = true
-      return undefined
-    }
-  }
-
-  /** By LIST, which is asked once, when the first message is about to be retrieved. A server that refuses it gives no sizes. */
-  async #octetsOf(maildrop: Maildrop, number: number): Promise<number> {
-    if (this.#sizes === undefined) {
-      const sizes = new Map<number, number>()
-      try {
-        for await (const { number: listed, octets } of maildrop.list()) sizes.set(listed, octets)
-      } catch (error) {
-        this.#refused(error, 'LIST was refused; sizes are not known')
-      }
-      this.#sizes = sizes
-    }
-    return this.#sizes.get(number) ?? 0
-  }
-
-  /** Goes on without what was asked for, unless the connection is lost. */
-  #refused(error: unknown, message: string): void {
-    if (!(error instanceof MailError) || !error.reusable) throw error
-    this.#facts.logger.warn(errorFields(error), message)
-  }
-
-  async #deleteReady(maildrop: Maildrop): Promise<void> {
-    for (const message of this.#ready.splice(0)) {
-      try {
-        await maildrop.delete(message.number)
-        this.#deleted.push(message)
-      } catch (error) {
-        if (this.#endsSession(error)) throw error
-        // Only what DELE was told +OK for is deleted (P11); the next run asks again.
-        this.#facts.logger.warn({ ...safeFields({ uniqueId: message.uniqueId }), ...errorFields(error) }, 'DELE was refused; the message stays')
-      }
-    }
-  }
-
-  /** What QUIT will delete is on disk before it is sent, because its reply may be lost (D8). */
-  async #quit(maildrop: Maildrop): Promise<void> {
-    const { ledger, logger } = this.#facts
-    const { book } = ledger
-    const deleted = this.#deleted.splice(0)
-    for (const { key } of deleted) ledger.note(['message', key, { gonePoll: book.polls, goneDay: book.day }])
-    await ledger.commit()
-    const { confirmed } = await maildrop.quit()
-    this.#counts[confirmed ? 'deleted' : 'unconfirmed'] += deleted.length
-    if (confirmed) {
-      for (const uniqueId of new Set(deleted.map((message) => message.uniqueId)))
-        if (book.copies.has(uniqueId)) ledger.note(['copies', uniqueId, copiesLeft(book, uniqueId)])
-    } else if (deleted.length > 0) {
-      logger.warn({ messages: deleted.length }, 'QUIT was not confirmed; the next run sees what was deleted')
-    }
-  }
-
   /** Everything that lies in the spool, from this run or an earlier one; no connection is needed. */
   async #fromSpool(spool: Spool): Promise<void> {
     const { ledger, stop } = this.#facts
@@ -340,18 +250,17 @@ export class Inbox {
 
   /** What was done after the first session is deleted in one more. When that cannot be had, the next run deletes it. */
   async #deleteLater(): Promise<void> {
+    const { ledger, logger } = this.#facts
     const keys = new Set(this.#ready.splice(0).map(({ key }) => key))
-    const { listed } = this.#counts
     try {
       await this.#session(async (maildrop, messages) => {
-        this.#ready = messages.filter(({ key }) => keys.has(key) && this.#facts.ledger.book.entries.get(key)?.gonePoll === 0)
-        await this.#deleteReady(maildrop)
+        for (const message of messages) {
+          if (keys.has(message.key) && ledger.book.entries.get(message.key)?.gonePoll === 0) await maildrop.delete(message)
+        }
       })
     } catch (error) {
       if (isFatal(error)) throw error
-      this.#facts.logger.warn(errorFields(error), 'no connection to delete what was accepted; the next run does')
-    } finally {
-      this.#counts.listed = listed
+      logger.warn(errorFields(error), 'no connection to delete what was accepted; the next run does')
     }
   }
 
@@ -366,11 +275,6 @@ export class Inbox {
     const fields = { ...safeFields({ uniqueId: message.uniqueId }), ...errorFields(error) }
     this.#facts.logger.error(fields, 'message not done; it comes again with the next run')
   }
-
-  #endsSession(error: unknown): boolean {
-    if (this.#facts.stop.connection.aborted || isFatal(error)) return true
-    return error instanceof MailError && !error.reusable && error.phase !== 'parse' && error.phase !== 'document'
-  }
 }
 
 /** With more than one at a time, a message up to this size waits in memory for its handler; a larger one is streamed. */
@@ -378,9 +282,3 @@ const MAX_HELD_OCTETS = 1024 * 1024
 
 /** The state directory failed: without it nothing may be deleted or handed over (P23). */
 const isFatal = (error: unknown): boolean => error instanceof MailError && error.phase === 'state'
-
-function uniqueIdError(error: unknown): unknown {
-  if (!(error instanceof MailError) || (error.code !== 'ERR_POP3_REPLY' && error.code !== 'ERR_UNSUPPORTED')) return error
-  const message = 'the server gives no unique-ids (UIDL), so what was accepted could not be remembered'
-  return new MailError('ERR_UNIQUE_ID', message, { phase: 'uidl', cause: error })
-}
