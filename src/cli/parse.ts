@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { printable } from '../bytes.ts'
@@ -84,13 +85,16 @@ export async function parseCommand(args: readonly string[], io: Io): Promise<num
       if (folder !== undefined) await extract(message, folder, given.has('json') ? undefined : io)
     } catch (error) {
       if (error instanceof Interrupted || error instanceof OutputClosed || io.signal.aborted) throw error
-      const failure = describeFailure(error)
+      // A string has room for about 500 million characters.
+      const failure = describeFailure(error instanceof RangeError ? tooLong(file) : error)
       tell(io.err, `wirepost parse: ${failure.message}\n`)
       status = Math.max(status, failure.status)
     }
   }
   return status
 }
+
+const tooLong = (file: string): CommandError => new CommandError(`${printable(file)}: its text is too long to be written; leave out --text`)
 
 async function octetsOf(file: string, io: Io): Promise<Buffer> {
   try {
@@ -134,7 +138,7 @@ function entityFacts(entity: Entity, withText: boolean): EntityFacts {
   const { start, bodyStart, end } = described(entity)
   const isText = isLeaf && entity.type.startsWith('text/')
   // Before the defects are asked for: it finds those that only reading finds.
-  const text = isText && withText ? entity.text() : null
+  const text = isText && withText && (content?.length ?? 0) <= constants.MAX_STRING_LENGTH ? entity.text() : null
   void entity.ambiguous
   return {
     section: entity.section,

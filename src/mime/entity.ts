@@ -38,7 +38,7 @@ export interface Entity extends Described {
   readonly epilogue: Buffer
   /** Octets after the transfer encoding. Decoded anew by every call, and owned by the caller. */
   content(): Buffer
-  /** Characters after the charset. */
+  /** Characters after the charset. Throws `ERR_LIMIT` for more than a string can hold. */
   text(): string
   /** Some reader is known to see another message here, or in a part. Asking reads whatever was not read yet. */ readonly ambiguous: boolean
 }

@@ -17,6 +17,7 @@ export interface HeaderEnd {
 
 const COLON = 0x3a
 const HYPHEN = 0x2d
+const MAX_NAME = 998 // octets of a line (RFC 5322 §2.1.1)
 const CONTENT_TYPE = 'content-type'
 
 /**
@@ -162,7 +163,11 @@ export class HeaderScanner {
       return this.#endWithoutBlank('text', octets, from, line)
     }
     let end = line - from
-    if (this.#marks.length > 0 && (octets[line] === SPACE || octets[line] === TAB)) {
+    if (end === 0) {
+      // A first line without a field name is text, however long it is.
+      if (this.#limit > MAX_NAME && !this.#take(octets, from, line, from + MAX_NAME)) return this.#end('text', octets, from, line)
+      this.#marks.length = 0
+    } else if (octets[line] === SPACE || octets[line] === TAB) {
       end = this.#marks.at(-2) ?? 0
       this.#marks.length -= 2
     }

@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer'
 import { asBuffer, EMPTY, LF } from '../bytes.ts'
 import { MailError } from '../errors.ts'
 import { boundaryOf } from './boundary.ts'
@@ -71,8 +72,16 @@ class ParsedEntity extends Description implements Entity {
   }
 
   text(): string {
+    const text = this.#characters()
+    if (text === undefined) throw new MailError('ERR_LIMIT', 'text that fits no string: its octets are in content()', { phase: 'parse' })
+    return text
+  }
+
+  /** `undefined`: more than a string can hold. */
+  #characters(): string | undefined {
     this.#textRead = true
     const decoded = this.#decoded()
+    if ((decoded ?? this.#body).length > constants.MAX_STRING_LENGTH) return undefined
     // Characters of decoded content have no place in the message.
     const report: Report = (code, offset) => this.report(code, this.bodyStart + (decoded === undefined ? offset : 0))
     return decodeText(decoded ?? this.#body, this.charset, report)
@@ -160,7 +169,7 @@ class ParsedEntity extends Description implements Entity {
     this.touch()
     if (this.parts.length > 0) return
     if (this.type.startsWith('text/')) {
-      if (!this.#textRead) this.text()
+      if (!this.#textRead) this.#characters()
     } else if (!this.#contentRead) this.#decoded()
   }
 

@@ -235,6 +235,23 @@ test('text that looks like a header section and never ends stays text', () => {
   expect(root.content().toString()).toBe(text.slice(12))
 })
 
+test('one endless line without a colon is text, one with a field name is a field past the limit', () => {
+  const text = Buffer.alloc(5000, 'a')
+  const limits = { headerBytes: 2000 }
+  const root = parseMessage(text, { limits })
+  expect(root.content()).toEqual(text)
+  expect(codes(root)).toEqual(['empty-header', 'missing-blank-line'])
+  const field = parseMessage(Buffer.concat([Buffer.from('A: '), text, Buffer.from('\n\nbody')]), { limits })
+  expect(field.content().toString()).toBe('body')
+  expect(codes(field)).toContain('header-limit')
+  // Where no header section is allowed at all, one is still told from a body.
+  expect(
+    parseMessage(Buffer.from('A: b\n\nbody'), { limits: { headerBytes: 0 } })
+      .content()
+      .toString(),
+  ).toBe('body')
+})
+
 test('strict turns what is worse than a note into an error', () => {
   const clean = message('Subject: x', '', 'y')
   expect(parseMessage(clean, { strict: true }).section).toBe('')
