@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer'
+
 export const NUL = 0
 export const TAB = 9
 export const LF = 10
@@ -13,6 +15,9 @@ export const CRLF: Buffer = Buffer.from('\r\n')
 export function asBuffer(octets: Uint8Array): Buffer {
   return Buffer.isBuffer(octets) ? octets : Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength)
 }
+
+/** A server's text: UTF-8 where it is that, otherwise one character an octet. */
+export const decodeText = (octets: Buffer): string => octets.toString(isUtf8(octets) ? 'utf8' : 'latin1')
 
 const UNSAFE = /[\p{Cc}\p{Cs}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/u
 

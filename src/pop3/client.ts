@@ -1,28 +1,21 @@
 import { pop3CommandChannel, pop3ReplyChannel } from '../diagnostics.ts'
 import { MailError } from '../errors.ts'
-import {
-  checkServerOptions,
-  POP3_DEFAULTS,
-  type CheckedOptions,
-  type Secret,
-  type ServerOptions,
-  type TlsFacts,
-  type UpgradeOptions,
-} from '../tls/options.ts'
+import { checkSecrecy, Dialogue, tlsRequired } from '../tls/dialogue.ts'
+import { checkServerOptions, POP3_DEFAULTS, type CheckedOptions, type Secret, type ServerOptions, type TlsFacts } from '../tls/options.ts'
 import { readSecret } from '../tls/secret.ts'
 import { connect } from '../tls/socket.ts'
-import { nextEvent, type Transport, type Wait } from '../tls/transport.ts'
+import type { Transport } from '../tls/transport.ts'
+import { ContentBody } from './body.ts'
 import * as command from './command.ts'
 import type { Command } from './command.ts'
 import { Pop3ReplyError } from './errors.ts'
-import { decodeText, parseStat, type Listing, type StatusReply, type UniqueIdListing } from './grammar.ts'
+import { parseStat, type Listing, type StatusReply, type UniqueIdListing } from './grammar.ts'
 import { Lane, type Exchange } from './lane.ts'
-import { Pop3Session, type Pop3BodyEvent, type Pop3Event } from './session.ts'
+import { Pop3Session, type Pop3Event } from './session.ts'
 
 /** What is left of an answer that nobody wants is read when it is at most this long; otherwise the connection ends. */
 const MAX_DRAIN_OCTETS = 256 * 1024
 const GOODBYE_MS = 1_000 // how long a connection whose begin failed may take to close
-const ENTRY_OCTETS = 32 // about what an entry of a listing costs on the wire
 
 /** The octets of one message, once: iterating gives owned chunks; `views()` gives borrowed ones, valid until the next, which is what `readMessage` wants. */
 export interface Retrieval extends AsyncIterable<Buffer> {
@@ -35,28 +28,20 @@ export interface Retrieval extends AsyncIterable<Buffer> {
  * being read, and drains what nobody reads. After a failure that the connection does not survive, every call rejects with `ERR_CLOSED`.
  */
 export class Pop3Client implements AsyncDisposable {
-  readonly #options: CheckedOptions
   readonly #transport: Transport
-  readonly #session: Pop3Session
-  readonly #lane: Lane
+  readonly #session = new Pop3Session((line) => this.#dialogue.publish(pop3ReplyChannel, line))
+  readonly #dialogue: Dialogue<Command, Pop3Event>
+  readonly #lane = new Lane(
+    (next) => this.#send(next),
+    (exchange) => void this.#drain(exchange),
+  )
   #capabilities: ReadonlyMap<string, readonly string[]> = new Map()
   #greeting = ''
-  #failed = false
   #quit: Promise<{ confirmed: boolean }> | undefined
-  readonly #onAbort = (): void => {
-    this.#fail(this.#options.signal?.reason)
-  }
 
   private constructor(transport: Transport, options: CheckedOptions) {
-    this.#options = { ...options, auth: undefined } // a password is not kept
     this.#transport = transport
-    this.#session = new Pop3Session((line) => {
-      if (pop3ReplyChannel.hasSubscribers) this.#publish(pop3ReplyChannel, decodeText(line))
-    })
-    this.#lane = new Lane(
-      (next) => this.#send(next),
-      (exchange) => void this.#drain(exchange),
-    )
+    this.#dialogue = new Dialogue(transport, this.#session, options, pop3CommandChannel, (reason) => this.#refuse(reason))
   }
 
   /**
@@ -86,8 +71,7 @@ export class Pop3Client implements AsyncDisposable {
   static async #start(transport: Transport, options: CheckedOptions, asksCapabilities: boolean): Promise<Pop3Client> {
     const client = new Pop3Client(transport, options)
     try {
-      options.signal?.throwIfAborted()
-      options.signal?.addEventListener('abort', client.#onAbort, { once: true })
+      client.#dialogue.begin()
       await client.#begin(options, asksCapabilities)
       return client
     } catch (error) {
@@ -127,12 +111,12 @@ export class Pop3Client implements AsyncDisposable {
 
   /** The scan listing (RFC 1939 §5). Lines that are none are left out; LIST is sent when iteration starts. */
   list(): AsyncIterable<Listing> {
-    return { [Symbol.asyncIterator]: () => this.#parts(command.list(), (event) => (event.type === 'listing' ? event.entries : [])) }
+    return { [Symbol.asyncIterator]: () => this.#parts(command.list()) }
   }
 
   /** The unique-id listing (RFC 1939 §7). Lines that are none are left out; UIDL is sent when iteration starts. */
   uniqueIds(): AsyncIterable<UniqueIdListing> {
-    return { [Symbol.asyncIterator]: () => this.#parts(command.uidl(), (event) => (event.type === 'unique-ids' ? event.entries : [])) }
+    return { [Symbol.asyncIterator]: () => this.#parts(command.uidl()) }
   }
 
   /** A message, undotted. RETR is sent when iteration starts; an `-ERR` rejects there and leaves the connection usable. */
@@ -180,42 +164,29 @@ export class Pop3Client implements AsyncDisposable {
   /** QUIT when nothing is under way; otherwise the connection is dropped, and with it this session's deletions. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#quit !== undefined || this.#lane.isEmpty) await this.quit()
-    else this.#fail(new MailError('ERR_CLOSED', 'the client was disposed of while a call was under way', { phase: 'quit' }))
+    else this.#dialogue.fail(new MailError('ERR_CLOSED', 'the client was disposed of while a call was under way', { phase: 'quit' }))
   }
 
   async #begin(options: CheckedOptions, asksCapabilities: boolean): Promise<void> {
-    const { auth, security, tls } = options
-    await this.#receiveGreeting()
+    const { auth, security, timeouts } = options
+    const wait = { phase: 'greeting', totalMs: timeouts.greeting, idleMs: timeouts.idle } as const
+    const reply = status(await this.#dialogue.greeting(this.#dialogue.event(wait)))
+    this.#greeting = reply.text
     if (asksCapabilities) await this.#askCapabilities()
     if (security === 'starttls' && this.tls === null) {
-      await this.#startTls(tls)
+      await this.#startTls()
       if (asksCapabilities) await this.#askCapabilities()
     }
     if (auth === undefined) return
-    checkLogin(options, this.tls !== null)
+    checkSecrecy(options, this.tls !== null)
     if ('password' in auth) await this.#logIn(auth.user, auth.password)
     if (asksCapabilities) await this.#askCapabilities() // they may differ after the login (RFC 2449 §5)
-  }
-
-  async #receiveGreeting(): Promise<void> {
-    const { greeting, idle } = this.#options.timeouts
-    try {
-      const event = await this.#event({ phase: 'greeting', totalMs: greeting, idleMs: idle })
-      if (event.type !== 'greeting') throw unexpected(event)
-      if (!event.reply.ok) throw new Pop3ReplyError('greeting', event.reply)
-      this.#greeting = event.reply.text
-    } catch (error) {
-      if (!(error instanceof MailError && error.code === 'ERR_TIMEOUT' && this.tls === null)) throw error
-      // A server that waits for a handshake is silent.
-      const hint = "; if the port speaks TLS from the start, security must be 'tls'"
-      throw new MailError('ERR_TIMEOUT', error.message + hint, { phase: 'greeting', transient: true, cause: error })
-    }
   }
 
   async #askCapabilities(): Promise<void> {
     const capabilities = new Map<string, readonly string[]>()
     try {
-      for await (const [tag, parameters] of this.#parts(command.capa(), (event) => (event.type === 'capabilities' ? event.entries : []))) {
+      for await (const [tag, parameters] of this.#parts(command.capa())) {
         capabilities.set(tag, [...(capabilities.get(tag) ?? []), ...parameters])
       }
     } catch (error) {
@@ -224,26 +195,21 @@ export class Pop3Client implements AsyncDisposable {
     this.#capabilities = capabilities
   }
 
-  async #startTls(tls: UpgradeOptions): Promise<void> {
+  async #startTls(): Promise<void> {
     // A server that hides its capabilities may know STLS all the same (T4, H56); one that lists them without it does not.
-    if (this.#capabilities.size > 0 && !this.#capabilities.has('STLS')) throw tlsRequired('the server does not offer STLS')
+    if (this.#capabilities.size > 0 && !this.#capabilities.has('STLS')) throw tlsRequired('the server does not offer STLS', 'stls')
     try {
       await this.#ask(command.stls())
     } catch (error) {
-      throw error instanceof Pop3ReplyError ? tlsRequired('the server refused STLS', error) : error
+      throw error instanceof Pop3ReplyError ? tlsRequired('the server refused STLS', 'stls', error) : error
     }
-    try {
-      this.#session.secure()
-      this.#capabilities = new Map() // what was heard in the clear can be forged (T7)
-      await this.#transport.upgrade(tls)
-    } catch (error) {
-      throw this.#fail(error)
-    }
+    this.#capabilities = new Map() // what was heard in the clear can be forged (T7)
+    await this.#dialogue.upgrade()
   }
 
   async #logIn(user: string, password: Secret): Promise<void> {
     await this.#ask(command.user(user))
-    const { timeouts, signal } = this.#options
+    const { timeouts, signal } = this.#dialogue.options
     await this.#ask(command.pass(await readSecret(password, timeouts.command, signal)))
   }
 
@@ -252,27 +218,27 @@ export class Pop3Client implements AsyncDisposable {
     return this.#status(this.#lane.enter(asked))
   }
 
-  #content(number: number, asked: Command): Retrieval {
+  #content(number: number, asked: Command<Buffer>): Retrieval {
     let begun = false
     const begin = (owned: boolean): AsyncGenerator<Buffer, void, undefined> => {
       if (begun) {
         throw new MailError('ERR_SESSION_STATE', `the content of message ${number} can be read only once`, { phase: asked.phase, reusable: true })
       }
       begun = true
-      return this.#parts(asked, (event) => contentOf(event, owned || event.last))
+      return this.#parts(asked, owned)
     }
     return { number, [Symbol.asyncIterator]: () => begin(true), views: () => ({ [Symbol.asyncIterator]: () => begin(false) }) }
   }
 
-  /** A command whose answer has a body, as the pieces of it. Asks for octets only when a piece is wanted. */
-  async *#parts<T>(asked: Command, take: (event: Pop3BodyEvent) => readonly T[]): AsyncGenerator<T, void, undefined> {
+  /** A command whose answer has a body, as the parts of it. Asks for octets only when a part is wanted. */
+  async *#parts<Part>(asked: Command<Part>, owned = true): AsyncGenerator<Part, void, undefined> {
     const exchange = this.#lane.enter(asked)
     await this.#status(exchange)
-    const { command: commandMs, transaction } = this.#options.timeouts
-    const until = performance.now() + (asked.answer === 'capabilities' ? commandMs : transaction)
+    const { command: commandMs, transaction } = this.#dialogue.options.timeouts
+    const until = performance.now() + (asked.phase === 'capa' ? commandMs : transaction)
     try {
       while (!exchange.answered) {
-        for (const part of await this.#body(exchange, until, take)) {
+        for (const part of await this.#body(exchange, until, owned)) {
           exchange.suspendedAt = performance.now()
           yield part
           exchange.suspendedAt = undefined
@@ -286,77 +252,56 @@ export class Pop3Client implements AsyncDisposable {
 
   async #status(exchange: Exchange): Promise<StatusReply> {
     await exchange.turn
-    const { command: asked } = exchange
-    const { command: commandMs, idle, quit } = this.#options.timeouts
-    const event = await this.#event({ phase: asked.phase, totalMs: asked.verb === 'QUIT' ? quit : commandMs, idleMs: idle })
-    if (event.type !== 'reply') throw unexpected(event)
-    if (!event.more) this.#lane.release(exchange)
-    if (!event.reply.ok) throw new Pop3ReplyError(asked.phase, event.reply)
-    return event.reply
+    const { phase } = exchange.command
+    const { command: commandMs, idle, quit } = this.#dialogue.options.timeouts
+    const event = await this.#dialogue.event({ phase, totalMs: phase === 'quit' ? quit : commandMs, idleMs: idle })
+    if (event.type === 'reply' && !event.more) this.#lane.release(exchange)
+    return status(event)
   }
 
-  /** The next piece of a body, as what is taken from it. What came with the end is owned, so the next call need not wait until it was looked at. */
-  async #body<T>(exchange: Exchange, until: number, take: (event: Pop3BodyEvent) => readonly T[]): Promise<readonly T[]> {
-    const { phase } = exchange.command
-    const { idle } = this.#options.timeouts
+  /** The next parts of a body. What came with the end is owned, so the next call need not wait until it was looked at. */
+  async #body<Part>(exchange: Exchange<Part>, until: number, owned: boolean): Promise<readonly Part[]> {
+    const { phase, body } = exchange.command
+    const { idle } = this.#dialogue.options.timeouts
     const leftMs = until - performance.now()
     if (leftMs <= 0) {
-      throw this.#fail(new MailError('ERR_TIMEOUT', `the whole answer took too long in the ${phase} phase`, { phase, transient: true }))
+      const message = `the whole answer took too long in the ${phase} phase`
+      throw this.#dialogue.fail(new MailError('ERR_TIMEOUT', message, { phase, transient: true }))
     }
-    const event = await this.#event({ phase, totalMs: Math.min(idle, leftMs), idleMs: idle })
-    if (event.type === 'greeting' || event.type === 'reply') throw unexpected(event)
-    exchange.octets += weigh(event)
-    const parts = take(event)
-    if (event.last) {
-      if (event.type === 'content') this.#publish(pop3ReplyChannel, `${exchange.octets} octets of content`)
-      this.#lane.release(exchange)
-    }
+    const event = await this.#dialogue.event({ phase, totalMs: Math.min(idle, leftMs), idleMs: idle })
+    const last = event.type === 'body' && event.last
+    const parts = body?.take(owned || last) ?? []
+    if (last && body instanceof ContentBody) this.#dialogue.publish(pop3ReplyChannel, () => `${body.octets} octets of content`)
+    if (last) this.#lane.release(exchange)
     return parts
   }
 
   /** Ends a reader's turn. A short rest of its answer is read; for a long one the connection ends. */
   async #drain(exchange: Exchange): Promise<void> {
     exchange.suspendedAt = undefined
-    const until = performance.now() + this.#options.timeouts.command
-    const most = exchange.octets + MAX_DRAIN_OCTETS
-    const { phase } = exchange.command
+    const { phase, body } = exchange.command
+    const until = performance.now() + this.#dialogue.options.timeouts.command
+    const most = (body?.octets ?? 0) + MAX_DRAIN_OCTETS
     try {
-      while (!exchange.answered && !this.#failed) {
-        if (exchange.octets <= most) await this.#body(exchange, until, () => [])
-        else
-          throw this.#fail(
-            new MailError('ERR_CLOSED', `an answer was left in the ${phase} phase with much to come, so the connection was closed`, { phase }),
-          )
+      while (!exchange.answered && this.#dialogue.failure === undefined) {
+        if ((body?.octets ?? 0) <= most) await this.#body(exchange, until, false)
+        else {
+          const message = `an answer was left in the ${phase} phase with much to come, so the connection was closed`
+          this.#dialogue.fail(new MailError('ERR_CLOSED', message, { phase }))
+        }
       }
     } catch {
       // The connection has failed with it; later calls are told.
     }
   }
 
-  async #event(wait: Wait): Promise<Pop3Event> {
-    try {
-      return await nextEvent(this.#session, this.#transport, wait)
-    } catch (error) {
-      throw this.#fail(error)
-    }
-  }
-
   #send(exchange: Exchange): boolean {
-    const { command: asked } = exchange
     try {
-      // What came unasked must not be taken for the answer to what is asked now (S17, H16).
-      while (this.#session.quiet) {
-        const chunk = this.#transport.readAhead()
-        if (chunk === null) break
-        this.#session.receive(chunk)
-      }
-      const octets = this.#session.request(asked)
-      this.#publish(pop3CommandChannel, asked.shown)
-      this.#transport.write([octets], asked.phase, this.#options.timeouts.command).catch((error: unknown) => this.#fail(error))
+      this.#dialogue.send([exchange.command])
       return true
     } catch (error) {
       exchange.refuse(error)
-      if (!(error instanceof MailError && error.reusable)) this.#fail(error)
+      if (!(error instanceof MailError && error.reusable)) this.#dialogue.fail(error)
       return false
     }
   }
@@ -373,76 +318,42 @@ export class Pop3Client implements AsyncDisposable {
     } catch {
       return { confirmed: false }
     } finally {
-      await this.#close(Math.max(1, this.#options.timeouts.quit - (performance.now() - from)))
+      await this.#dialogue.close(this.#dialogue.options.timeouts.quit - (performance.now() - from))
     }
-  }
-
-  async #close(waitMs: number): Promise<void> {
-    if (this.#failed) return
-    this.#failed = true
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
-    await this.#transport.close(waitMs)
   }
 
   /** A connection that nobody gets: says goodbye where that is possible, without waiting for the answer. */
   async #abandon(error: unknown): Promise<void> {
-    const possible = this.#session.greeted && this.#session.unread === 0 && this.#lane.isEmpty && this.#options.signal?.aborted !== true
-    if (!this.#failed && possible) {
+    const { signal, timeouts } = this.#dialogue.options
+    const possible = this.#session.greeted && this.#session.unread === 0 && this.#lane.isEmpty && signal?.aborted !== true
+    if (this.#dialogue.failure !== undefined || !possible) this.#dialogue.fail(error)
+    else {
       this.#lane.enter(command.quit())
-      await this.#close(Math.min(GOODBYE_MS, this.#options.timeouts.quit))
-    } else this.#fail(error)
+      await this.#dialogue.close(Math.min(GOODBYE_MS, timeouts.quit))
+    }
   }
 
-  /** The connection does not survive this. Waiting calls are refused, later ones learn the first reason. */
-  #fail(error: unknown): unknown {
-    if (this.#failed) return error
-    this.#failed = true
-    const { signal } = this.#options
-    signal?.removeEventListener('abort', this.#onAbort)
-    this.#transport.destroy(error)
-    const closed = new MailError('ERR_CLOSED', 'the connection was closed by an earlier failure', {
-      phase: error instanceof MailError ? error.phase : 'noop',
-      cause: error,
-    })
-    this.#lane.fail(signal?.aborted === true && signal.reason === error ? error : closed)
-    return error
-  }
-
-  #publish(channel: typeof pop3ReplyChannel, line: string): void {
-    if (!channel.hasSubscribers) return
-    const { host, port, label } = this.#options
-    channel.publish({ host, port, label, line })
+  /** Waiting calls are refused, later ones learn the first reason. */
+  #refuse(reason: unknown): void {
+    const { signal } = this.#dialogue.options
+    const phase = reason instanceof MailError ? reason.phase : 'noop'
+    const closed = new MailError('ERR_CLOSED', 'the connection was closed by an earlier failure', { phase, cause: reason })
+    this.#lane.fail(signal?.aborted === true && signal.reason === reason ? reason : closed)
   }
 }
 
 /** Whether there is a way to log in, and whether the credentials may leave. */
-function checkLogin({ auth, allowClearTextAuth }: CheckedOptions, secured: boolean): void {
-  if (auth === undefined) return
-  if (!('password' in auth) || (auth.mechanism !== undefined && auth.mechanism.toUpperCase() !== 'USER')) {
+function checkLogin(options: CheckedOptions, secure: boolean): void {
+  const { auth } = options
+  if (auth !== undefined && (!('password' in auth) || (auth.mechanism !== undefined && auth.mechanism.toUpperCase() !== 'USER'))) {
     throw new MailError('ERR_AUTH_MECHANISM', 'POP3 logs in with a user and a password (USER and PASS); leave auth.mechanism out', { phase: 'auth' })
   }
-  if (!secured && !allowClearTextAuth) {
-    const message = "the credentials would leave in clear text; use security 'tls' or 'starttls', or set allowClearTextAuth"
-    throw new MailError('ERR_AUTH_CLEAR_TEXT', message, { phase: 'auth' })
-  }
+  checkSecrecy(options, secure)
 }
 
-function tlsRequired(why: string, cause?: MailError): MailError {
-  const transient = cause?.transient === true
-  return new MailError('ERR_TLS_REQUIRED', `${why}, and TLS is required (security 'starttls')`, { phase: 'stls', transient, cause })
-}
-
-/** The session's events do not come in another order; what looks like it is our own mistake. */
-const unexpected = (event: Pop3Event): Error => new Error(`a ${event.type} event out of order`)
-
-const MAX_VIEWS = 8 // many small views, as between dots that are taken out, cost more to hand out one by one than to join
-
-function contentOf(event: Pop3BodyEvent, owned: boolean): readonly Buffer[] {
-  if (event.type !== 'content' || event.views.length === 0) return []
-  return owned || event.views.length > MAX_VIEWS ? [Buffer.concat(event.views)] : event.views
-}
-
-function weigh(event: Pop3BodyEvent): number {
-  if (event.type !== 'content') return event.entries.length * ENTRY_OCTETS
-  return event.views.reduce((octets, { length }) => octets + length, 0)
+/** The reply that an event must be. Throws when it is a refusal. */
+function status(event: Pop3Event): StatusReply {
+  if (event.type !== 'reply') throw new Error('a body out of order') // which would be our own mistake
+  if (!event.reply.ok) throw new Pop3ReplyError(event.command.phase, event.reply)
+  return event.reply
 }

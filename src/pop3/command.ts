@@ -1,19 +1,15 @@
 import { MailError, type Phase } from '../errors.ts'
+import type { CommandLine } from '../wire/session.ts'
+import { ContentBody, ListBody, unique, type Body } from './body.ts'
+import { parseCapability, parseListing, parseUniqueIdListing, type Capability, type Listing, type UniqueIdListing } from './grammar.ts'
 
 /** Where a session is (RFC 1939 §3). `UPDATE` is what follows QUIT: there is nothing to ask for. */
 export type SessionState = 'AUTHORIZATION' | 'TRANSACTION' | 'UPDATE'
 
-/** What follows a `+OK`. */
-export type Answer = 'status' | 'capabilities' | 'listing' | 'unique-ids' | 'content'
-
-/** One command, checked and written. Nothing else makes octets for a server. */
-export interface Command {
+/** One command, to be sent once. Nothing else makes octets for a server. */
+export interface Command<Part = unknown> extends CommandLine {
   readonly verb: string
-  readonly phase: Phase
-  readonly octets: Buffer
-  /** For diagnostics: without line end, secrets replaced. */ readonly shown: string
-  /** What no diagnostic and no error may repeat, should the server echo it. */ readonly secret: string | undefined
-  readonly answer: Answer
+  /** What follows a `+OK`; `undefined` when nothing does. */ readonly body: Body<Part> | undefined
   readonly states: readonly SessionState[]
 }
 
@@ -21,19 +17,25 @@ const ANYWHERE: readonly SessionState[] = ['AUTHORIZATION', 'TRANSACTION']
 const AUTHORIZATION: readonly SessionState[] = ['AUTHORIZATION']
 const TRANSACTION: readonly SessionState[] = ['TRANSACTION']
 
-export const capa = (): Command => command('CAPA', 'capa', ANYWHERE, { answer: 'capabilities' })
+const MAX_CAPABILITY_LINES = 256
+const MAX_CAPABILITY_OCTETS = 64 * 1024
+
+export const capa = (): Command<Capability> =>
+  command('CAPA', 'capa', ANYWHERE, { body: new ListBody(parseCapability, MAX_CAPABILITY_LINES, MAX_CAPABILITY_OCTETS) })
 export const stls = (): Command => command('STLS', 'stls', AUTHORIZATION)
 export const user = (name: string): Command => command('USER', 'auth', AUTHORIZATION, { argument: text('auth.user', name, 'auth') })
 /** The argument is everything after the first blank, blanks included (RFC 1939 §7). */
 export const pass = (password: string): Command =>
   command('PASS', 'auth', AUTHORIZATION, { argument: text('auth.password', password, 'auth'), secret: password })
 export const stat = (): Command => command('STAT', 'stat', TRANSACTION)
-export const list = (): Command => command('LIST', 'list', TRANSACTION, { answer: 'listing' })
-export const uidl = (): Command => command('UIDL', 'uidl', TRANSACTION, { answer: 'unique-ids' })
-export const retr = (number: number): Command => command('RETR', 'retr', TRANSACTION, { argument: messageNumber(number, 'retr'), answer: 'content' })
-export const top = (number: number, lines: number): Command => {
+export const list = (): Command<Listing> => command('LIST', 'list', TRANSACTION, { body: new ListBody(unique(parseListing, ({ octets }) => octets)) })
+export const uidl = (): Command<UniqueIdListing> =>
+  command('UIDL', 'uidl', TRANSACTION, { body: new ListBody(unique(parseUniqueIdListing, ({ uniqueId }) => uniqueId)) })
+export const retr = (number: number): Command<Buffer> =>
+  command('RETR', 'retr', TRANSACTION, { argument: messageNumber(number, 'retr'), body: new ContentBody() })
+export const top = (number: number, lines: number): Command<Buffer> => {
   if (!Number.isSafeInteger(lines) || lines < 0) throw refused('lines', 'a whole number, 0 or more', 'top')
-  return command('TOP', 'top', TRANSACTION, { argument: `${messageNumber(number, 'top')} ${lines}`, answer: 'content' })
+  return command('TOP', 'top', TRANSACTION, { argument: `${messageNumber(number, 'top')} ${lines}`, body: new ContentBody() })
 }
 export const dele = (number: number): Command => command('DELE', 'dele', TRANSACTION, { argument: messageNumber(number, 'dele') })
 export const rset = (): Command => command('RSET', 'rset', TRANSACTION)
@@ -42,15 +44,15 @@ export const quit = (): Command => command('QUIT', 'quit', ANYWHERE)
 
 const MAX_COMMAND_OCTETS = 255 // of a command line with its line end (RFC 2449 §4)
 
-type Rest = { readonly argument?: string; readonly answer?: Answer; readonly secret?: string }
+type Rest<Part> = { readonly argument?: string; readonly body?: Body<Part>; readonly secret?: string }
 
-function command(verb: string, phase: Phase, states: readonly SessionState[], { argument, answer = 'status', secret }: Rest = {}): Command {
+function command<Part>(verb: string, phase: Phase, states: readonly SessionState[], { argument, body, secret }: Rest<Part> = {}): Command<Part> {
   const line = argument === undefined ? verb : `${verb} ${argument}`
   const octets = Buffer.from(`${line}\r\n`)
   if (octets.length > MAX_COMMAND_OCTETS) {
     throw refused(`the argument of ${verb}`, `at most ${MAX_COMMAND_OCTETS - verb.length - 3} octets (RFC 2449 section 4)`, phase)
   }
-  return { verb, phase, octets, shown: secret === undefined ? line : `${verb} ***`, secret, answer, states }
+  return { verb, phase, octets, shown: secret === undefined ? line : `${verb} ***`, secrets: secret === undefined ? [] : [secret], body, states }
 }
 
 function messageNumber(number: number, phase: Phase): string {

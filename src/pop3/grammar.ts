@@ -1,5 +1,4 @@
-import { isUtf8 } from 'node:buffer'
-import { DOT, SPACE, TAB } from '../bytes.ts'
+import { decodeText, DOT, SPACE, TAB } from '../bytes.ts'
 import { GrammarError } from '../errors.ts'
 
 /** `+OK` or `-ERR` with what follows (RFC 1939 §3). */
@@ -26,9 +25,6 @@ export type Capability = readonly [tag: string, parameters: readonly string[]]
 
 export const MAX_UNIQUE_ID_OCTETS = 255
 
-/** Octets of a server's text as characters. */
-export const decodeText = (octets: Buffer): string => octets.toString(isUtf8(octets) ? 'utf8' : 'latin1')
-
 /** Takes exactly `+OK` or `-ERR`, followed by the end, a blank or a tab: `+OKAY`, `+ok` and `+ERR` are no answer to anything. */
 export function parseStatus(line: Buffer): StatusReply {
   const ok = startsWithToken(line, '+OK')
@@ -37,15 +33,6 @@ export function parseStatus(line: Buffer): StatusReply {
   const responseCode = parseResponseCode(rest)
   const text = decodeText(responseCode === null ? rest : rest.subarray(responseCode.length + 3)).trim()
   return { ok, responseCode: responseCode?.toUpperCase() ?? null, text }
-}
-
-/** The first line of the server. Names the protocol or the mistake when it is no POP3 greeting. */
-export function parseGreeting(line: Buffer): StatusReply {
-  const start = line.toString('latin1', 0, 8)
-  if (/^220[ -]/.test(start)) throw new GrammarError('this is the greeting of an SMTP or FTP server; check the port')
-  if (start.startsWith('* ')) throw new GrammarError('this is the greeting of an IMAP server; check the port')
-  if (start.startsWith('HTTP/')) throw new GrammarError('this is an HTTP server; check host and port')
-  return parseStatus(line)
 }
 
 /** The drop listing of STAT, or `undefined`. A size that cannot be read (some servers overflow to negative ones) counts as 0. */

@@ -5,20 +5,18 @@ import type { Command } from './command.ts'
 const LEFT_MS = 1_000
 
 /** One command with its place in the order of writing and of reading. */
-export class Exchange {
-  readonly command: Command
+export class Exchange<Part = unknown> {
+  readonly command: Command<Part>
   /** Settles when the command has left and all answers before its own were read. */ readonly turn: Promise<void>
   /** The whole answer has arrived. */
   answered = false
-  /** About how long its body is so far. */
-  octets = 0
   /** Since when its reader works on a piece and has not asked for the next one. */ suspendedAt: number | undefined
   /** Why its reader gets no more. */ givenUp: MailError | undefined
   /** Takes the turn, or is refused it. */
   begin: () => void = () => {}
   refuse: (reason: unknown) => void = () => {}
 
-  constructor(command: Command) {
+  constructor(command: Command<Part>) {
     this.command = command
     this.turn = new Promise((resolve, reject) => {
       this.begin = resolve
@@ -51,7 +49,7 @@ export class Lane {
     this.#drain = drain
   }
 
-  enter(command: Command): Exchange {
+  enter<Part>(command: Command<Part>): Exchange<Part> {
     const exchange = new Exchange(command)
     if (this.#failure === undefined) {
       this.#waiting.push(exchange)

@@ -1,16 +1,17 @@
 import { asBuffer, printable } from '../bytes.ts'
 import { smtpCommandChannel, smtpReplyChannel } from '../diagnostics.ts'
 import { MailError, type Phase } from '../errors.ts'
-import type { Credentials, TlsFacts } from '../tls/options.ts'
+import { checkSecrecy, Dialogue, tlsRequired } from '../tls/dialogue.ts'
+import type { Credentials, Timeouts, TlsFacts } from '../tls/options.ts'
 import { readSecret } from '../tls/secret.ts'
 import { connect } from '../tls/socket.ts'
-import { nextEvent, type Transport } from '../tls/transport.ts'
+import type { Transport } from '../tls/transport.ts'
 import { createMechanism, MAX_CHALLENGE_OCTETS, MAX_ROUNDS, selectMechanism } from '../wire/sasl/mechanism.ts'
+import type { CommandLine } from '../wire/session.ts'
 import * as commands from './command.ts'
-import type { Command } from './command.ts'
 import { blocks, DataFramer } from './content.ts'
 import { checkEnvelope, contentFacts, envelopeCommands, type CheckedEnvelope, type Envelope, type SubmittedContent } from './envelope.ts'
-import { clearTextError, closedError, contentError, inPhase, SmtpReplyError, tlsRequired } from './errors.ts'
+import { closedError, contentError, inPhase, SmtpReplyError } from './errors.ts'
 import { parseExtensions, parseMechanisms } from './grammar.ts'
 import { checkSmtpOptions, type CheckedSmtpOptions, type SmtpOptions } from './options.ts'
 import { abandon, Outflow, type Source } from './outflow.ts'
@@ -27,21 +28,21 @@ const FAREWELL_MS = 2_000 // how long a server that refused us may take to answe
  * deadline, and a connection that did not answer as the protocol demands is never used again.
  */
 export class SmtpClient implements AsyncDisposable {
-  readonly #options: CheckedSmtpOptions
+  readonly #clientName: string
   readonly #transport: Transport
-  readonly #session = new SmtpSession()
+  readonly #session = new SmtpSession((line) => this.#dialogue.publish(smtpReplyChannel, line))
+  readonly #dialogue: Dialogue<CommandLine, Answer>
   #extensions: ReadonlyMap<string, string> = new Map()
   /** The read that is under way or whose answer was not taken yet. Between submissions it notices a server that leaves. */
   #reading: Promise<Answer> | undefined
-  #failure: { readonly error: unknown } | undefined
   #dirty = false
   #unanswered = false
   /** Ends when all that was asked for so far has ended. */ #turns: Promise<unknown> = Promise.resolve()
-  readonly #onAbort = (): void => this.#end(this.#options.signal?.reason)
 
   private constructor(transport: Transport, options: CheckedSmtpOptions) {
     this.#transport = transport
-    this.#options = { ...options, auth: undefined } // a password is not kept
+    this.#clientName = options.clientName ?? addressLiteral(transport.localAddress)
+    this.#dialogue = new Dialogue(transport, this.#session, options, smtpCommandChannel)
   }
 
   /**
@@ -61,13 +62,11 @@ export class SmtpClient implements AsyncDisposable {
   static async #start(transport: Transport, options: CheckedSmtpOptions): Promise<SmtpClient> {
     const client = new SmtpClient(transport, options)
     try {
-      options.signal?.throwIfAborted()
-      options.signal?.addEventListener('abort', client.#onAbort)
-      await client.#open(options.auth)
+      client.#dialogue.begin()
+      await client.#open(options)
     } catch (error) {
       if (error instanceof SmtpReplyError) await client.#leave(Math.min(options.timeouts.quit, FAREWELL_MS))
-      client.#end(error)
-      throw error
+      throw client.#dialogue.fail(error)
     }
     client.#watch()
     return client
@@ -85,7 +84,7 @@ export class SmtpClient implements AsyncDisposable {
 
   /** Another submission can be tried. `false` after the connection was lost, ended or closed. */
   get usable(): boolean {
-    return this.#failure === undefined && !this.#session.closing && !this.#transport.destroyed
+    return this.#dialogue.failure === undefined && !this.#session.closing && !this.#transport.destroyed
   }
 
   /** The server said nothing about the last submission: at most, to MAIL, that it leaves (421). */
@@ -105,10 +104,7 @@ export class SmtpClient implements AsyncDisposable {
 
   /** Ends the session in order, after all submissions; the server's answer is waited for, but not needed. Never rejects. */
   async quit(): Promise<void> {
-    await this.#inTurn(undefined, async () => {
-      await this.#leave(this.#options.timeouts.quit)
-      this.#end(new MailError('ERR_CLOSED', 'the connection was closed by quit', { phase: 'quit' }))
-    })
+    await this.#inTurn(undefined, () => this.#leave(this.#timeouts.quit))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -117,64 +113,46 @@ export class SmtpClient implements AsyncDisposable {
 
   // ── the way in ──
 
-  async #open(auth: Credentials | undefined): Promise<void> {
-    const { security } = this.#options
-    const greeting = await this.#greeting()
+  async #open(options: CheckedSmtpOptions): Promise<void> {
+    const { auth, security } = options
+    const greeting = await this.#dialogue.greeting(this.#answer(this.#timeouts.greeting))
     // Only 220 begins a session: nothing else may skip a step (T9).
     if (greeting.status !== 220) throw new SmtpReplyError('greeting', greeting)
-    await this.#hello(auth === undefined && security !== 'starttls')
+    await this.#hello(auth === undefined, security === 'starttls')
     if (security === 'starttls') {
       await this.#startTls()
-      await this.#hello(false)
+      await this.#hello(false, false)
     }
-    if (auth !== undefined) await this.#authenticate(auth)
+    if (auth === undefined) return
+    checkSecrecy(options, this.tls !== null)
+    await this.#authenticate(auth)
   }
 
-  async #greeting(): Promise<Reply> {
-    try {
-      return (await this.#answer(this.#options.timeouts.greeting)).reply
-    } catch (error) {
-      if (!(error instanceof MailError) || error.code !== 'ERR_TIMEOUT' || this.tls !== null) throw error
-      const message = `${error.message}; a port for TLS from the start is silent like this: use security 'tls' for it`
-      throw new MailError('ERR_TIMEOUT', message, { phase: 'greeting', transient: true, cause: error })
-    }
-  }
-
-  async #hello(mayFallBack: boolean): Promise<void> {
-    const name = this.#options.clientName ?? addressLiteral(this.#transport.localAddress)
-    const reply = await this.#ask(commands.ehlo(name))
+  /** HELO has no extensions, so it will do only when none is demanded (T3). */
+  async #hello(heloWillDo: boolean, needsStartTls: boolean): Promise<void> {
+    const reply = await this.#ask(commands.ehlo(this.#clientName))
     this.#extensions = reply.status === 250 ? parseExtensions(reply.lines) : new Map()
     if (reply.status === 250) return
     const unknown = reply.status === 500 || reply.status === 502
-    // HELO has no extensions, so what the options demand could not be had (T3).
-    if (unknown && this.#options.security === 'starttls' && this.tls === null) {
-      throw tlsRequired('the server does not know EHLO and so has no STARTTLS', reply)
-    }
-    if (!unknown || !mayFallBack) throw new SmtpReplyError('ehlo', reply)
-    const second = await this.#ask(commands.helo(name))
+    if (unknown && needsStartTls) throw startTlsRequired('the server does not know EHLO and so has no STARTTLS', reply)
+    const second = unknown && heloWillDo ? await this.#ask(commands.helo(this.#clientName)) : reply
     if (second.status !== 250) throw new SmtpReplyError('ehlo', second)
   }
 
   async #startTls(): Promise<void> {
-    if (!this.#extensions.has('STARTTLS')) throw tlsRequired('the server does not offer STARTTLS')
+    if (!this.#extensions.has('STARTTLS')) throw startTlsRequired('the server does not offer STARTTLS')
     const reply = await this.#ask(commands.starttls())
-    if (reply.status !== 220) throw tlsRequired(`the server answered STARTTLS with ${reply.status}`, reply)
-    if (this.#session.unread > 0) {
-      const message = 'octets came in clear text behind the answer to STARTTLS; somebody may be in the way'
-      throw new MailError('ERR_TLS_INJECTION', message, { phase: 'starttls' })
-    }
+    if (reply.status !== 220) throw startTlsRequired(`the server answered STARTTLS with ${reply.status}`, reply)
     this.#extensions = new Map() // what was heard in the clear can be forged (RFC 3207 §4.2)
-    await this.#transport.upgrade(this.#options.tls)
+    await this.#dialogue.upgrade()
   }
 
   async #authenticate(auth: Credentials): Promise<void> {
-    if (this.tls === null && !this.#options.allowClearTextAuth) throw clearTextError()
-    const { timeouts, signal } = this.#options
+    const { timeouts, signal } = this.#dialogue.options
     const name = selectMechanism(auth, parseMechanisms(this.#extensions.get('AUTH')))
     const password = await readSecret('password' in auth ? auth.password : '', timeouts.command, signal)
     const mechanism = createMechanism(name, auth.user, password)
-    const secrets = [password].filter((secret) => secret !== '')
-    let reply = await this.#ask(commands.auth(name, mechanism.initialResponse, secrets))
+    let reply = await this.#ask(commands.auth(name, mechanism.initialResponse, password))
     for (let round = 1; reply.status === 334; round++) {
       const challenge = reply.lines[0] ?? ''
       if (round > MAX_ROUNDS || challenge.length > MAX_CHALLENGE_OCTETS) {
@@ -182,7 +160,7 @@ export class SmtpClient implements AsyncDisposable {
         throw new MailError('ERR_LIMIT', `authentication of more than ${MAX_ROUNDS} rounds or ${MAX_CHALLENGE_OCTETS} octets`, { phase: 'auth' })
       }
       const response = await mechanism.respond(Buffer.from(challenge, 'base64'))
-      reply = await this.#ask(commands.authResponse(response, secrets))
+      reply = await this.#ask(commands.authResponse(response, password))
     }
     if (reply.status !== 235) throw new SmtpReplyError('auth', reply, 'ERR_AUTH')
     mechanism.succeeded()
@@ -196,9 +174,9 @@ export class SmtpClient implements AsyncDisposable {
     const list = envelopeCommands(envelope, facts, this.#extensions, this.tls?.authorized === true)
     const transaction = new Transaction(envelope, list, this.#extensions.has('PIPELINING'))
     const { signal } = envelope
-    const onAbort = (): void => this.#end(signal?.reason)
+    const onAbort = (): void => void this.#dialogue.fail(signal?.reason)
     signal?.addEventListener('abort', onAbort)
-    const timer = this.#deadline('content', this.#options.timeouts.transaction)
+    const timer = this.#deadline('content', this.#timeouts.transaction)
     try {
       const rset = this.#dirty ? await this.#ask(commands.rset()) : undefined
       if (rset !== undefined && rset.status !== 250) throw new SmtpReplyError('rset', rset)
@@ -206,11 +184,10 @@ export class SmtpClient implements AsyncDisposable {
       const { verdict } = transaction
       if (verdict === 'content') return await this.#content(transaction, content, facts.size)
       if (verdict === 'broken') throw new MailError('ERR_PROTOCOL', 'the server answered DATA with neither 354 nor a refusal', { phase: 'data' })
-      if (verdict === 'end') this.#end(closedError('ended without content, which the server waits for or will not take', 'data'))
+      if (verdict === 'end') this.#dialogue.fail(closedError('ended without content, which the server waits for or will not take', 'data'))
       return transaction.receipt()
     } catch (error) {
-      this.#end(error)
-      throw error
+      throw this.#dialogue.fail(error)
     } finally {
       this.#dirty = transaction.dirty
       this.#unanswered = transaction.unanswered
@@ -221,24 +198,25 @@ export class SmtpClient implements AsyncDisposable {
   }
 
   async #envelope(transaction: Transaction): Promise<void> {
-    const { command, dataStart } = this.#options.timeouts
+    const { command, dataStart } = this.#timeouts
     try {
       for (let group = transaction.next(); group.length > 0; group = transaction.next()) {
-        this.#send(group)
-        while (this.#session.phase !== undefined && !this.#session.closing) {
-          transaction.take(await this.#answer(this.#session.phase === 'data' ? dataStart : command))
+        this.#dialogue.send(group)
+        while (!this.#session.quiet && !this.#session.closing) {
+          const { phase } = this.#session
+          transaction.take(phase, await this.#answer(phase === 'data' ? dataStart : command))
         }
       }
     } catch (error) {
       if (!transaction.decided) throw error
-      this.#end(error)
+      this.#dialogue.fail(error)
     }
   }
 
   /** Between 354 and the final reply. A reply that comes early stops the content: with a final dot the server might take what it has for the whole. */
   async #content(transaction: Transaction, content: SubmittedContent, size: number | undefined): Promise<Receipt> {
     const framer = new DataFramer()
-    const outflow = new Outflow((views) => this.#write(views, 'content', this.#options.timeouts.dataBlock))
+    const outflow = new Outflow((views) => this.#dialogue.write(views, 'content', this.#timeouts.dataBlock))
     const [source, declared] = content instanceof Uint8Array ? [[content].values(), undefined] : [iteratorOf(content), size]
     this.#session.content()
     let early: Reply | undefined
@@ -248,7 +226,7 @@ export class SmtpClient implements AsyncDisposable {
       const { reply } = await this.#listen()
       if (finished) return
       early = reply
-      this.#end(closedError('the connection was ended because the server answered before the end of the content', 'content'))
+      this.#dialogue.fail(closedError('the connection was ended because the server answered before the end of the content', 'content'))
     })()
     try {
       const flow = this.#flow(source, declared, framer, outflow)
@@ -257,7 +235,7 @@ export class SmtpClient implements AsyncDisposable {
       // The connection was lost: its own error says why.
       if (early === undefined && !this.usable) await answered
     } catch (error) {
-      this.#end(error)
+      this.#dialogue.fail(error)
       await answered.catch(nothing) // the reply may have come together with the failure, and says more (H20)
       if (early === undefined) throw inPhase(error, 'content')
     } finally {
@@ -270,7 +248,7 @@ export class SmtpClient implements AsyncDisposable {
     finished = true
     outflow.add(framer.end())
     outflow.flush()
-    this.#publish(smtpCommandChannel, `content of ${framer.octets} octets`)
+    this.#dialogue.publish(smtpCommandChannel, () => `content of ${framer.octets} octets`)
     return transaction.receipt(framer.octets, await this.#finalReply(outflow, answered))
   }
 
@@ -278,7 +256,7 @@ export class SmtpClient implements AsyncDisposable {
   async #flow(source: Source, declared: number | undefined, framer: DataFramer, outflow: Outflow): Promise<void> {
     let given = 0
     for (let next = await source.next(); next.done !== true; next = await source.next()) {
-      if (this.#failure !== undefined) return
+      if (this.#dialogue.failure !== undefined) return
       if (!(next.value instanceof Uint8Array)) throw contentError('the content must be octets: chunks of Uint8Array or Buffer')
       given += next.value.length
       for (const block of blocks(asBuffer(next.value))) {
@@ -291,11 +269,11 @@ export class SmtpClient implements AsyncDisposable {
 
   /** From here on the message may have been taken, so nothing throws: without a reply the outcome is unknown (RFC 1047). */
   async #finalReply(outflow: Outflow, answered: Promise<void>): Promise<Reply | null> {
-    const { dataBlock, dataEnd } = this.#options.timeouts
-    const left = outflow.settled.then(() => this.#transport.flush('content', dataBlock)).catch((error: unknown) => this.#end(error))
+    const { dataBlock, dataEnd } = this.#timeouts
+    const left = outflow.settled.then(() => this.#transport.flush('content', dataBlock)).catch((error: unknown) => this.#dialogue.fail(error))
     try {
       await Promise.race([answered, left])
-      return (await this.#answer(dataEnd)).reply
+      return await this.#answer(dataEnd)
     } catch {
       return null
     }
@@ -303,37 +281,19 @@ export class SmtpClient implements AsyncDisposable {
 
   // ── the dialogue ──
 
-  async #ask(command: Command, waitMs = this.#options.timeouts.command): Promise<Reply> {
-    this.#send([command])
-    return (await this.#answer(waitMs)).reply
-  }
-
-  /** Replies are read while this is being written: neither side waits for the other. */
-  #send(list: readonly Command[]): void {
-    if (this.#reading === undefined && this.#session.phase === undefined) {
-      for (let chunk = this.#transport.readAhead(); chunk !== null; chunk = this.#transport.readAhead()) this.#session.receive(chunk)
-    }
-    const octets = this.#session.send(list)
-    for (const { line } of list) this.#publish(smtpCommandChannel, line)
-    void this.#write([octets], list[0]?.phase ?? 'mail', this.#options.timeouts.command)
-  }
-
-  async #write(views: readonly Buffer[], phase: Phase, waitMs: number): Promise<void> {
-    try {
-      await this.#transport.write(views, phase, waitMs)
-    } catch (error) {
-      this.#end(error)
-    }
+  async #ask(command: CommandLine, waitMs = this.#timeouts.command): Promise<Reply> {
+    this.#dialogue.send([command])
+    return this.#answer(waitMs)
   }
 
   /** The next reply that is due, within `waitMs`. */
-  async #answer(waitMs: number): Promise<Answer> {
-    const phase = this.#session.phase ?? 'mail'
+  async #answer(waitMs: number): Promise<Reply> {
+    const { phase } = this.#session
     const timer = this.#deadline(phase, waitMs)
     try {
-      const answer = await this.#listen()
+      const { reply } = await this.#listen()
       this.#reading = undefined
-      return answer
+      return reply
     } catch (error) {
       throw inPhase(error, phase)
     } finally {
@@ -342,21 +302,8 @@ export class SmtpClient implements AsyncDisposable {
   }
 
   #listen(): Promise<Answer> {
-    this.#reading ??= this.#read()
+    this.#reading ??= this.#dialogue.event({ phase: this.#session.phase, totalMs: NO_LIMIT_MS, idleMs: this.#timeouts.idle })
     return this.#reading
-  }
-
-  async #read(): Promise<Answer> {
-    try {
-      const wait = { phase: this.#session.phase ?? 'mail', totalMs: NO_LIMIT_MS, idleMs: this.#options.timeouts.idle }
-      const answer = await nextEvent(this.#session, this.#transport, wait)
-      const { status, lines } = answer.reply
-      for (const [at, line] of lines.entries()) this.#publish(smtpReplyChannel, `${status}${at < lines.length - 1 ? '-' : ' '}${line}`)
-      return answer
-    } catch (error) {
-      this.#end(error)
-      throw error
-    }
   }
 
   /** Reads on while nothing is under way, so that a reply nobody asked for or the end of the connection is known before the next submission. */
@@ -364,27 +311,21 @@ export class SmtpClient implements AsyncDisposable {
     if (this.usable) void this.#listen().catch(nothing)
   }
 
-  /** The connection is of no more use. What waits on it rejects with `error`. */
-  #end(error: unknown): void {
-    this.#failure ??= { error }
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
-    this.#transport.destroy(error)
-  }
-
   #deadline(phase: Phase, waitMs: number): NodeJS.Timeout {
     return setTimeout(() => {
       const message = `no answer from ${printable(this.#transport.host)} in the ${phase} phase within ${waitMs} ms`
-      this.#end(new MailError('ERR_TIMEOUT', message, { phase, transient: true }))
+      this.#dialogue.fail(new MailError('ERR_TIMEOUT', message, { phase, transient: true }))
     }, waitMs)
   }
 
   #checkUsable(): void {
-    this.#options.signal?.throwIfAborted()
-    if (this.#failure === undefined) return
-    const { error } = this.#failure
-    if (error instanceof SmtpReplyError) throw error
-    if (!(error instanceof MailError && error.code === 'ERR_PROTOCOL')) throw closedError('the connection has ended', 'mail', error)
-    throw new MailError('ERR_PROTOCOL', error.message, { phase: 'mail', cause: error })
+    const { options, failure } = this.#dialogue
+    options.signal?.throwIfAborted()
+    if (failure === undefined) return
+    const { reason } = failure
+    if (reason instanceof SmtpReplyError) throw reason
+    if (!(reason instanceof MailError && reason.code === 'ERR_PROTOCOL')) throw closedError('the connection has ended', 'mail', reason)
+    throw new MailError('ERR_PROTOCOL', reason.message, { phase: 'mail', cause: reason })
   }
 
   /** Runs `work` when all before it has ended. A signal ends the waiting. */
@@ -409,14 +350,16 @@ export class SmtpClient implements AsyncDisposable {
     } catch {
       // Servers that close without an answer are common, and lose nothing (H43).
     }
-    await this.#transport.close(Math.max(1, until - performance.now()))
+    await this.#dialogue.close(until - performance.now())
   }
 
-  #publish(channel: typeof smtpCommandChannel, line: string): void {
-    if (!channel.hasSubscribers) return
-    const { host, port, label } = this.#options
-    channel.publish({ host, port, label, line })
+  get #timeouts(): Timeouts {
+    return this.#dialogue.options.timeouts
   }
+}
+
+function startTlsRequired(why: string, reply?: Reply): MailError {
+  return tlsRequired(why, 'starttls', reply && new SmtpReplyError('starttls', reply))
 }
 
 /** A composed message lends its chunks for as long as two writes take, so that a large one leaves nothing for the collector. */

@@ -1,6 +1,7 @@
 import { asBuffer } from '../bytes.ts'
 import { MailError } from '../errors.ts'
-import { data, mail, rcpt, type Command } from './command.ts'
+import type { CommandLine } from '../wire/session.ts'
+import { data, mail, rcpt } from './command.ts'
 import { measure } from './content.ts'
 import { parseSizeLimit } from './grammar.ts'
 import { parseForwardPath, parseReversePath, type Path } from './path.ts'
@@ -119,7 +120,7 @@ export function envelopeCommands(
   content: ContentFacts,
   extensions: ReadonlyMap<string, string>,
   secure: boolean,
-): Command[] {
+): CommandLine[] {
   for (const keyword of envelope.needs) if (!extensions.has(keyword)) throw unsupported(`the server does not offer ${keyword}`)
   if (envelope.needs.includes('REQUIRETLS') && !secure) throw unsupported('REQUIRETLS needs a connection with verified TLS')
   const foreign = [envelope.from, ...envelope.paths].find((path) => path.international)

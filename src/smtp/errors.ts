@@ -32,17 +32,3 @@ export function closedError(message: string, phase: Phase, cause?: unknown): Mai
 }
 
 export const contentError = (message: string): MailError => new MailError('ERR_CONTENT', message, { phase: 'content' })
-
-export function clearTextError(): MailError {
-  const message = "the password would leave without TLS; use security 'tls' or 'starttls', or allowClearTextAuth if that is really meant"
-  return new MailError('ERR_AUTH_CLEAR_TEXT', message, { phase: 'auth' })
-}
-
-export function tlsRequired(why: string, reply?: Reply): MailError {
-  const cause = reply === undefined ? undefined : new SmtpReplyError('starttls', reply)
-  return new MailError('ERR_TLS_REQUIRED', `TLS is required, and ${why}; nothing was sent that needs it`, {
-    phase: 'starttls',
-    transient: cause?.transient === true,
-    cause,
-  })
-}

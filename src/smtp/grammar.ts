@@ -1,25 +1,11 @@
 import { GrammarError } from '../errors.ts'
 
-const TLS_ALERT = 0x15
-const TLS_HANDSHAKE = 0x16
-
 /** One line of a reply, without its line end (RFC 5321 §4.2). Text is one character an octet. Throws `GrammarError`. */
 export function parseReplyLine(line: Buffer): { readonly status: number; readonly last: boolean; readonly text: string } {
   const text = line.toString('latin1')
   // Nothing answers with 1yz, and 6yz does not exist.
-  if (!/^[2-5]\d\d(?:[ \t-]|$)/.test(text)) throw new GrammarError(otherProtocol(line) ?? 'a line that does not begin with a status code')
+  if (!/^[2-5]\d\d(?:[ \t-]|$)/.test(text)) throw new GrammarError('a line that does not begin with a status code')
   return { status: Number(text.slice(0, 3)), last: text[3] !== '-', text: text.slice(4) }
-}
-
-/** What a first line in another protocol says about the mistake that was made (H6). */
-export function otherProtocol(line: Buffer): string | undefined {
-  const start = line.toString('latin1', 0, 5)
-  if (line[0] === TLS_ALERT || line[0] === TLS_HANDSHAKE) return "this is a port for TLS from the start; use security 'tls'"
-  if (/^[+-](OK|ERR)/.test(start)) return 'this is a POP3 server'
-  if (start.startsWith('* ')) return 'this is an IMAP server'
-  if (start === 'HTTP/' || start.startsWith('<')) return 'this is a web server'
-  if (start.startsWith('SSH-')) return 'this is an SSH server'
-  return undefined
 }
 
 /** `2.1.0` at the start of a reply's text (RFC 2034 §4). One whose class differs from the status is ignored, as is any with 3yz. */

@@ -1,5 +1,5 @@
+import { checkSecrecy } from '../tls/dialogue.ts'
 import { checkServerOptions, optionError, SMTP_DEFAULTS, type CheckedOptions, type ServerOptions } from '../tls/options.ts'
-import { clearTextError } from './errors.ts'
 import { normalizeDomain } from './path.ts'
 
 export interface SmtpOptions extends ServerOptions {
@@ -17,6 +17,6 @@ export function checkSmtpOptions(options: SmtpOptions): CheckedSmtpOptions {
   if (options.clientName !== undefined && clientName === undefined)
     throw optionError('clientName', 'a domain or an address literal such as [192.0.2.1]')
   const checked = checkServerOptions(options, SMTP_DEFAULTS)
-  if (checked.auth !== undefined && checked.security === 'none' && !checked.allowClearTextAuth) throw clearTextError()
+  checkSecrecy(checked, checked.security !== 'none')
   return { ...checked, clientName }
 }

@@ -1,5 +1,5 @@
 import { GrammarError } from '../errors.ts'
-import { LineSplitter } from '../wire/lines.ts'
+import type { LineSplitter } from '../wire/lines.ts'
 import { parseEnhancedStatus, parseReplyLine } from './grammar.ts'
 
 /** What the server answered (RFC 5321 §4.2). Its text is a stranger's: one character an octet, to be escaped before it is shown. */
@@ -9,19 +9,18 @@ export interface Reply {
   readonly lines: readonly string[]
 }
 
-const MAX_LINE_OCTETS = 8 * 1024
 const MAX_LINES = 256
 const MAX_OCTETS = 64 * 1024
 
-/** Reads SMTP replies (RFC 5321 §4.2). `push` octets as they arrive, then take `next` until it is `undefined`. */
+/** Reads SMTP replies (RFC 5321 §4.2) from their lines: take `next` until it is `undefined`. */
 export class ReplyParser {
-  readonly #splitter = new LineSplitter(MAX_LINE_OCTETS)
+  readonly #splitter: LineSplitter
   #status = 0
   #octets = 0
   readonly #lines: string[] = []
 
-  push(chunk: Buffer): void {
-    this.#splitter.push(chunk)
+  constructor(splitter: LineSplitter) {
+    this.#splitter = splitter
   }
 
   /** The next whole reply, or `undefined` when more input is needed. Throws `GrammarError`. */
@@ -42,7 +41,7 @@ export class ReplyParser {
     return undefined
   }
 
-  /** Octets not consumed yet. Must be 0 before STARTTLS, or a forged reply would outlive the upgrade (RFC 3207 §4.2). */
+  /** Octets not consumed yet, those of a reply that is half read included. */
   get unread(): number {
     return this.#octets + this.#splitter.unread
   }

@@ -1,7 +1,7 @@
-import type { Command } from './command.ts'
+import type { Phase } from '../errors.ts'
+import type { CommandLine } from '../wire/session.ts'
 import type { CheckedEnvelope } from './envelope.ts'
 import type { Reply } from './reply.ts'
-import type { Answer } from './session.ts'
 
 /** What became of one recipient. */
 export interface RecipientOutcome {
@@ -29,7 +29,7 @@ const GROUP_OCTETS = 32 * 1024
  */
 export class Transaction {
   readonly #envelope: CheckedEnvelope
-  readonly #queue: readonly Command[]
+  readonly #queue: readonly CommandLine[]
   readonly #pipelining: boolean
   #next = 0
   #mail: Reply | undefined
@@ -39,15 +39,15 @@ export class Transaction {
   /** A final reply ends the transaction on the server, whatever it says. */ #over = false
 
   /** @param commands MAIL, RCPT for each path, DATA */
-  constructor(envelope: CheckedEnvelope, commands: readonly Command[], pipelining: boolean) {
+  constructor(envelope: CheckedEnvelope, commands: readonly CommandLine[], pipelining: boolean) {
     this.#envelope = envelope
     this.#pipelining = pipelining
     this.#queue = commands
   }
 
   /** The commands that leave next, once all replies to those before were taken; none when the envelope is done. */
-  next(): Command[] {
-    const group: Command[] = []
+  next(): CommandLine[] {
+    const group: CommandLine[] = []
     let octets = 0
     for (;;) {
       const command = this.#queue[this.#next]
@@ -58,13 +58,13 @@ export class Transaction {
     }
   }
 
-  #follows(command: Command, inGroup: boolean): boolean {
+  #follows(command: CommandLine, inGroup: boolean): boolean {
     if (inGroup) return this.#pipelining && (command.phase !== 'data' || this.#envelope.partial === 'deliver')
     return this.#shutdown === undefined && !this.#mailRefused && (command.phase !== 'data' || this.#wanted)
   }
 
   /** The reply to the oldest command that has none. */
-  take({ phase, reply }: Answer): void {
+  take(phase: Phase, reply: Reply): void {
     if (reply.status === 421) this.#shutdown = reply
     else if (phase === 'mail') this.#mail = reply
     else if (phase === 'rcpt') this.#rcpt.push(reply)

@@ -1,5 +1,5 @@
 import type { Phase } from '../errors.ts'
-import type { Session } from '../wire/session.ts'
+import type { CommandLine, Session } from '../wire/session.ts'
 import type { TlsFacts, UpgradeOptions } from './options.ts'
 
 /** Octets to and from one server. The read side and the write side do not wait for each other. */
@@ -35,7 +35,7 @@ export interface Transport {
 export type Wait = { readonly phase: Phase; readonly totalMs: number; readonly idleMs: number }
 
 /** The one loop that joins a session with a transport. Both clients await it. */
-export async function nextEvent<E>(session: Session<E>, transport: Transport, wait: Wait): Promise<E> {
+export async function nextEvent<C extends CommandLine, E>(session: Session<C, E>, transport: Transport, wait: Wait): Promise<E> {
   const event = session.next()
   if (event !== undefined) return event
   const until = performance.now() + wait.totalMs

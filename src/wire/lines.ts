@@ -7,14 +7,19 @@ import { GrammarError } from '../errors.ts'
  */
 export class LineSplitter {
   readonly #limit: number
+  readonly #observe: (line: Buffer) => void
   #chunk: Buffer = EMPTY
   #at = 0
   /** Pieces of a line whose end has not come: each is a copy, because chunks are borrowed. */ #held: Buffer[] = []
   #heldLength = 0
 
-  /** @param limit octets of one line, its line end included */
-  constructor(limit: number) {
+  /**
+   * @param limit octets of one line, its line end included
+   * @param observe sees each line that `next` gives
+   */
+  constructor(limit: number, observe: (line: Buffer) => void = () => {}) {
     this.#limit = limit
+    this.#observe = observe
   }
 
   /** The octets of the chunk before must be used up, by `next` giving `undefined` or by `take`. */
@@ -44,7 +49,9 @@ export class LineSplitter {
       this.#held = []
       this.#heldLength = 0
     }
-    return line.at(-1) === CR ? line.subarray(0, -1) : line
+    if (line.at(-1) === CR) line = line.subarray(0, -1)
+    this.#observe(line)
+    return line
   }
 
   /** What is left of the chunk, for a reader of another shape (content after a status line). A line must not be half read. */

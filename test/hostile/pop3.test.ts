@@ -59,11 +59,11 @@ test(`whatever a server says is an event or a MailError, and none without end (s
     let events = 0
     let octets = 0
     try {
-      for (const asked of [command.user('u'), command.pass('p')]) session.request(asked)
+      for (const asked of [command.user('u'), command.pass('p')]) session.send([asked])
       session.receive(Buffer.from('+OK\r\n+OK\r\n'))
       while (session.next() !== undefined);
       for (let step = 0; step < 40; step++) {
-        if (pick(3) === 0) session.request((ASKED[pick(ASKED.length)] ?? command.noop)())
+        if (pick(3) === 0) session.send([(ASKED[pick(ASKED.length)] ?? command.noop)()])
         const chunk = Buffer.from(Array.from({ length: pick(4) }, () => PIECES[pick(PIECES.length)]).join(''), 'latin1')
         octets += chunk.length
         session.receive(chunk)

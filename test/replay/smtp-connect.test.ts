@@ -83,6 +83,7 @@ test.each([
   ['+OK ready', 'POP3'],
   ['* OK IMAP4rev1', 'IMAP'],
   ['HTTP/1.1 400 Bad Request', 'web server'],
+  ['<html>', 'web server'],
   ['SSH-2.0-x', 'SSH'],
 ])('H6: a greeting of another protocol is named: %s', async (greeting, name) => {
   await replaySmtp(`S: ${greeting}`, async (connect, transport) => {
@@ -105,7 +106,7 @@ test('H1: a silent server: the error of the greeting, with what to try', async (
   await replaySmtp('*: silence', async (connect) => {
     const error = await rejection(connect())
     expect(error).toMatchObject({ code: 'ERR_TIMEOUT', phase: 'greeting', transient: true })
-    expect(String(error)).toContain("security 'tls'")
+    expect(String(error)).toContain("security must be 'tls'")
   })
 })
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { GrammarError } from '../../../src/errors.ts'
-import { isFinalDot, parseCapability, parseGreeting, parseListing, parseStat, parseStatus, parseUniqueIdListing } from '../../../src/pop3/grammar.ts'
+import { isFinalDot, parseCapability, parseListing, parseStat, parseStatus, parseUniqueIdListing } from '../../../src/pop3/grammar.ts'
 
 const line = (text: string): Buffer => Buffer.from(text, 'latin1')
 
@@ -30,16 +30,6 @@ test.each(['', '+', '+ok', '+OKAY', '+O', 'OK', '+ERR', '-err', '-ERROR', '-ER',
     expect(() => parseStatus(line(text))).toThrow(GrammarError)
   },
 )
-
-test.each([
-  ['220 mx.example ESMTP', /SMTP or FTP.*port/],
-  ['220-mx.example ESMTP', /SMTP or FTP.*port/],
-  ['* OK [CAPABILITY IMAP4rev1] ready', /IMAP.*port/],
-  ['HTTP/1.1 400 Bad Request', /HTTP.*port/],
-  ['hello', /neither \+OK nor -ERR/],
-])('H6: the greeting %j names the mistake', (text, message) => {
-  expect(() => parseGreeting(line(text))).toThrow(message)
-})
 
 test.each([
   ['2 320', { count: 2, octets: 320 }],

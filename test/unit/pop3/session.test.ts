@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { MailError } from '../../../src/errors.ts'
+import { ContentBody } from '../../../src/pop3/body.ts'
 import * as command from '../../../src/pop3/command.ts'
 import type { Command } from '../../../src/pop3/command.ts'
 import { Pop3Session } from '../../../src/pop3/session.ts'
@@ -9,12 +10,12 @@ const GREETING = '+OK ready\r\n'
 const LOGIN: readonly Command[] = [command.user('u'), command.pass('p')]
 
 /** A session after its login. */
-function inTransaction(observe?: (line: Buffer) => void): Pop3Session {
+function inTransaction(observe?: (line: () => string) => void): Pop3Session {
   const session = new Pop3Session(observe)
   session.receive(Buffer.from(GREETING))
   session.next()
   for (const asked of LOGIN) {
-    session.request(asked)
+    session.send([asked])
     session.receive(Buffer.from('+OK\r\n'))
     session.next()
   }
@@ -27,17 +28,17 @@ function outcome(session: Pop3Session, asked: readonly Command[], chunks: readon
   let parts: unknown[] = []
   const take = (): void => {
     for (let event = session.next(); event !== undefined; event = session.next()) {
-      if (event.type === 'greeting') seen.push(event.reply.text)
-      else if (event.type === 'reply') seen.push(`${event.command.verb} ${event.reply.ok ? '+' : '-'} ${event.reply.text}`)
+      if (event.type === 'reply') seen.push(`${event.command.verb} ${event.reply.ok ? '+' : '-'} ${event.reply.text}`)
       else {
-        parts.push(...(event.type === 'content' ? [Buffer.concat(event.views).toString('latin1')] : event.entries))
-        if (event.last) seen.push(event.type === 'content' ? parts.join('') : parts)
+        const content = event.body instanceof ContentBody
+        parts.push(...event.body.take(true).map((part) => (Buffer.isBuffer(part) ? part.toString('latin1') : part)))
+        if (event.last) seen.push(content ? parts.join('') : parts)
         if (event.last) parts = []
       }
     }
   }
   try {
-    for (const one of asked) session.request(one)
+    for (const one of asked) session.send([one])
     for (const chunk of chunks) {
       const lent = Buffer.from(chunk)
       session.receive(lent)
@@ -53,26 +54,26 @@ function outcome(session: Pop3Session, asked: readonly Command[], chunks: readon
   }
 }
 
-test.each<[string, readonly Command[], string, unknown[]]>([
-  ['a line', [command.noop()], '+OK\r\n', ['NOOP + ']],
-  ['H9: bare LF', [command.noop(), command.rset()], '+OK a\n+OK b\n', ['NOOP + a', 'RSET + b']],
-  ['H14: blank lines before a status line', [command.dele(1)], '\r\n\n\r\n+OK gone\r\n', ['DELE + gone']],
-  ['H14: too many blank lines', [command.dele(1)], '\r\n\r\n\r\n\r\n\r\n+OK\r\n', ['ERR_PROTOCOL']],
-  ['H36: a wrong status indicator', [command.dele(1)], '+ok\r\n', ['ERR_PROTOCOL']],
-  ['P1: CR CR LF', [command.dele(1)], '+OK\r\r\n', ['ERR_PROTOCOL']],
-  ['content', [command.retr(1)], '+OK 5 octets\r\nA: b\r\n\r\nc\r\n.\r\n', ['RETR + 5 octets', 'A: b\r\n\r\nc\r\n']],
-  ['empty content', [command.retr(1)], '+OK\r\n.\r\n', ['RETR + ', '']],
+test.each<[string, () => readonly Command[], string, unknown[]]>([
+  ['a line', () => [command.noop()], '+OK\r\n', ['NOOP + ']],
+  ['H9: bare LF', () => [command.noop(), command.rset()], '+OK a\n+OK b\n', ['NOOP + a', 'RSET + b']],
+  ['H14: blank lines before a status line', () => [command.dele(1)], '\r\n\n\r\n+OK gone\r\n', ['DELE + gone']],
+  ['H14: too many blank lines', () => [command.dele(1)], '\r\n\r\n\r\n\r\n\r\n+OK\r\n', ['ERR_PROTOCOL']],
+  ['H36: a wrong status indicator', () => [command.dele(1)], '+ok\r\n', ['ERR_PROTOCOL']],
+  ['P1: CR CR LF', () => [command.dele(1)], '+OK\r\r\n', ['ERR_PROTOCOL']],
+  ['content', () => [command.retr(1)], '+OK 5 octets\r\nA: b\r\n\r\nc\r\n.\r\n', ['RETR + 5 octets', 'A: b\r\n\r\nc\r\n']],
+  ['empty content', () => [command.retr(1)], '+OK\r\n.\r\n', ['RETR + ', '']],
   [
     'P9, H51: dots',
-    [command.retr(1)],
+    () => [command.retr(1)],
     '+OK\r\n..\r\n...x\r\n. \r\n.\r\r\n-ERR\r\n+OK\r\n.\r\n',
     ['RETR + ', '.\r\n..x\r\n \r\n\r\r\n-ERR\r\n+OK\r\n'],
   ],
-  ['P9: a dot with bare LF', [command.retr(1)], '+OK\na\n.\n', ['RETR + ', 'a\n']],
-  ['a refused RETR has no content', [command.retr(1), command.noop()], '-ERR gone\r\n+OK\r\n', ['RETR - gone', 'NOOP + ']],
+  ['P9: a dot with bare LF', () => [command.retr(1)], '+OK\na\n.\n', ['RETR + ', 'a\n']],
+  ['a refused RETR has no content', () => [command.retr(1), command.noop()], '-ERR gone\r\n+OK\r\n', ['RETR - gone', 'NOOP + ']],
   [
     'H15, H50: pipelined answers, one refused',
-    [command.stat(), command.list(), command.retr(1), command.retr(2), command.uidl(), command.dele(1)],
+    () => [command.stat(), command.list(), command.retr(1), command.retr(2), command.uidl(), command.dele(1)],
     '+OK 2 9\r\n+OK\r\n1 4\r\n2 5\r\n.\r\n+OK\r\nx\r\n.\r\n-ERR no\r\n+OK\r\n1 a\r\n.\r\n+OK\r\n',
     [
       'STAT + 2 9',
@@ -89,10 +90,10 @@ test.each<[string, readonly Command[], string, unknown[]]>([
       'DELE + ',
     ],
   ],
-  ['an empty listing', [command.list()], '+OK\r\n.\r\n', ['LIST + ', []]],
+  ['an empty listing', () => [command.list()], '+OK\r\n.\r\n', ['LIST + ', []]],
   [
     'H53: gaps, disorder, lines that are none, the same line twice',
-    [command.list()],
+    () => [command.list()],
     '+OK\r\n7 70\r\n3 30 x\r\nfoo\r\n\r\n0 1\r\n007 70\r\n7 70\r\n-1 4\r\n.\r\n',
     [
       'LIST + ',
@@ -104,7 +105,7 @@ test.each<[string, readonly Command[], string, unknown[]]>([
   ],
   [
     'P3, H53: another value under the same number',
-    [command.list()],
+    () => [command.list()],
     '+OK\r\n1 5\r\n2 5\r\n1 6\r\n.\r\n',
     [
       'LIST + ',
@@ -119,13 +120,13 @@ test.each<[string, readonly Command[], string, unknown[]]>([
   ],
   [
     'H53: another unique-id under the same number',
-    [command.uidl()],
+    () => [command.uidl()],
     '+OK\r\n1 a\r\n1 b\r\n.\r\n',
     ['UIDL + ', { unfinished: [{ number: 1, uniqueId: 'a' }] }, 'ERR_PROTOCOL'],
   ],
   [
     'P5: one unique-id twice is allowed',
-    [command.uidl()],
+    () => [command.uidl()],
     '+OK\r\n1 a\r\n2 a\r\n3 \r\n.\r\n',
     [
       'UIDL + ',
@@ -136,10 +137,10 @@ test.each<[string, readonly Command[], string, unknown[]]>([
       ],
     ],
   ],
-  ['P5: a unique-id past its limit', [command.uidl()], `+OK\r\n1 ${'x'.repeat(300)}\r\n.\r\n`, ['UIDL + ', 'ERR_LIMIT']],
+  ['P5: a unique-id past its limit', () => [command.uidl()], `+OK\r\n1 ${'x'.repeat(300)}\r\n.\r\n`, ['UIDL + ', 'ERR_LIMIT']],
   [
     'capabilities',
-    [command.capa()],
+    () => [command.capa()],
     '+OK\r\nTOP\r\nSASL PLAIN\r\n..odd\r\n.\r\n',
     [
       'CAPA + ',
@@ -150,15 +151,15 @@ test.each<[string, readonly Command[], string, unknown[]]>([
       ],
     ],
   ],
-  ['a garbage answer among good ones', [command.noop(), command.rset(), command.noop()], '+OK\r\nwhat\r\n+OK\r\n', ['NOOP + ', 'ERR_PROTOCOL']],
+  ['a garbage answer among good ones', () => [command.noop(), command.rset(), command.noop()], '+OK\r\nwhat\r\n+OK\r\n', ['NOOP + ', 'ERR_PROTOCOL']],
 ])('reads %s, however it is chunked', (_name, asked, wire, expected) => {
-  for (const chunks of everySplit(wire)) expect(outcome(inTransaction(), asked, chunks)).toEqual(expected)
+  for (const chunks of everySplit(wire)) expect(outcome(inTransaction(), asked(), chunks)).toEqual(expected)
 })
 
 test('S17, H4, H16: octets that nobody asked for end the session at the next command', () => {
   const session = inTransaction()
   expect(outcome(session, [command.dele(1)], [Buffer.from('+OK first\r\n+OK second\r\n')])).toEqual(['DELE + first', 'ERR_PROTOCOL'])
-  expect(() => session.request(command.noop())).toThrow(expect.objectContaining({ code: 'ERR_PROTOCOL', reusable: false }))
+  expect(() => session.send([command.noop()])).toThrow(expect.objectContaining({ code: 'ERR_PROTOCOL', reusable: false }))
 })
 
 test('an empty line at a quiet point is forgiven', () => {
@@ -178,7 +179,7 @@ test('P9, H52: octets behind the final dot mean that the content may be cut, so 
 test('H49: the end of the connection is never the end of content', () => {
   for (const wire of ['', '+OK', '+OK\r\n', '+OK\r\na\r\n', '+OK\r\na\r\n.', '+OK\r\na\r\n.\r']) {
     const session = inTransaction()
-    session.request(command.retr(1))
+    session.send([command.retr(1)])
     session.receive(Buffer.from(wire))
     session.end()
     expect(() => {
@@ -189,7 +190,7 @@ test('H49: the end of the connection is never the end of content', () => {
 
 test('H7: an endless line is cut at its limit', () => {
   const session = inTransaction()
-  session.request(command.noop())
+  session.send([command.noop()])
   expect(() => {
     for (let octets = 0; octets <= 9_000; octets += 100) {
       session.receive(Buffer.alloc(100, 'x'))
@@ -269,18 +270,18 @@ test('commands belong to states', () => {
   const session = new Pop3Session()
   session.receive(Buffer.from(GREETING))
   session.next()
-  expect(() => session.request(command.stat())).toThrow(state)
-  session.request(command.stls())
-  expect(() => session.request(command.capa())).toThrow(state) // T6: nothing behind STLS
+  expect(() => session.send([command.stat()])).toThrow(state)
+  session.send([command.stls()])
+  expect(() => session.send([command.capa()])).toThrow(state) // T6: nothing behind STLS
   const loggedIn = inTransaction()
-  expect(() => loggedIn.request(command.user('u'))).toThrow(state)
-  expect(() => loggedIn.request(command.stls())).toThrow(state)
-  loggedIn.request(command.quit())
-  expect(() => loggedIn.request(command.noop())).toThrow(state)
+  expect(() => loggedIn.send([command.user('u')])).toThrow(state)
+  expect(() => loggedIn.send([command.stls()])).toThrow(state)
+  loggedIn.send([command.quit()])
+  expect(() => loggedIn.send([command.noop()])).toThrow(state)
   loggedIn.receive(Buffer.from('+OK bye\r\n'))
   loggedIn.next()
   expect(loggedIn.state).toBe('UPDATE')
-  expect(() => loggedIn.request(command.noop())).toThrow(state)
+  expect(() => loggedIn.send([command.noop()])).toThrow(state)
 })
 
 test('a refused PASS leaves the session before the login', () => {
@@ -301,7 +302,7 @@ test('T5: not an octet may follow the +OK to STLS', () => {
     const session = new Pop3Session()
     session.receive(Buffer.from(GREETING))
     session.next()
-    session.request(command.stls())
+    session.send([command.stls()])
     session.receive(Buffer.from(`+OK go\r\n${surplus}`))
     session.next()
     const secure = expect(() => session.secure())
@@ -311,9 +312,15 @@ test('T5: not an octet may follow the +OK to STLS', () => {
 })
 
 test.each([
-  [Buffer.of(0x15, 3, 1, 0, 2, 2, 70), /speaks TLS/],
-  [Buffer.of(0x16, 3, 1), /speaks TLS/],
-  [Buffer.from('220 mx ESMTP\r\n'), /SMTP/],
+  [Buffer.of(0x15, 3, 1, 0, 2, 2, 70), /TLS.*port/],
+  [Buffer.of(0x16, 3, 1), /TLS.*port/],
+  [Buffer.from('220 mx.example ESMTP\r\n'), /SMTP or FTP.*port/],
+  [Buffer.from('220-mx.example ESMTP\r\n'), /SMTP or FTP.*port/],
+  [Buffer.from('* OK [CAPABILITY IMAP4rev1] ready\r\n'), /IMAP.*port/],
+  [Buffer.from('HTTP/1.1 400 Bad Request\r\n'), /web server.*port/],
+  [Buffer.from('SSH-2.0-x\r\n'), /SSH.*port/],
+  [Buffer.from('hello\r\n'), /neither \+OK nor -ERR/],
+  [Buffer.from('+OKAY\r\n'), /neither \+OK nor -ERR/],
 ])('H6: a greeting of %o is named', (octets, message) => {
   for (const chunks of everySplit(octets)) {
     const session = new Pop3Session()
@@ -328,10 +335,10 @@ test.each([
 
 test('S24: a password that the server echoes is in no text and no diagnostic', () => {
   const seen: string[] = []
-  const session = new Pop3Session((line) => seen.push(line.toString()))
+  const session = new Pop3Session((line) => seen.push(line()))
   session.receive(Buffer.from(GREETING))
   session.next()
-  session.request(command.pass('hunter2'))
+  session.send([command.pass('hunter2')])
   session.receive(Buffer.from('-ERR unknown command PASS hunter2\r\n'))
   expect(session.next()).toMatchObject({ reply: { text: 'unknown command PASS ***' } })
   expect(seen.join()).not.toContain('hunter2')
@@ -339,7 +346,7 @@ test('S24: a password that the server echoes is in no text and no diagnostic', (
 
 test('each line but content can be observed', () => {
   const seen: string[] = []
-  const session = inTransaction((line) => seen.push(line.toString()))
+  const session = inTransaction((line) => seen.push(line()))
   outcome(session, [command.list(), command.retr(1)], [Buffer.from('+OK list\r\n1 5\r\njunk\r\n.\r\n+OK 5 octets\r\nsecret\r\n.\r\n')])
   expect(seen).toEqual(['+OK ready', '+OK', '+OK', '+OK list', '1 5', 'junk', '.', '+OK 5 octets'])
 })

@@ -1,12 +1,14 @@
 import { expect, test } from 'vitest'
+import { LineSplitter } from '../../../src/wire/lines.ts'
 import { ReplyParser, type Reply } from '../../../src/smtp/reply.ts'
 import { everySplit } from '../../support/every-split.ts'
 
 function readReplies(chunks: readonly Buffer[]): Reply[] {
-  const parser = new ReplyParser()
+  const splitter = new LineSplitter(8192)
+  const parser = new ReplyParser(splitter)
   const replies: Reply[] = []
   for (const chunk of chunks) {
-    parser.push(chunk)
+    splitter.push(chunk)
     for (let reply = parser.next(); reply !== undefined; reply = parser.next()) replies.push(reply)
     chunk.fill(0xaa) // borrowed
   }
@@ -41,10 +43,11 @@ test.each([
 ])('refuses %s, however it is chunked (S16)', (_name, wire, limit) => {
   const octets = Buffer.from(wire)
   for (const chunks of [[octets], Array.from({ length: Math.ceil(octets.length / 1000) }, (_, at) => octets.subarray(at * 1000, at * 1000 + 1000))]) {
-    const parser = new ReplyParser()
+    const splitter = new LineSplitter(8192)
+    const parser = new ReplyParser(splitter)
     const read = (): void => {
       for (const chunk of chunks) {
-        parser.push(Buffer.from(chunk))
+        splitter.push(Buffer.from(chunk))
         while (parser.next() !== undefined);
       }
     }
@@ -53,14 +56,15 @@ test.each([
 })
 
 test('what was not used up is counted, parts of lines and of replies too (T5)', () => {
-  const parser = new ReplyParser()
+  const splitter = new LineSplitter(8192)
+  const parser = new ReplyParser(splitter)
   for (const [octets, unread] of [
     ['2', 1],
     ['20 go\r\n', 0],
     ['250-a\r\n', 5],
     ['250 b\r\n220 x\r\n', 7],
   ] as const) {
-    parser.push(Buffer.from(octets))
+    splitter.push(Buffer.from(octets))
     parser.next()
     expect(parser.unread > 0).toBe(unread > 0)
   }

@@ -1,0 +1,96 @@
+import { GrammarError } from '../errors.ts'
+import { DotUnstuffer } from '../wire/dots.ts'
+import type { LineSplitter } from '../wire/lines.ts'
+import { isFinalDot } from './grammar.ts'
+
+/** What follows a `+OK`, read as it arrives and kept until somebody takes it. */
+export interface Body<Part> {
+  /** Reads on; true when the end was seen. What was read before it throws (`GrammarError`) can still be taken. @param mostLines a list may have */
+  read(lines: LineSplitter, mostLines: number): boolean
+  /** Parts that wait to be taken. */ readonly waiting: number
+  /** Those parts. Octets are borrowed unless they are to be `owned`. */ take(owned: boolean): readonly Part[]
+  /** Octets so far: exact for content, as on the wire for a list. */ readonly octets: number
+}
+
+const MAX_VIEWS = 8 // many small views, as between dots that are taken out, cost more to hand out one by one than to join
+
+/** A message, or the beginning of one: its octets with the transparency taken out. */
+export class ContentBody implements Body<Buffer> {
+  readonly #unstuffer = new DotUnstuffer()
+  #views: readonly Buffer[] = []
+  octets = 0
+
+  read(lines: LineSplitter): boolean {
+    const views = this.#unstuffer.push(lines.take())
+    for (const { length } of views) this.octets += length
+    this.#views = this.#views.length === 0 ? views : [...this.#views, ...views]
+    const { rest } = this.#unstuffer
+    if (rest !== undefined) lines.push(rest)
+    return rest !== undefined
+  }
+
+  get waiting(): number {
+    return this.#views.length
+  }
+
+  take(owned: boolean): readonly Buffer[] {
+    const views = this.#views
+    this.#views = []
+    return views.length > (owned ? 0 : MAX_VIEWS) ? [Buffer.concat(views)] : views
+  }
+}
+
+/** The entries of a multi-line response, within its limits. */
+export class ListBody<Entry> implements Body<Entry> {
+  readonly #parse: (line: Buffer) => Entry | undefined
+  readonly #maxLines: number
+  readonly #maxOctets: number
+  #lines = 0
+  #entries: Entry[] = []
+  octets = 0
+
+  /** @param parse a line without its line end → an entry, or `undefined` for a line that is left out; may throw `GrammarError` */
+  constructor(parse: (line: Buffer) => Entry | undefined, maxLines = 1_000_000, maxOctets = Infinity) {
+    this.#parse = parse
+    this.#maxLines = maxLines
+    this.#maxOctets = maxOctets
+  }
+
+  read(lines: LineSplitter, mostLines: number): boolean {
+    for (let line = lines.next(); line !== undefined; line = lines.next()) {
+      if (isFinalDot(line)) return true
+      this.octets += line.length + 2
+      if (++this.#lines > Math.min(this.#maxLines, mostLines)) throw new GrammarError('too many lines in the answer', true)
+      if (this.octets > this.#maxOctets) throw new GrammarError('too many octets in the answer', true)
+      const entry = this.#parse(line)
+      if (entry !== undefined) this.#entries.push(entry)
+    }
+    return false
+  }
+
+  get waiting(): number {
+    return this.#entries.length
+  }
+
+  take(): readonly Entry[] {
+    const entries = this.#entries
+    this.#entries = []
+    return entries
+  }
+}
+
+/** Keeps the first entry of each message-number. The same again is left out; another value under the same number means that nothing in the listing can be trusted (H53, P3). */
+export function unique<Entry extends { readonly number: number }>(
+  parse: (line: Buffer) => Entry | undefined,
+  value: (entry: Entry) => number | string,
+): (line: Buffer) => Entry | undefined {
+  const seen = new Map<number, number | string>()
+  return (line) => {
+    const entry = parse(line)
+    if (entry === undefined) return undefined
+    const before = seen.get(entry.number)
+    if (before !== undefined && before !== value(entry)) throw new GrammarError(`two different entries for message ${entry.number}`)
+    seen.set(entry.number, value(entry))
+    return before === undefined ? entry : undefined
+  }
+}
