@@ -7,7 +7,7 @@ import { iso2022 } from './iso-2022.ts'
 import { type Charset, charsetOf } from './labels.ts'
 import { isMultiByte, multiByte } from './multi-byte.ts'
 import { decodeSingleByte, extendsAscii, isSingleByte } from './single-byte.ts'
-import { utf16, utf32, utf7, utf8, wholeLength } from './unicode.ts'
+import { utf7, utf8, wholeLength, wide } from './unicode.ts'
 
 /**
  * Octets as text. Without a label, with `us-ascii` or with one that nobody knows: UTF-8 when all of it is valid, else windows-1252. Octets
@@ -69,7 +69,7 @@ const withoutMark = (text: string): string => (text.startsWith('\ufeff') ? text.
 const isGuessed = (charset: Charset | undefined): charset is 'us-ascii' | undefined => charset === undefined || charset === 'us-ascii'
 
 /** ASCII octets mean ASCII characters in every place of a text. */
-export function isAsciiBased(charset: Charset | undefined): boolean {
+function isAsciiBased(charset: Charset | undefined): boolean {
   if (isGuessed(charset) || charset === 'utf-8') return true
   return isSingleByte(charset) ? extendsAscii(charset) : isMultiByte(charset)
 }
@@ -84,9 +84,7 @@ function conversionOf(charset: Exclude<Charset, 'us-ascii'>): Conversion {
   if (isMultiByte(charset)) return multiByte(charset)
   if (charset === 'utf-8') return utf8
   if (charset === 'utf-7') return utf7()
-  if (charset === 'utf-16' || charset === 'utf-16le' || charset === 'utf-16be') return utf16(charset)
-  if (charset === 'utf-32' || charset === 'utf-32le' || charset === 'utf-32be') return utf32(charset === 'utf-32le')
-  return iso2022(charset)
+  return charset.startsWith('utf-') ? wide(charset) : iso2022(charset)
 }
 
 const GUESS_OCTETS = 64 * 1024

@@ -7,18 +7,14 @@ import { singleByteTable } from './single-byte.ts'
 type GraphicSet = { readonly isPairs: boolean; readonly codes: Uint16Array | Uint32Array } | undefined
 
 /** Sets of pairs by their final octets. Of JIS X 0213 and ISO-IR-165 what JIS X 0208 and GB 2312 have of them. */
-const PAIRS: ReadonlyMap<string, CodeSet> = new Map([
-  ...all('euc-jp', '@', 'B', 'O', 'Q'),
-  ...all('gb18030', 'A', 'E'),
-  ...all('jisx0212', 'D'),
-  ...all('euc-kr', 'C'),
-  ...all('euc-tw', 'G'),
-  ...all('cns2', 'H'),
-])
-
-function all(set: CodeSet, ...finals: readonly string[]): [string, CodeSet][] {
-  return finals.map((final) => [final, set])
-}
+const PAIRS: readonly (readonly [finals: string, set: CodeSet])[] = [
+  ['@BOQ', 'euc-jp'],
+  ['D', 'jisx0212'],
+  ['AE', 'gb18030'],
+  ['C', 'euc-kr'],
+  ['G', 'euc-tw'],
+  ['H', 'cns2'],
+]
 
 const pairs = (set: CodeSet | undefined): GraphicSet => ({ isPairs: true, codes: set === undefined ? new Uint32Array(0) : codesOf(set) })
 
@@ -28,7 +24,7 @@ const singles = (meaning: (code: number) => number): GraphicSet => ({
 })
 
 function graphicSet(isPairs: boolean, isOf96: boolean, final: string): GraphicSet {
-  if (isPairs) return pairs(PAIRS.get(final))
+  if (isPairs) return pairs(PAIRS.find(([finals]) => finals.includes(final))?.[1])
   if (isOf96) return { isPairs: false, codes: singleByteTable(final === 'F' ? 'iso-8859-7' : 'windows-1252') }
   if (final === 'I') return singles((code) => (code > 0x20 && code < 0x60 ? 0xff40 + code : 0))
   if (final === 'J') return singles((code) => (code === 0x5c ? 0xa5 : code === 0x7e ? 0x203e : code))
@@ -48,7 +44,7 @@ const TILDE = 0x7e
  * They differ in what is there before the first escape sequence, so text with the escapes of another is read as well. An octet with its high bit set is of
  * the set that shift-out would select, as in the eight-bit form; control characters stand for themselves in every state.
  */
-export function iso2022(charset: 'iso-2022-jp' | 'iso-2022-kr' | 'iso-2022-cn' | 'hz-gb-2312'): Conversion {
+export function iso2022(charset: string): Conversion {
   const isHz = charset === 'hz-gb-2312'
   /** What is designated as G0 to G3. */
   const sets = [

@@ -1,7 +1,7 @@
 import { TextDecoder } from 'node:util'
 import { LF } from '../../bytes.ts'
 import { type Conversion, converted, REPLACEMENT } from './conversion.ts'
-import { BIG5_RUNS, CNS_RUNS, CODES } from './multi-byte-tables.ts'
+import { BIG5_RUNS, CNS_RUNS, CODES, GB18030_RANGES } from './multi-byte-tables.ts'
 
 /** The first and last octets of pairs, from and to. */
 const LEADS = {
@@ -80,37 +80,19 @@ function sizeOf(charset: MultiByteCharset, lead: number, trail: number): number 
 
 /** What a code of three or four octets means. */
 function longCode(charset: MultiByteCharset, octets: Buffer): number {
+  if (charset === 'gb18030') return gb18030Code(octets)
   const [, second = 0, third = 0, fourth = 0] = octets
   if (charset === 'euc-jp') return codesOf('jisx0212')[(second << 8) | third] ?? 0
-  if (charset === 'gb18030') return gb18030Code(octets)
   return second === 0xa1 || second === 0xa2 ? (codesOf(second === 0xa1 ? 'euc-tw' : 'cns2')[(third << 8) | fourth] ?? 0) : 0
 }
 
-const FIRST_SUPPLEMENTARY = 189_000 // the four octets of U+10000, counted from 81 30 81 30
-const BASIC_COUNT = 39_420
-
-let basic: Uint16Array | undefined
-
-/** Four octets: what of the Basic Multilingual Plane has no pair, and in their order the characters beyond it. */
+/** Four octets: what of the Basic Multilingual Plane has no pair, and all characters beyond it. */
 function gb18030Code([first = 0, second = 0, third = 0, fourth = 0]: Buffer): number {
   if (third < 0x81 || third > 0xfe || fourth < 0x30 || fourth > 0x39) return 0
   const pointer = (((first - 0x81) * 10 + second - 0x30) * 126 + third - 0x81) * 10 + fourth - 0x30
-  const code = pointer - FIRST_SUPPLEMENTARY + 0x10000
-  if (pointer >= FIRST_SUPPLEMENTARY) return code > 0x10ffff ? REPLACEMENT : entry(String.fromCodePoint(code))
-  if (pointer >= BASIC_COUNT) return REPLACEMENT
-  basic ??= basicCodes()
-  return basic[pointer] ?? 0
-}
-
-function basicCodes(): Uint16Array {
-  const octets: number[] = []
-  for (let pointer = 0; pointer < BASIC_COUNT; pointer++) {
-    const tens = Math.floor(pointer / 10)
-    const thousands = Math.floor(tens / 126)
-    octets.push(0x81 + Math.floor(thousands / 10), 0x30 + (thousands % 10), 0x81 + (tens % 126), 0x30 + (pointer % 10))
-  }
-  const text = new TextDecoder('gb18030').decode(Uint8Array.from(octets))
-  return Uint16Array.from({ length: BASIC_COUNT }, (_, pointer) => text.charCodeAt(pointer) || REPLACEMENT)
+  const [from, characters] = GB18030_RANGES.findLast(([start]) => start <= pointer) ?? [0, 0]
+  const character = characters + pointer - from
+  return character > 0x10ffff ? REPLACEMENT : entry(String.fromCodePoint(character))
 }
 
 const entry = (characters: string): number => (characters.charCodeAt(0) | (characters.charCodeAt(1) << 16)) >>> 0

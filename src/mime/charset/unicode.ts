@@ -4,9 +4,6 @@ import { type Conversion, converted, REPLACEMENT } from './conversion.ts'
 
 // A byte order mark comes out as U+FEFF.
 
-const BYTE_ORDER_MARK = 0xfeff
-const TURNED_MARK = 0xfffe0000
-
 export const utf8: Conversion = (octets, final) => {
   const to = final ? octets.length : wholeLength(octets)
   const whole = octets.subarray(0, to)
@@ -24,54 +21,34 @@ export function wholeLength(octets: Buffer): number {
   return octets.length
 }
 
-/** UTF-32, in the order that a byte order mark says, or else `little`. */
-export function utf32(little: boolean): Conversion {
-  let isLittle = little
-  return (octets, final) => {
-    const units = new Uint16Array(octets.length / 2 + 1)
-    let length = 0
-    let at = 0
-    for (; at + 4 <= octets.length; at += 4) {
-      let code = isLittle ? octets.readUInt32LE(at) : octets.readUInt32BE(at)
-      if (code === TURNED_MARK) {
-        isLittle = !isLittle // beyond Unicode, so it can only be a mark
-        code = BYTE_ORDER_MARK
-      }
-      if (code > 0xffff && code <= 0x10ffff) {
-        units[length++] = 0xd7c0 + (code >> 10)
-        units[length++] = 0xdc00 | (code & 0x3ff)
-      } else units[length++] = code > 0xffff || (code >= 0xd800 && code <= 0xdfff) ? REPLACEMENT : code
-    }
-    if (!final || at === octets.length) return converted(units, length, octets.subarray(at))
-    units[length++] = REPLACEMENT
-    return converted(units, length, EMPTY)
-  }
-}
-
-/** UTF-16 in the order of its byte order mark; without one in the order of its label, or as the first character suggests. */
-export function utf16(label: 'utf-16' | 'utf-16le' | 'utf-16be'): Conversion {
+/** UTF-16 and UTF-32 in the order of their byte order mark; without one in that of the label, or as the first character suggests. */
+export function wide(charset: string): Conversion {
+  const size = charset.startsWith('utf-16') ? 2 : 4
   let isLittle: boolean | undefined
-  let high = 0
   return (octets, final) => {
-    if (isLittle === undefined && octets.length < 2 && !final) return { text: '', rest: octets, invalid: false }
-    isLittle ??= isLittleEndian(octets, label)
+    if (isLittle === undefined && octets.length < size && !final) return { text: '', rest: octets, invalid: false }
+    isLittle ??= isLittleEndian(octets, charset)
     const units = new Uint16Array(octets.length / 2 + 2)
     let length = 0
-    if (high > 0) units[length++] = high
     let at = 0
-    for (; at + 2 <= octets.length; at += 2) units[length++] = isLittle ? octets.readUInt16LE(at) : octets.readUInt16BE(at)
-    high = mend(units, length, final)
-    if (high > 0) length--
+    for (; at + size <= octets.length; at += size) {
+      const code = isLittle ? octets.readUIntLE(at, size) : octets.readUIntBE(at, size)
+      if (code > 0xffff && code <= 0x10ffff) units[length++] = 0xd7c0 + (code >> 10)
+      units[length++] = code <= 0xffff ? code : code <= 0x10ffff ? 0xdc00 | (code & 0x3ff) : REPLACEMENT
+    }
+    if (mend(units, length, final) > 0) {
+      length--
+      at -= size
+    }
     if (final && at < octets.length) units[length++] = REPLACEMENT
     return converted(units, length, final ? EMPTY : octets.subarray(at))
   }
 }
 
-function isLittleEndian(octets: Buffer, label: 'utf-16' | 'utf-16le' | 'utf-16be'): boolean {
-  const [first = 0, second = 0] = octets
+function isLittleEndian([first = 0, second = 0, third = 0]: Buffer, charset: string): boolean {
   if (first === 0xff && second === 0xfe) return true
-  if (first === 0xfe && second === 0xff) return false
-  return label === 'utf-16' ? first !== 0 || second === 0 : label === 'utf-16le'
+  if ((first === 0xfe && second === 0xff) || (first === 0 && second === 0 && third === 0xfe)) return false
+  return charset === 'utf-16' || charset === 'utf-32' ? first !== 0 || (second === 0 && charset === 'utf-16') : charset.endsWith('le')
 }
 
 /** Puts U+FFFD for lone surrogates. Gives one that is last, if its other half may be still to come; else 0. */
