@@ -53,11 +53,8 @@ export class FieldWriter {
     if (this.#column + blanks.length > WORD_LINE - LEAST_ROOM && !this.#empty) this.#fold()
     let before = blanks
     for (const word of encodeWords(text, Math.max(LEAST_ROOM, WORD_LINE - this.#column - blanks.length))) {
-      if (before === '' || this.#column + before.length + word.length > WORD_LINE) {
-        this.#fold()
-        if (before === '') before = ' '
-      }
-      this.#write(before + word)
+      if (before === '' || this.#column + before.length + word.length > WORD_LINE) this.#fold()
+      this.#write((before || ' ') + word)
       before = ''
     }
   }

@@ -20,7 +20,7 @@ type Clause = 'from' | 'by' | 'via' | 'with' | 'id' | 'for'
 const isClause = (word: string): word is Clause => /^(?:from|by|via|with|id|for)$/.test(word)
 
 const WORD = /[^\t\n\r (),;<]*/y
-const BRACKETED = /<[^<>]*>/y
+const BRACKETED = /<[^<>]*>|\[[^[\]]*\]/y
 
 /**
  * Reads the body of a Received field as Exim, Exchange, Gmail, Postfix, qmail, sendmail and others write it: the first clause of each name,

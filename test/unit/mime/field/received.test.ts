@@ -74,6 +74,11 @@ test.each<[server: string, body: string, clauses: Partial<Received>]>([
   ['no parentheses', 'from a [192.0.2.1] by c', { from: 'a', helo: 'a', address: '192.0.2.1', by: 'c' }],
   ['no name', 'from ([192.0.2.1:99]) by c', { from: null, address: '192.0.2.1', by: 'c' }],
   ['no blanks', 'from a(b.test[192.0.2.1])by c(d)id 1', { from: 'a', helo: 'a', reverseName: 'b.test', address: '192.0.2.1', by: 'c', id: '1' }],
+  [
+    'blanks in brackets',
+    'from [<1.2@a.test>] ([<1.2@a.test>] helo=a) by c with [X 1.2 Server]',
+    { from: '[<1.2@a.test>]', helo: 'a', by: 'c', with: '[X 1.2 Server]' },
+  ],
   ['commas', 'from a via SMTP by c, id 1', { from: 'a', helo: 'a', via: 'SMTP', by: 'c', id: '1' }],
   ['clauses twice', 'from a by b from c by d', { from: 'a', helo: 'a', by: 'b' }],
   ['raw UTF-8', octets('from é.test by c'), { from: 'é.test', helo: 'é.test', by: 'c' }],
@@ -114,6 +119,7 @@ test.each<[string, (count: number) => string]>([
   ['one word in a comment', (count) => `from a (${'1:.a'.repeat(count)})`],
   ['parentheses', (count) => '('.repeat(10 * count)],
   ['brackets', (count) => `from ${'<'.repeat(10 * count)}`],
+  ['square brackets', (count) => `from a ${'[ '.repeat(10 * count)}`],
   ['semicolons', (count) => ';'.repeat(10 * count)],
 ])('reads %s in linear time (M30)', (_what, make) => {
   expect(growth((body) => parseReceived(body, ignore), make, 20_000)).toSatisfy(isLinear)
