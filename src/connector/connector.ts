@@ -11,7 +11,6 @@ import { Ledger } from './ledger.ts'
 import { lockMailbox } from './lock.ts'
 import { defaultLogger, errorFields, safeFields, traceDialogue, type Logger } from './log.ts'
 import type { Mailbox } from './mailbox.ts'
-import { Maildrop } from './maildrop.ts'
 import {
   checkGetOperation,
   checkSendOperation,
@@ -170,8 +169,7 @@ export class MailConnector implements AsyncDisposable {
     try {
       const spool = operation.handOver === 'spool' && folder !== undefined ? await Spool.open(files, folder, mailbox, ledger) : undefined
       using stop = new Stop(signal, timeouts.quit)
-      const connect = async (ending: AbortSignal): Promise<Maildrop> =>
-        new Maildrop(await this.#connect(inbound, ending, logger, (options) => Pop3Client.connect(options)), ledger, logger)
+      const connect = (ending: AbortSignal): Promise<Pop3Client> => this.#connect(inbound, ending, logger, (options) => Pop3Client.connect(options))
       const inbox = new Inbox({ operation, handler, ledger, spool, mailbox, logger, concurrency: this.#concurrency, connect, stop })
       const report = await inbox.run()
       logger.info(report, 'get ended')
@@ -204,11 +202,7 @@ export class MailConnector implements AsyncDisposable {
     const { tls } = connection
     if (tls === null) logger.debug({ tls: false }, 'connected in clear text')
     else if (tls.authorized) logger.debug({ version: tls.version, cipher: tls.cipher }, 'connected')
-    else
-      logger.warn(
-        { version: tls.version, ...safeFields({ reason: tls.reason }) },
-        'the certificate is not trusted, and was accepted because the options say so',
-      )
+    else logger.warn(safeFields({ version: tls.version, reason: tls.reason }), 'the certificate is not trusted; it was accepted, as the options say')
     return connection
   }
 

@@ -1,13 +1,13 @@
 import { MailError } from '../errors.ts'
 import type { Header } from '../mime/index.ts'
-import type { Retrieval } from '../pop3/index.ts'
+import type { Pop3Client, Retrieval } from '../pop3/index.ts'
 import type { Entry } from './book.ts'
 import { filterHash, fingerprint, isFrom, KINDS, type MailDocument } from './document.ts'
 import { HandOver } from './hand-over.ts'
 import type { Ledger } from './ledger.ts'
 import { parseKey, type Listed } from './listing.ts'
 import { errorFields, safeFields, type Logger } from './log.ts'
-import type { Maildrop } from './maildrop.ts'
+import { Maildrop } from './maildrop.ts'
 import type { Mailbox } from './mailbox.ts'
 import type { CheckedGet } from './operation.ts'
 import { joined, readUpTo, Tap } from './source.ts'
@@ -34,7 +34,7 @@ export interface InboxFacts {
   readonly mailbox: Mailbox
   readonly logger: Logger
   readonly concurrency: number
-  readonly connect: (signal: AbortSignal) => Promise<Maildrop>
+  readonly connect: (signal: AbortSignal) => Promise<Pop3Client>
   readonly stop: Stop
 }
 
@@ -74,16 +74,16 @@ export class Inbox {
 
   /** From the connection to QUIT. */
   async #session(work: (maildrop: Maildrop, messages: readonly Listed[]) => Promise<void>): Promise<void> {
-    const { connect, stop, logger } = this.#facts
-    await using maildrop = await connect(stop.connection)
+    const { connect, stop, ledger, logger } = this.#facts
+    await using client = await connect(stop.connection)
+    const maildrop = new Maildrop(client, ledger, logger)
     let isListed = false
     try {
       const messages = await maildrop.list()
       isListed = true
       stop.begin()
       await work(maildrop, messages)
-      const { confirmed } = await maildrop.quit()
-      this.#counts[confirmed ? 'deleted' : 'unconfirmed'] += maildrop.deletions
+      this.#counts[(await maildrop.quit()) ? 'deleted' : 'unconfirmed'] += maildrop.deleted.length
     } catch (error) {
       await Promise.all(this.#running)
       if (!isListed || isFatal(error)) {
@@ -92,7 +92,7 @@ export class Inbox {
         throw error
       }
       logger.error(errorFields(error), 'the connection was lost; what was not done comes again with the next run')
-      this.#counts.unconfirmed += maildrop.deletions
+      this.#counts.unconfirmed += maildrop.deleted.length
     }
   }
 
@@ -137,7 +137,7 @@ export class Inbox {
       this.#left.octets -= octets
       // A message in the spool is looked at without its past: without TOP it counts as new, which repeats and loses nothing.
       if (isBack && !isJudged && spool !== undefined) ledger.note(['forget', message.key])
-      await this.#retrieve(message, maildrop.retrieve(message.number), octets, (header) => isJudged || this.#isWanted(message, header, isBack))
+      await this.#retrieve(message, maildrop.client.retrieve(message.number), octets, (header) => isJudged || this.#isWanted(message, header, isBack))
     } catch (error) {
       this.#failed(message, error)
       const isOfContent = error instanceof MailError && (error.reusable || error.phase === 'parse' || error.phase === 'document')

@@ -47,7 +47,7 @@ async function claimFile(folder: string, name: string, mailbox: Mailbox): Promis
   await diskFiles.makeFolder(folder).catch(failState('write to the state directory', folder))
   const me = { pid: process.pid, start: startOf(process.pid) ?? '0', machine: machine() }
   for (let attempt = 1; ; attempt += 1) {
-    const mine = `${name}.${me.pid}-${me.start}-${me.machine}-${randomUUID().slice(0, 8)}${END}`
+    const mine = `${name}.${me.pid}-${me.start}-${me.machine}-${randomUUID().slice(0, 8)}.lock`
     const path = join(folder, mine)
     let other: Claim | undefined
     try {
@@ -69,9 +69,10 @@ async function claimFile(folder: string, name: string, mailbox: Mailbox): Promis
 /** Somebody alive who has a claim too. The claims of the dead are swept away. */
 async function otherClaim(folder: string, name: string, mine: string): Promise<Claim | undefined> {
   for (const entry of await readdir(folder)) {
-    if (!entry.startsWith(`${name}.`) || !entry.endsWith(END) || entry === mine) continue
-    const claim = parseClaim(entry.slice(name.length + 1, -END.length))
-    if (claim === undefined) continue
+    if (!entry.startsWith(`${name}.`) || entry === mine) continue
+    const [, pid, start, where] = /^(\d{1,10})-(\d{1,20})-([0-9a-f]{12})-[0-9a-f]{8}\.lock$/.exec(entry.slice(name.length + 1)) ?? []
+    if (pid === undefined || start === undefined || where === undefined) continue
+    const claim = { pid: Number(pid), start, machine: where }
     if (await isAlive(claim, join(folder, entry), join(folder, mine))) return claim
     await remove(join(folder, entry))
   }
@@ -96,15 +97,9 @@ interface Claim {
   /** Of the running system and its process numbers. */ readonly machine: string
 }
 
-const END = '.lock'
 const ATTEMPTS = 4
 const BEAT_MS = 20_000
 const SILENCE_MS = 90_000
-
-function parseClaim(text: string): Claim | undefined {
-  const [, pid, start, where] = /^(\d{1,10})-(\d{1,20})-([0-9a-f]{12})-[0-9a-f]{8}$/.exec(text) ?? []
-  return pid === undefined || start === undefined || where === undefined ? undefined : { pid: Number(pid), start, machine: where }
-}
 
 /** The start time of a running process; `undefined` when there is none, when it is dead but not yet reaped, or when the system does not tell. */
 function startOf(pid: number): string | undefined {

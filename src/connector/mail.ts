@@ -3,10 +3,9 @@ import { MailError } from '../errors.ts'
 import { composeMessage, type Attachment, type Draft, type Mailbox as Author } from '../mime/index.ts'
 import { parseAddressInput, parseMailboxInput } from '../mime/field/address.ts'
 import { normalizeDomain } from '../smtp/path.ts'
-import { optionError } from '../tls/index.ts'
 import { addressesOf, messageIdOf } from './document.ts'
 import { fileExtension } from './file-extension.ts'
-import type { CheckedSend, OutgoingDocument } from './operation.ts'
+import { demand, type CheckedSend, type OutgoingDocument } from './operation.ts'
 import { peekHeader } from './source.ts'
 
 /** A message that is ready to be submitted. */
@@ -34,9 +33,9 @@ export function createMail(operation: CheckedSend, documents: readonly OutgoingD
   const toAddresses = addressesOf(parseAddressInput(toText))
   if (toAddresses.length === 0) throw new MailError('ERR_TO_MISSING', 'To address is missing', { phase: 'options' })
   const others = [operation.cc, operation.bcc].flatMap((text) => addressesOf(parseAddressInput(text)))
-  if (operation.onUnknown === 'retry' && documents.some(({ content }) => isStream(content))) {
-    throw optionError('onUnknown', "'hold' for a stream: it can be read once, so the same octets cannot be sent again")
-  }
+  const isRepeatable = documents.every(({ content }) => typeof content === 'string' || content instanceof Uint8Array)
+  const wanted = "'hold' for a stream: it can be read once, so the same octets cannot be sent again"
+  demand(operation.onUnknown !== 'retry' || isRepeatable, 'onUnknown', wanted)
   const facts = { from: author.address, to: [...new Set([...toAddresses, ...others])], toAddress: toAddresses.join('; ') }
   if (operation.disposition === 'message') return { ...facts, fileName: null, content: wholeMessage(documents[0]) }
   const attachments = documents.map((document) => attachmentOf(operation, document))
@@ -44,7 +43,7 @@ export function createMail(operation: CheckedSend, documents: readonly OutgoingD
   const composed = composeMessage({
     from: author,
     to: parseAddressInput(toText),
-    ...(operation.cc.trim() === '' ? {} : { cc: parseAddressInput(operation.cc) }),
+    cc: parseAddressInput(operation.cc),
     subject,
     messageId: stableMessageId(documents, author),
     ...bodyAndAttachments(operation, documents, attachments),
@@ -56,8 +55,6 @@ export function createMail(operation: CheckedSend, documents: readonly OutgoingD
     content: () => Promise.resolve({ octets: composed, messageId: composed.messageId, subject }),
   }
 }
-
-const isStream = (content: OutgoingDocument['content']): boolean => typeof content !== 'string' && !(content instanceof Uint8Array)
 
 /** What the first document that says something says; otherwise the operation. */
 function given(documents: readonly OutgoingDocument[], name: 'fromAddress' | 'toAddress' | 'subject' | 'body', otherwise: string): string {
@@ -71,18 +68,16 @@ function attachmentOf(operation: CheckedSend, { content, size, fileName, content
     (own === '' ? undefined : own) ??
     operation.dataContentType ??
     (isInline || typeof content === 'string' ? 'text/plain' : 'application/octet-stream')
-  const name = fileName === undefined || fileName === '' ? undefined : fileName
+  // People know names such as `1732288000000.dat`; ours end as the media type says.
+  const invented = isInline ? undefined : `${Date.now()}${fileExtension(type)}`
   return {
     content,
-    ...(size === undefined || typeof content === 'string' ? {} : { size }),
-    ...(name === undefined && isInline ? {} : { fileName: name ?? inventedName(type) }),
+    size: typeof content === 'string' ? undefined : size,
+    fileName: fileName === undefined || fileName === '' ? invented : fileName,
     type,
     disposition: isInline ? 'inline' : 'attachment',
   }
 }
-
-/** People know names such as `1732288000000.dat`; ours end as the media type says. */
-const inventedName = (type: string): string => `${Date.now()}${fileExtension(type)}`
 
 function bodyAndAttachments(operation: CheckedSend, documents: readonly OutgoingDocument[], attachments: readonly Attachment[]): Partial<Draft> {
   const body = operation.disposition === 'attachment' ? given(documents, 'body', '') : ''
@@ -104,7 +99,7 @@ function stableMessageId(documents: readonly OutgoingDocument[], { address }: Au
 
 /** Octets that are a message already. The client makes the line ends CRLF; nothing else is changed. */
 function wholeMessage(document: OutgoingDocument | undefined): () => Promise<MailContent> {
-  if (document === undefined) throw optionError('documents', 'a document a message')
+  demand(document !== undefined, 'documents', 'a document a message')
   const { content, size } = document
   return async () => {
     const octets = typeof content === 'string' ? Buffer.from(content) : content

@@ -1,36 +1,31 @@
 import { MailError } from '../errors.ts'
 import type { Header } from '../mime/index.ts'
-import type { Pop3Client, Retrieval } from '../pop3/index.ts'
+import type { Pop3Client } from '../pop3/index.ts'
 import type { Ledger } from './ledger.ts'
 import { copiesLeft, reconcile, type Listed } from './listing.ts'
 import { errorFields, safeFields, type Logger } from './log.ts'
 import { peekHeader, Tap } from './source.ts'
 
 /** One connection to the server, and what the ledger knows about the messages there. What the server merely refuses is logged. */
-export class Maildrop implements AsyncDisposable {
-  readonly #client: Pop3Client
+export class Maildrop {
+  readonly client: Pop3Client
   readonly #ledger: Ledger
   readonly #logger: Logger
-  readonly #deleted: Listed[] = []
+  /** Messages that QUIT will delete. */ readonly deleted: Listed[] = []
   #topRefused = false
   #sizes: ReadonlyMap<number, number> | undefined
 
   constructor(client: Pop3Client, ledger: Ledger, logger: Logger) {
-    this.#client = client
+    this.client = client
     this.#ledger = ledger
     this.#logger = logger
   }
 
-  /** Messages that QUIT will delete. */
-  get deletions(): number {
-    return this.#deleted.length
-  }
-
   async list(): Promise<readonly Listed[]> {
-    const { count } = await this.#client.stat()
+    const { count } = await this.client.stat()
     const listing: { number: number; uniqueId: string }[] = []
     try {
-      for await (const entry of this.#client.uniqueIds()) listing.push(entry)
+      for await (const entry of this.client.uniqueIds()) listing.push(entry)
     } catch (error) {
       if (!(error instanceof MailError) || (error.code !== 'ERR_POP3_REPLY' && error.code !== 'ERR_UNSUPPORTED')) throw error
       const message = 'the server gives no unique-ids (UIDL), so what was accepted could not be remembered'
@@ -49,7 +44,7 @@ export class Maildrop implements AsyncDisposable {
   async header(number: number): Promise<Header | undefined> {
     if (this.#topRefused) return undefined
     try {
-      const tap = new Tap(this.#client.top(number, 0))
+      const tap = new Tap(this.client.top(number, 0))
       const { header } = await peekHeader(tap)
       await tap.drain()
       return header
@@ -65,7 +60,7 @@ export class Maildrop implements AsyncDisposable {
     if (this.#sizes === undefined) {
       const sizes = new Map<number, number>()
       try {
-        for await (const { number: listed, octets } of this.#client.list()) sizes.set(listed, octets)
+        for await (const { number: listed, octets } of this.client.list()) sizes.set(listed, octets)
       } catch (error) {
         this.#refused(error, 'LIST was refused; sizes are not known')
       }
@@ -74,37 +69,29 @@ export class Maildrop implements AsyncDisposable {
     return this.#sizes.get(number) ?? 0
   }
 
-  retrieve(number: number): Retrieval {
-    return this.#client.retrieve(number)
-  }
-
   /** Only what DELE was told +OK for is deleted (P11); the next run asks again. */
   async delete(message: Listed): Promise<void> {
     try {
-      await this.#client.delete(message.number)
-      this.#deleted.push(message)
+      await this.client.delete(message.number)
+      this.deleted.push(message)
     } catch (error) {
       this.#refused(error, 'DELE was refused; the message stays', message.uniqueId)
     }
   }
 
   /** What QUIT will delete is on disk before it is sent, because its reply may be lost (D8). */
-  async quit(): Promise<{ readonly confirmed: boolean }> {
+  async quit(): Promise<boolean> {
     const { book } = this.#ledger
-    for (const { key } of this.#deleted) this.#ledger.note(['message', key, { gonePoll: book.polls, goneDay: book.day }])
+    for (const { key } of this.deleted) this.#ledger.note(['message', key, { gonePoll: book.polls, goneDay: book.day }])
     await this.#ledger.commit()
-    const { confirmed } = await this.#client.quit()
+    const { confirmed } = await this.client.quit()
     if (confirmed) {
-      for (const uniqueId of new Set(this.#deleted.map((message) => message.uniqueId)))
+      for (const uniqueId of new Set(this.deleted.map((message) => message.uniqueId)))
         if (book.copies.has(uniqueId)) this.#ledger.note(['copies', uniqueId, copiesLeft(book, uniqueId)])
-    } else if (this.deletions > 0) {
-      this.#logger.warn({ messages: this.deletions }, 'QUIT was not confirmed; the next run sees what was deleted')
+    } else if (this.deleted.length > 0) {
+      this.#logger.warn({ messages: this.deleted.length }, 'QUIT was not confirmed; the next run sees what was deleted')
     }
-    return { confirmed }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#client[Symbol.asyncDispose]()
+    return confirmed
   }
 
   /** Goes on without what was asked for, unless the connection is lost. */

@@ -8,21 +8,11 @@ import { readMessage, type Header } from '../mime/index.ts'
  */
 export class Tap<T extends Uint8Array> implements AsyncIterable<T> {
   readonly #source: AsyncIterator<T>
-  #ended = false
-  #failure: { readonly error: unknown } | undefined
+  /** All of it has come. */ ended = false
+  /** The source failed, and with this. Every later `next` does. */ failure: { readonly error: unknown } | undefined
 
   constructor(source: AsyncIterable<T>) {
     this.#source = source[Symbol.asyncIterator]()
-  }
-
-  /** All of it has come. */
-  get ended(): boolean {
-    return this.#ended
-  }
-
-  /** The source failed, and with this. Every later `next` does. */
-  get failure(): { readonly error: unknown } | undefined {
-    return this.#failure
   }
 
   [Symbol.asyncIterator](): AsyncIterator<T, undefined> {
@@ -30,15 +20,14 @@ export class Tap<T extends Uint8Array> implements AsyncIterable<T> {
   }
 
   async next(): Promise<IteratorResult<T, undefined>> {
-    if (this.#failure !== undefined) throw this.#failure.error
-    if (this.#ended) return { done: true, value: undefined }
+    if (this.failure !== undefined) throw this.failure.error
     try {
-      const result = await this.#source.next()
+      const result: IteratorResult<T> = this.ended ? { done: true, value: undefined } : await this.#source.next()
       if (result.done !== true) return result
-      this.#ended = true
+      this.ended = true
       return { done: true, value: undefined }
     } catch (error) {
-      this.#failure = { error }
+      this.failure = { error }
       throw error
     }
   }

@@ -8,6 +8,8 @@ import { setMaxListeners } from 'node:events'
 export class Stop implements Disposable {
   readonly #ending = new AbortController()
   readonly #connection = new AbortController()
+  /** Once it is aborted, nothing new is begun. */ readonly ending = this.#ending.signal
+  /** Ends the connection, and all that waits for it or for a handler. */ readonly connection = this.#connection.signal
   readonly #graceMs: number
   readonly #forget: () => void
   #orderly = false
@@ -17,16 +19,6 @@ export class Stop implements Disposable {
     this.#graceMs = graceMs
     setMaxListeners(0, this.ending, this.connection) // one for each document under way
     this.#forget = onAbort(signal, (reason) => this.end(reason))
-  }
-
-  /** Once it is aborted, nothing new is begun. */
-  get ending(): AbortSignal {
-    return this.#ending.signal
-  }
-
-  /** Ends the connection, and all that waits for it or for a handler. */
-  get connection(): AbortSignal {
-    return this.#connection.signal
   }
 
   /** From now on there is something to end in order. */
