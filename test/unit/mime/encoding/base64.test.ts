@@ -67,11 +67,28 @@ test.each<[name: string, rest: string, text: string, defects: string[]]>([
   }
 })
 
+test.each<[name: string, line: string, text: string]>([
+  ['996 digits', 'QUFB'.repeat(249), 'AAA'.repeat(249)],
+  ['996 digits and blanks', `${'QUFB'.repeat(249)} \t`, 'AAA'.repeat(249)],
+  ['996 digits with padding at the end', `${'QUFB'.repeat(248)}QQ==`, `${'AAA'.repeat(248)}A`],
+  ['998 digits, which are no whole quanta', `${'QUFB'.repeat(249)}QU`, ''],
+  ['1,000 digits', 'QUFB'.repeat(250), 'AAA'.repeat(250)],
+  ['1,000 digits, then a blank and words', `${'QUFB'.repeat(250)} QUFB`, 'AAA'.repeat(251)],
+  ['998 columns with a blank among them', `${'QUFB'.repeat(249)} Q`, ''],
+  ['2,000 columns with a blank early on', `${'QUFB'.repeat(249)} ${'QUFB'.repeat(249)}`, ''],
+])('after padding, judges a line of %s alike in any chunks', (_name, line, text) => {
+  const wire = Buffer.from(`SGU=\r\n${line}\r\nQUFB\r\n`)
+  for (const size of [1, 2, 5, 997, 1001, 1003, 1004, 1005, 1006, 1007, 3000]) {
+    const chunks = Array.from({ length: Math.ceil(wire.length / size) }, (_, index) => wire.subarray(index * size, (index + 1) * size))
+    expect(decodeChunks(new Base64Decoder(), chunks)).toEqual({ text: `He${text}AAA`, defects: ['base64-after-padding@6'] })
+  }
+})
+
 test('the fast decoder says what the plain one says, of broken content in any chunks', () => {
   const corruption = fc.record({
     at: fc.nat(),
     kind: fc.constantFrom('set', 'delete', 'insert'),
-    text: fc.constantFrom('=', '-', '_', '==', '\r', '\n', '\r\n', ' ', 'A', '\0', '\x80', '*', '=\r\n'),
+    text: fc.constantFrom('=', '-', '_', '==', '\r', '\n', '\r\n', ' ', 'A', '\0', '\x80', '*', '=\r\n', 'QUE='.repeat(20), ' '.repeat(998)),
   })
   fc.assert(
     fc.property(
