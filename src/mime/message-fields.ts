@@ -13,9 +13,7 @@ const OWN_FIELDS = new Set('date from sender reply-to to cc bcc resent-bcc messa
 export function writeMessageFields(draft: Draft): { fields: string[]; messageId: string } {
   // Each property of the caller's object is read once.
   const { from, date = new Date(), sender, replyTo, to, cc, bcc, subject = '', inReplyTo, references = [], fields: further = [] } = draft
-  if (from === undefined || from === null || from === '') {
-    throw new MailError('ERR_FROM_MISSING', 'a message has an author: give `from`', { phase: 'compose' })
-  }
+  if ((from ?? '') === '') throw new MailError('ERR_FROM_MISSING', 'a message has an author: give `from`', { phase: 'compose' })
   if (!(date instanceof Date)) throw headerError('Date', 'no date')
   if (!Array.isArray(references)) throw headerError('References', 'a list of identifiers')
   if (!Array.isArray(further)) throw headerError('fields', 'a list of pairs')

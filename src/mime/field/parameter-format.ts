@@ -38,9 +38,11 @@ export function formatNameParameter(value: string): string {
 }
 
 function plainParameter(name: string, value: string): string | undefined {
-  if (needsEncoding(value) || value.includes('\t') || name.length + value.length > MAX_PIECE) return undefined
+  // A boundary of 70 characters in quotes is wider than a line should be, but readers want it whole (RFC 2046 §5.1.1).
+  const limit = name === 'boundary' ? 81 : MAX_PIECE
+  if (needsEncoding(value) || value.includes('\t') || name.length + value.length > limit) return undefined
   const plain = isPlainToken(value) ? `${name}=${value}` : `${name}="${value.replace(/["\\]/g, '\\$&')}"`
-  return plain.length <= MAX_PIECE ? plain : undefined
+  return plain.length <= limit ? plain : undefined
 }
 
 /** Python takes a `*` in a token for RFC 2231's; `'` and `%` are its delimiters too. */

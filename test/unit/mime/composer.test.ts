@@ -220,6 +220,32 @@ test.each<[name: string, content: Content, transport: '7bit' | '8bit' | 'binary'
   if (encoding === '8bit' || encoding === 'binary') expect(parseMessage(Buffer.from(wire, 'latin1')).encoding).toBe(encoding)
 })
 
+test('a signed multipart is enclosed octet for octet, its boundary in one piece', async () => {
+  const boundary = '=_ signed '.repeat(7).slice(0, 69).padEnd(70, 'x')
+  const signed = [
+    `--${boundary}`,
+    '',
+    'From me \tto you  ',
+    '.',
+    `--${boundary}`,
+    'Content-Type: application/pgp-signature',
+    '',
+    'x',
+    `--${boundary}--`,
+    '',
+  ].join('\r\n')
+  const type = `multipart/signed; micalg=pgp-sha256; protocol="application/pgp-signature"; boundary="${boundary}"`
+  const wire = await compose({ attachments: [{ content: Buffer.from(signed), type, disposition: 'inline' }] })
+  expect(wire).toContain(`boundary="${boundary}"`)
+  expect(wire.slice(wire.indexOf('\r\n\r\n') + 4)).toBe(signed)
+  expect(tree(parseMessage(Buffer.from(wire)))).toBe('multipart/signed(text/plain, application/pgp-signature)')
+})
+
+test('a message with UTF-8 headers may be encoded (RFC 6532)', async () => {
+  const [part] = (await parsed({ attachments: [{ content: Buffer.from('Subject: ü\r\n\r\n'), type: 'message/global' }] })).parts
+  expect([part?.type, part?.encoding, part?.parts[0]?.header.value('subject')]).toEqual(['message/global', 'base64', 'ü'])
+})
+
 test('a stream that is a message goes as a file, octets exact', async () => {
   const entity = await parsed({ attachments: [{ content: streamOf(ENCLOSED), type: 'message/rfc822' }] })
   expect(entity.parts[0]).toMatchObject({ type: 'application/octet-stream', encoding: 'base64', fileName: 'message.eml' })
