@@ -49,13 +49,11 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-async function orNull<T>(promise: Promise<T>): Promise<T | null> {
-  try {
-    return await promise
-  } catch (error) {
+function orNull<T>(promise: Promise<T>): Promise<T | null> {
+  return promise.catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return null
     throw error
-  }
+  })
 }
 
 /** Puts a whole file in place, or leaves the old one: temporary file, sync, rename, sync of the folder. */

@@ -101,7 +101,7 @@ export class HandOver {
    * @param kinds that the leaf is of whatever comes after it
    */
   async #document(state: MessageState, facts: DocumentFacts, kinds: number, content: AsyncIterable<Buffer>): Promise<void> {
-    const { ledger, stop, mailbox, logger } = this.#facts
+    const { handler, ledger, stop, mailbox, logger } = this.#facts
     const { key, uniqueId, occurrence } = state.message
     const entry = ledger.book.entries.get(key)
     const { name, fileName, ...described } = facts
@@ -117,34 +117,27 @@ export class HandOver {
     const gate = new ContentGate(tap)
     const tracked = trackedProperties(state.described.header, mailbox.host, mailbox.user, fileName)
     const id = documentId(uniqueId, occurrence, name)
-    const refused = await this.#call({ ...described, id, content: gate, tracked, attempt, redelivered: attempt > 1, message: state.described }, gate)
     const fields = { id, attempt, contentType: facts.contentType, ...tracked }
-    await gate.close()
-    if (refused !== undefined) {
+    const document = { ...described, id, content: gate, tracked, attempt, redelivered: attempt > 1, message: state.described }
+    const unclose = onAbort(stop.ending, (reason) => void gate.close(reason))
+    try {
+      // Until the handler has ended, or the time for an orderly end is over.
+      await orAbort((async () => handler(document))(), stop.connection)
+    } catch (error) {
       state.failed = true
+      await gate.close()
       if (tap.failure !== undefined) throw tap.failure.error
-      logger.warn({ ...safeFields(fields), ...errorFields(refused.error) }, 'document not accepted; it comes again')
+      logger.warn({ ...safeFields(fields), ...errorFields(error) }, 'document not accepted; it comes again')
       return
+    } finally {
+      unclose()
     }
+    await gate.close()
     // Accepted means: all of it came. A handler that was content with less does not change that.
     await tap.drain()
     await ledger.commit(['document', key, name, -attempt])
     this.#accepted()
     logger.info(safeFields(fields), 'document accepted')
-  }
-
-  /** Resolves when the handler has ended, or when the time for an orderly end is over; with the error unless it accepted. */
-  async #call(document: MailDocument, gate: ContentGate): Promise<{ readonly error: unknown } | undefined> {
-    const { handler, stop } = this.#facts
-    const unclose = onAbort(stop.ending, (reason) => void gate.close(reason))
-    try {
-      await orAbort((async () => handler(document))(), stop.connection)
-      return undefined
-    } catch (error) {
-      return { error }
-    } finally {
-      unclose()
-    }
   }
 }
 

@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { printable } from '../bytes.ts'
 import { MailError } from '../errors.ts'
 import { diskFiles, failState, stateError } from './files.ts'
-import { mailboxLabel, mailboxName, type Mailbox } from './mailbox.ts'
+import { mailboxName, type Mailbox } from './mailbox.ts'
 
 /**
  * Takes the lock of a mailbox, or rejects with `ERR_STATE_LOCKED` when another process, thread or call has it (P18). It dies with its holder;
@@ -138,9 +138,7 @@ function orNothing<T>(read: () => T): T | undefined {
   }
 }
 
-function lockedError(mailbox: Mailbox, holder: string): MailError {
-  return new MailError('ERR_STATE_LOCKED', `the mailbox ${printable(mailboxLabel(mailbox))} is polled by ${holder}: wait until that run has ended`, {
-    phase: 'state',
-    transient: true,
-  })
+function lockedError({ host, port, user }: Mailbox, holder: string): MailError {
+  const message = `the mailbox ${printable(`${user}@${host}:${port}`)} is polled by ${holder}: wait until that run has ended`
+  return new MailError('ERR_STATE_LOCKED', message, { phase: 'state', transient: true })
 }

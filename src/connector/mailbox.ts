@@ -14,6 +14,3 @@ export function mailboxName({ host, port, user }: Mailbox): string {
     .digest('hex')
     .slice(0, 32)
 }
-
-/** For a log or an error. */
-export const mailboxLabel = ({ host, port, user }: Mailbox): string => `${user === '' ? '' : `${user}@`}${host}:${port}`
