@@ -1,4 +1,7 @@
+import { decodeText } from './charset/decode.ts'
+import { metaCharset } from './charset/meta.ts'
 import type { Described, Entity } from './entity.ts'
+import { joinParagraphs, unflow } from './flowed.ts'
 
 /** What is shown of a message (RFC 2046 §5.1, RFC 2387, RFC 2183). */
 export interface SelectedBody {
@@ -8,28 +11,40 @@ export interface SelectedBody {
   /** Every other leaf, enclosed messages whole, in order. */ readonly attachments: readonly Entity[]
 }
 
-/** What a person would see: the text, the HTML, the images shown in it, and everything else. */
+/**
+ * What a person would see: the text, the HTML, the images shown in it, and everything else. Text and HTML are of one alternative, or one of them is
+ * `null`; text of another kind than plain is the text only where there is no HTML.
+ */
 export function selectBody(entity: Entity): SelectedBody {
-  let text: Entity | null = null
-  let html: Entity | null = null
-  const inline: Entity[] = []
-  const attachments: Entity[] = []
-  // The alternative or the whole that the body was found in: a second text after it is no body.
-  let home: Described | undefined
-  for (const { leaf, path } of leavesOf(entity)) {
-    const isText = leaf.type.startsWith('text/') && !isAttachment(leaf, path)
-    const around = innermostAlternative(path)
-    const belongs = (text === null && html === null) || (home !== undefined && around === home)
-    if (isText && belongs && leaf.type === 'text/html' && html === null) html = leaf
-    else if (isText && belongs && leaf.type !== 'text/html' && text === null) text = leaf
-    else {
-      if (isRelatedImage(leaf, path)) inline.push(leaf)
-      else attachments.push(leaf)
-      continue
-    }
-    home ??= around
+  const leaves = [...leavesOf(entity)]
+  const readable = leaves.filter(({ leaf, path }) => leaf.type.startsWith('text/') && !isAttachment(leaf, path))
+  const home = alternativeAround(readable[0]?.path ?? [])
+  // Without an alternative, a second text is no body.
+  const body = home === undefined ? readable.slice(0, 1) : readable.filter(({ path }) => path.includes(home))
+  const html = body.find(({ leaf }) => leaf.type === 'text/html')
+  const text = body.find(({ leaf }) => leaf.type === 'text/plain') ?? (html === undefined ? body[0] : undefined)
+  const rest = leaves.filter((one) => one !== text && one !== html)
+  return {
+    text: text?.leaf ?? null,
+    html: html?.leaf ?? null,
+    inline: rest.filter(({ leaf, path }) => isRelatedImage(leaf, path)).map(({ leaf }) => leaf),
+    attachments: rest.filter(({ leaf, path }) => !isRelatedImage(leaf, path)).map(({ leaf }) => leaf),
   }
-  return { text, html, inline, attachments }
+}
+
+/** Text as a person reads it: with `format=flowed` (RFC 3676) the lines of a paragraph joined to one; else as it is. */
+export function plainText(entity: Entity): string {
+  const { parameters } = entity
+  if (entity.type !== 'text/plain' || parameters.get('format')?.toLowerCase() !== 'flowed') return entity.text()
+  return joinParagraphs(unflow(entity.text(), { delSp: parameters.get('delsp')?.toLowerCase() === 'yes' }))
+}
+
+/** HTML by its charset parameter; without one, by the charset that the HTML itself declares (`metaCharset`). As it was sent: not made safe to show. */
+export function htmlText(entity: Entity): string {
+  if (entity.charset !== null) return entity.text()
+  const content = entity.content()
+  const label = metaCharset(content)
+  return label === null ? entity.text() : decodeText(content, label, () => undefined)
 }
 
 /**
@@ -62,7 +77,7 @@ export class BodyFinder {
     }
     if (this.#found || isAttachment(part, path) || path.some(isMessage)) return 'other'
     if (path.length > 0 && !part.type.startsWith('text/')) return 'other'
-    const alternative = part.type === 'text/plain' ? undefined : innermostAlternative(path)
+    const alternative = part.type === 'text/plain' ? undefined : alternativeAround(path)
     if (alternative === undefined) {
       this.#found = true
       this.#waiting = undefined
@@ -80,9 +95,10 @@ function isRelatedImage(part: Described, path: readonly Described[]): boolean {
   return part.type.startsWith('image/') && part.contentId !== null && path.some((around) => around.type === 'multipart/related')
 }
 
-const innermostAlternative = (path: readonly Described[]): Described | undefined => path.findLast((around) => around.type === 'multipart/alternative')
+/** The outermost: what is in alternatives within it is one text too. */
+const alternativeAround = <E extends Described>(path: readonly E[]): E | undefined => path.find((around) => around.type === 'multipart/alternative')
 
-/** The leaves of a message in order, with what is around them; an enclosed message is one leaf. */
+/** The leaves of a message in order, but for a related part's root, which comes first (RFC 2387 §3.2). An enclosed message is one leaf. */
 function* leavesOf(root: Entity): Generator<{ readonly leaf: Entity; readonly path: readonly Entity[] }> {
   const stack: { readonly leaf: Entity; readonly path: readonly Entity[] }[] = [{ leaf: root, path: [] }]
   for (let item = stack.pop(); item !== undefined; item = stack.pop()) {
@@ -92,6 +108,9 @@ function* leavesOf(root: Entity): Generator<{ readonly leaf: Entity; readonly pa
       continue
     }
     const inside = [...path, leaf]
-    for (const part of leaf.parts.toReversed()) stack.push({ leaf: part, path: inside })
+    const start = leaf.type === 'multipart/related' ? leaf.parameters.get('start')?.replace(/^<|>$/g, '') : undefined
+    const first = start === undefined ? undefined : leaf.parts.find(({ contentId }) => contentId === start)
+    for (const part of leaf.parts.toReversed()) if (part !== first) stack.push({ leaf: part, path: inside })
+    if (first !== undefined) stack.push({ leaf: first, path: inside })
   }
 }

@@ -8,7 +8,8 @@ export const LABELS = {
   gb18030:
     'gb180302000 gbk gb2312 gb23121980 gb231280 iso58gb231280 isoir58 chinese euccn 936 54936 51936 20936 gb180302005 gb180302022 1386 hzgbk eucgb2312cn xmacsimpchinese cngb gb13000',
   big5: 'big5hkscs cnbig5 xxbig5 big5eten 950 big5hkscs2004 big5hkscs2008 951 big52003 big5uao bigfive hkscs 1375 big5tw xmactradchinese',
-  'euc-jp': 'eucjp eucpkdfmtjapanese ujis eucjpms eucjpwin 51932 20932 eucjisx0213 eucjis2004 sdeckanji 33722 jisx0213 osf00030010 eucjpopen',
+  'euc-jp':
+    'eucjp eucpkdfmtjapanese ujis eucjpms eucjpwin 51932 20932 eucjisx0213 eucjis2004 sdeckanji extendedunixcodepackedformatforjapanese 33722 jisx0213 osf00030010 eucjpopen',
   shift_jis:
     'shiftjis sjis mskanji 932 sjisdocomo shiftjisx0213 shiftjis2004 sjiswin jisx0201 halfwidthkatakana sjisopen sjissoftbank sjiskddi sjismobile 943 31j xmacjapanese sjis2004 sjisx0213',
   'iso-2022-jp':
@@ -25,7 +26,7 @@ export const LABELS = {
   'iso-2022-kr': 'iso2022kr 50225 iso2022krsi',
   'iso-2022-cn': 'iso2022cn 50227 50229 iso2022cnext iso2022cngb iso2022cncns',
   'hz-gb-2312': 'hzgb2312 hz hzgb 52936',
-  'euc-tw': 'euctw cns11643 osf0005000a',
+  'euc-tw': 'euctw chinesecns 20000 cns11643 osf0005000a',
   ibm866: '866',
   'iso-8859-2': 'iso88592 iso885921987 isoir101 latin2 l2 28592 88592 cp912 ibm912 osf00010002',
   'iso-8859-3': 'iso88593 iso885931988 isoir109 latin3 l3 28593 88593 osf00010003',

@@ -34,6 +34,7 @@ export function metaCharset(octets: Buffer): string | null {
     at = ATTRIBUTE.lastIndex
     for (let found = ATTRIBUTE.exec(text); found !== null; found = ATTRIBUTE.exec(text)) {
       at = ATTRIBUTE.lastIndex
+      if (at === text.length) return null // cut off: perhaps not its whole value
       const attribute = found[1]?.toLowerCase() ?? ''
       if (!attributes.has(attribute)) attributes.set(attribute, found[2] ?? found[3] ?? found[4] ?? '')
     }

@@ -63,3 +63,47 @@ test.each([
 ])('knows %s of the Encoding Standard', (label, charset) => {
   expect(charsetOf(label)).toBe(charset)
 })
+
+test.each([
+  ['csISO2022KR', 'iso-2022-kr'],
+  ['ISO-2022-CN-EXT', 'iso-2022-cn'],
+  ['HZ-GB-2312', 'hz-gb-2312'],
+  ['csVISCII', 'viscii'],
+  ['Big5-HKSCS', 'big5'],
+  ['csIBM855', 'cp855'],
+  ['cspc862latinhebrew', 'cp862'],
+  ['csPC775Baltic', 'cp775'],
+  ['roman8', 'hp-roman8'],
+  ['csKOI8R', 'koi8-r'],
+  ['csPTCP154', 'ptcp154'],
+  ['STRK1048-2002', 'kz1048'],
+  ['ebcdic-cp-us', 'ibm037'],
+  ['csUCS4', 'utf-32'],
+  ['csUTF16BE', 'utf-16be'],
+  ['csWindows1252', 'windows-1252'],
+  ['ISO_8859-9:1989', 'windows-1254'],
+  ['ISO-8859-8-E', 'iso-8859-8'],
+  ['ANSI_X3.4-1968', 'us-ascii'],
+  ['Extended_UNIX_Code_Packed_Format_for_Japanese', 'euc-jp'],
+])('knows %s of IANA', (label, charset) => {
+  expect(charsetOf(label)).toBe(charset)
+})
+
+test.each([
+  ['cp28592', 'iso-8859-2'],
+  ['windows-28605', 'iso-8859-15'],
+  ['CP20127', 'us-ascii'],
+  ['cp50221', 'iso-2022-jp'],
+  ['x-cp50225', 'iso-2022-kr'],
+  ['x-cp20936', 'gb18030'],
+  ['x-mac-ce', 'mac-centraleurope'],
+  ['x-mac-greek', 'mac-greek'],
+  ['x-mac-japanese', 'shift_jis'],
+  ['DOS-862', 'cp862'],
+  ['cp1200', 'utf-16'],
+  ['cp12001', 'utf-32be'],
+  ['ms936', 'gb18030'],
+  ['x-Chinese-CNS', 'euc-tw'],
+])('knows %s of Microsoft', (label, charset) => {
+  expect(charsetOf(label)).toBe(charset)
+})
