@@ -133,9 +133,7 @@ function parseDomain(text: string, fail: Fail): string {
   // A dot of another script is a dot (UTS 46), but no other character may become one, or a `%`, or a `/`.
   const domain = !/\P{ASCII}/u.test(text) ? text : /^[A-Za-z0-9.\-\u0080-\u{10ffff}]*$/u.test(text) ? domainToASCII(text) : ''
   const labels = domain.split('.')
-  if (!labels.every((label) => label.length <= MAX_LABEL && /^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/.test(label))) {
-    fail('has no valid domain after its "@"')
-  }
+  if (!labels.every(isLabel)) fail('has no valid domain after its "@"')
   if (labels.some(isForged) || (/xn--/i.test(domain) && domainToASCII(domainToUnicode(domain)) !== domain.toLowerCase())) {
     fail('has a domain whose xn-- label stands for nothing')
   }
@@ -143,19 +141,16 @@ function parseDomain(text: string, fail: Fail): string {
 }
 
 /** At the first blank, `@` or special. */
-function endOfRun(text: string): number {
-  const end = text.search(/[ \t@()<>[\]:;,\\"]/)
-  return end < 0 ? text.length : end
-}
+const endOfRun = (text: string): number => `${text} `.search(/[ \t@()<>[\]:;,\\"]/)
+
+const isLabel = (text: string): boolean => text.length <= MAX_LABEL && /^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/.test(text)
 
 // Newer Node gives a label that stands for no U-label back as it is.
 const isForged = (label: string): boolean => /^xn--/i.test(label) && !/\P{ASCII}/u.test(domainToUnicode(label))
 
-function isAddressLiteral(literal: string): boolean {
-  const address = literal.slice(1, -1)
-  if (/^\d{1,3}(?:\.\d{1,3}){3}$/.test(address)) return address.split('.').every((part) => Number(part) <= 255)
-  const six = /^IPv6:([0-9A-Fa-f:.]{2,45})$/i.exec(address)
-  return six !== null && URL.canParse(`http://[${six[1]}]`)
+function isAddressLiteral(text: string): boolean {
+  const [, four, six] = /^\[(?:(\d{1,3}(?:\.\d{1,3}){3})|IPv6:([0-9A-Fa-f:.]{2,45}))\]$/i.exec(text) ?? []
+  return four === undefined ? six !== undefined && URL.canParse(`http://[${six}]`) : four.split('.').every((part) => Number(part) <= 255)
 }
 
 function isDotAtom(text: string): boolean {
@@ -167,7 +162,7 @@ function isDotAtom(text: string): boolean {
 const ATOMS = /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+(?: [A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+)*$/
 const MAX_WORD = 70 // a word longer than this is written as encoded-words, which can be cut
 
-const quote = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`
+export const quote = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`
 
 /** RFC 5321 §4.1.2: as a dot-atom where that is possible, else as a quoted-string, made anew. */
 export const writeLocalPart = (value: string): string => (isDotAtom(value) ? value : quote(value))

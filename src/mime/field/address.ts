@@ -1,5 +1,5 @@
 import type { Report } from '../defect.ts'
-import { writeLocalPart } from './address-input.ts'
+import { quote, writeLocalPart } from './address-input.ts'
 import { decodeWords } from './encoded-word.ts'
 import { firstOfEach, indexOf8bit, octetDecoder, skipBlanks, skipComment, skipQuoted, unescape } from './scan.ts'
 
@@ -26,13 +26,14 @@ export const parseAddressList = (body: string, report: Report): (Mailbox | Group
 interface Piece {
   kind: 'atom' | 'words' | 'addr-spec' | 'comment' | 'angle-addr'
   /** As part of a name. */ text: string
-  /** As part of an address: without blanks, quoted-strings made anew. */ address: string
+  /** As part of an address: without blanks. */ address: string
   /** A blank or comment stands before it. */ readonly apart: boolean
 }
 
 /** Keeps its place in a name that was cut there. */
 const BARE_COMMA: Piece = { kind: 'words', text: ',', address: '', apart: false }
 
+const ATOM = /[^ ".@]*/y
 const RUN = /[^\t\n\r "(),:;<>[]*/y
 const LITERAL = /\[[^[\]<>,]{0,254}\]/y // a longer one is in no address (RFC 5321 §4.5.3.1)
 /** Some senders leave commas and colons in one as they are; blanks, quotes and brackets decide where an address is. */
@@ -73,12 +74,12 @@ class AddressReader {
 
   #next(apart: boolean): void {
     const character = this.#body[this.#at]
-    if (character === '"') return this.#quoted(apart)
-    if (character === undefined || !',;:<>)'.includes(character)) return this.#run(apart)
+    if (character === undefined || !'",;:<>)'.includes(character)) return this.#run(apart)
     const angle = this.#angle
     const inRoute = angle !== undefined && this.#first === '@'
     this.#at++
-    if (character === ',' && (inRoute || angle?.address === '')) return // obs-domain-list has empty members too
+    const next = this.#body.charAt(skipBlanks(this.#body, this.#at))
+    if (character === ',' && (inRoute || angle?.address === '') && ',:@('.includes(next)) return // an obs-domain-list goes on
     if (character === ',') this.#endElement(true)
     else if (character === ';') {
       this.#endElement(false)
@@ -93,6 +94,13 @@ class AddressReader {
       if (angle?.address === '') return
       this.#pieces.push((this.#angle = { kind: 'angle-addr', text: '', address: '', apart: false }))
       this.#last = undefined
+    } else if (character === '"') {
+      const end = this.#noQuote ? -1 : skipQuoted(this.#body, this.#at - 1)
+      this.#noQuote = end < 0
+      if (end < 0) return this.#invalid() // never closed: passed over
+      const text = unescape(this.#body.slice(this.#at, end - 1))
+      this.#at = end
+      this.#word(text, 'quoted', apart)
     } else {
       if (character === ')' || angle === undefined) this.#invalid()
       if (character === '>') this.#angle = undefined
@@ -119,16 +127,6 @@ class AddressReader {
     }
   }
 
-  /** A quoted-string; a quote that never closes is passed over. */
-  #quoted(apart: boolean): void {
-    const start = this.#at
-    const end = this.#noQuote ? -1 : skipQuoted(this.#body, start)
-    this.#noQuote = end < 0
-    this.#at = end < 0 ? start + 1 : end
-    if (end < 0) this.#invalid(start)
-    else this.#word(unescape(this.#body.slice(start + 1, end - 1)), 'quoted', apart)
-  }
-
   /** Characters up to the next special or blank; an encoded-word and a domain literal are taken whole. */
   #run(apart: boolean): void {
     const body = this.#body
@@ -142,14 +140,14 @@ class AddressReader {
     this.#at = at
     const text = body.slice(start, at)
     // An `@` inside an encoded-word is part of a name.
-    this.#word(text, text.includes('@', word - start) ? 'addr-spec' : word > start ? 'words' : 'atom', apart)
+    this.#word(text, text.includes('@', word - start) ? 'addr-spec' : text.includes('=?') ? 'words' : 'atom', apart)
   }
 
   /** Adds a word to the piece before it, where nothing or a `.` or `@` is between them, or begins one. */
   #word(text: string, kind: Piece['kind'] | 'quoted', apart: boolean): void {
     const first = kind === 'quoted' ? '' : text.charAt(0)
-    const address = kind === 'quoted' ? writeLocalPart(text) : text
-    const tied = !apart || isTie(first) || isTie(this.#final)
+    const address = kind === 'quoted' ? quote(text) : text
+    const tied = !apart || /[@.]/.test(first + this.#final)
     const angle = this.#angle
     const last = this.#last
     if (angle !== undefined) {
@@ -202,13 +200,14 @@ class AddressReader {
     let address: string | undefined
     for (const [at, piece] of pieces.entries()) {
       if (isAngle(piece) || (piece.kind === 'addr-spec' && at > angle) || (piece.kind === 'atom' && isAlone)) {
-        if (!isAddrSpec(piece.address) || address !== undefined || (!isAngle(piece) && name.some(isWord))) this.#invalid()
+        const spec = joinLocalPart(piece.address)
+        if (spec === undefined || address !== undefined || (!isAngle(piece) && name.some(isWord))) this.#invalid()
         if (address !== undefined) {
           this.#add(name, address)
           name = next
           next = []
         }
-        address = piece.address
+        address = spec ?? piece.address
       } else if (address === undefined || (!isWord(piece) && next.length === 0)) name.push(piece)
       else next.push(piece)
     }
@@ -248,7 +247,6 @@ class AddressReader {
   }
 }
 
-const isTie = (character: string): boolean => character === '@' || character === '.'
 const isAngle = (piece: Piece): boolean => piece.kind === 'angle-addr'
 const isWord = (piece: Piece): boolean => piece.kind !== 'comment' && piece.kind !== 'angle-addr'
 
@@ -261,8 +259,17 @@ function endOf(pattern: RegExp, body: string, from: number): number {
   return pattern.test(body) ? pattern.lastIndex : from
 }
 
-/** One `@`, with something on both sides, and no blank. Enough for a defect. */
-function isAddrSpec(address: string): boolean {
+/** An addr-spec with the words of its local part made one (obs-local-part); `undefined` for what is none. Its domain is not looked into. */
+function joinLocalPart(address: string): string | undefined {
   const at = address.lastIndexOf('@')
-  return at > 0 && at < address.length - 1 && (address.startsWith('"') || (address.indexOf('@') === at && !address.includes(' ')))
+  let local = ''
+  for (let from = 0; from <= at;) {
+    const quoted = address[from] === '"'
+    const end = quoted ? skipQuoted(address, from) : endOf(ATOM, address, from)
+    if (end === from || address[end] !== (end < at ? '.' : '@')) return undefined
+    local += (from > 0 ? '.' : '') + (quoted ? unescape(address.slice(from + 1, end - 1)) : address.slice(from, end))
+    from = end + 1
+  }
+  if (at < 0 || at === address.length - 1 || address.includes(' ', at)) return undefined
+  return address.lastIndexOf('"', at) >= 0 ? writeLocalPart(local) + address.slice(at) : address
 }

@@ -109,6 +109,13 @@ test('an addr-spec that holds the start of a command stays inside its quotes (S2
   expect(checkAddress('"a> SIZE=1 <"@ok.test')).toBe('"a> SIZE=1 <"@ok.test')
 })
 
+test.each(['a@[192.0.2.1>', 'a@[192.0.2.1', 'a@[192.0.2.1]x', 'a@[IPv6:::1', 'a@[IPv6:::1]]', 'a@[192.0.2.1] '])(
+  '%j is no addr-spec (S2, S4)',
+  (text) => {
+    expect(() => checkAddress(text)).toThrow(expect.objectContaining({ code: 'ERR_ADDRESS' }))
+  },
+)
+
 test('one mailbox is one mailbox', () => {
   expect(parseMailboxInput('A <a@x>')).toEqual({ name: 'A', address: 'a@x' })
   for (const text of ['', 'a@x, b@y', 'G: a@x;']) expect(() => parseMailboxInput(text)).toThrow(expect.objectContaining({ code: 'ERR_ADDRESS' }))
