@@ -116,11 +116,11 @@ export class MailConnector implements AsyncDisposable {
   ): Promise<GetReport> {
     const checked = checkGetOperation(operation)
     demand(typeof handler === 'function', 'handler', 'a function')
-    demand(this.#inbound !== undefined, 'inbound', 'given for get: the mailbox to read')
+    const inbound = this.#inbound
+    demand(inbound !== undefined, 'inbound', 'given for get: the mailbox to read')
     const isKept = this.#stateDirectory !== undefined || this.#memory !== undefined
     demand(isKept, 'stateDirectory', "given for get, so that nothing comes twice after a restart; or say state: 'memory'")
     demand(checked.handOver === 'direct' || this.#stateDirectory !== undefined, 'handOver', "'direct' without a stateDirectory")
-    const inbound = this.#inbound
     return this.#track(options.signal, (signal) => this.#get(inbound, checked, handler, signal))
   }
 
@@ -140,8 +140,13 @@ export class MailConnector implements AsyncDisposable {
     const checked = checkSendOperation(operation)
     const isIterable = typeof documents === 'object' && documents !== null && (Symbol.asyncIterator in documents || Symbol.iterator in documents)
     demand(isIterable, 'documents', 'an iterable or async iterable of documents')
-    demand(this.#outbound !== undefined, 'outbound', 'given for send: the server to submit to')
-    this.#outbox ??= this.#createOutbox(this.#outbound)
+    const outbound = this.#outbound
+    demand(outbound !== undefined, 'outbound', 'given for send: the server to submit to')
+    const { host, port, auth } = checkServerOptions(outbound, SMTP_DEFAULTS)
+    const user = auth?.user ?? ''
+    const logger = this.#log.child(safeFields({ server: `${host}:${port}`, user }))
+    const connect = (signal: AbortSignal): Promise<OutgoingConnection> => this.#connect(outbound, signal, logger, this.#ground.smtp)
+    this.#outbox ??= new Outbox({ connect, host, user, logger })
     const outbox = this.#outbox
     return this.#track(options.signal, (signal) => outbox.send(checked, documents, signal, options.onReceipt))
   }
@@ -181,13 +186,6 @@ export class MailConnector implements AsyncDisposable {
       signal.throwIfAborted()
       inbound.signal?.throwIfAborted()
     }
-  }
-
-  #createOutbox(options: SmtpOptions): Outbox {
-    const { host, port, auth } = checkServerOptions(options, SMTP_DEFAULTS)
-    const user = auth?.user ?? ''
-    const logger = this.#log.child(safeFields({ server: `${host}:${port}`, user }))
-    return new Outbox({ connect: (signal) => this.#connect(options, signal, logger, this.#ground.smtp), host, user, logger })
   }
 
   /** A connection that ends with either signal. */

@@ -16,20 +16,15 @@ export function parseKey(key: string): { readonly uniqueId: string; readonly occ
   return { uniqueId, occurrence: Number(occurrence) }
 }
 
-export interface Reconciled {
-  /** All messages, by message-number. */ readonly messages: readonly Listed[]
-  /** What the ledger must learn. */ readonly records: readonly LedgerRecord[]
-  /** Unique-ids whose copies cannot be told apart any more: all of them count as new. */ readonly doubtful: readonly string[]
-}
-
 /**
  * Brings a whole unique-id listing and the ledger together. What is not listed any more becomes a tombstone, which is dropped after 30 days and
  * 10 polls (D10); what is listed again keeps its tombstone until somebody compared the message (P8).
  *
  * Of messages with the same unique-id (RFC 1939 §7, P5) some may have been deleted by a QUIT whose reply was lost: as many as were marked, or
  * none. When the count fits neither, nothing is remembered about any of them: a repeat, not a loss.
+ * @returns all messages by message-number, what the ledger must learn, and unique-ids whose copies cannot be told apart any more: all count as new
  */
-export function reconcile(listing: readonly { readonly number: number; readonly uniqueId: string }[], book: Book, day: number): Reconciled {
+export function reconcile(listing: readonly { readonly number: number; readonly uniqueId: string }[], book: Book, day: number) {
   const poll = book.polls + 1
   const records: LedgerRecord[] = [['poll', poll, day]]
   const doubtful: string[] = []
@@ -53,7 +48,7 @@ export function reconcile(listing: readonly { readonly number: number; readonly 
   // The last copy is gone: the next message with this unique-id is the first again.
   for (const uniqueId of book.copies.keys()) if (!counts.has(uniqueId)) records.push(['copies', uniqueId, []])
 
-  const messages = sorted.map(({ number, uniqueId }) => {
+  const messages = sorted.map(({ number, uniqueId }): Listed => {
     const occurrence = copies.get(uniqueId)?.next().value ?? 1
     return { number, uniqueId, occurrence, key: keyOf(uniqueId, occurrence) }
   })

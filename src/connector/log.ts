@@ -30,9 +30,7 @@ export function traceDialogue(logger: Logger, labels: ReadonlySet<string>): () =
     channel.subscribe(listener)
     return () => channel.unsubscribe(listener)
   })
-  return () => {
-    for (const stop of listeners) stop()
-  }
+  return () => listeners.forEach((stop) => stop())
 }
 
 const CHANNELS = [

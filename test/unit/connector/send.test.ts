@@ -264,6 +264,35 @@ test.each([
   expect(made).toBe(connections)
 })
 
+test.each([
+  [true, ['accepted', 'accepted'], 2],
+  [false, ['accepted', 'deferred'], 1],
+] as const)('421 on a connection in use, unanswered %j (H19): %j', async (unanswered, outcomes, connections) => {
+  let made = 0
+  const fake = (): Promise<OutgoingConnection & { tls: null }> => {
+    made += 1
+    let submitted = 0
+    return Promise.resolve({
+      tls: null,
+      unanswered,
+      get usable() {
+        return made > 1 || submitted < 2
+      },
+      submit() {
+        submitted += 1
+        if (made > 1 || submitted === 1) return Promise.resolve({ outcome: 'accepted', recipients: [], reply: null, octets: 1 })
+        return Promise.resolve({ outcome: 'deferred', recipients: [], reply: { status: 421, enhancedStatus: null, lines: ['bye'] }, octets: 0 })
+      },
+      quit: () => Promise.resolve(),
+    })
+  }
+  await using connector = new MailConnector({ outbound: { host: 'mail.example' }, logger: new MemoryLog() }, { smtp: fake })
+  const operation = { from: 'a@test.example', to: 'b@test.example', disposition: 'attachment' } as const
+  const receipts = await connector.send(operation, [{ content: OCTETS }, { content: OCTETS }])
+  expect(receipts.map(({ outcome }) => outcome)).toEqual(outcomes)
+  expect(made).toBe(connections)
+})
+
 test('whole-message content that fails is deferred; all streams are closed, also of documents that were never sent', async () => {
   const post = await openPost()
   const broken = Readable.from([])
