@@ -47,10 +47,7 @@ export const fileNameKey = (name: string): string => name.normalize('NFKC').toUp
 
 const ends = (name: string): string => (name.length <= 2 * MAX_CHARACTERS ? name : name.slice(0, MAX_CHARACTERS) + name.slice(-MAX_CHARACTERS))
 
-function lastPiece(path: string): string {
-  const pieces = path.split(/[/\\]/)
-  return pieces.findLast((piece) => piece !== '') ?? ''
-}
+const lastPiece = (path: string): string => path.split(/[/\\]/).findLast((piece) => piece !== '') ?? ''
 
 /** Without blanks at both ends and dots at the end, which Windows drops. */
 function trimmed(text: string): string {

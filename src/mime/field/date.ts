@@ -11,9 +11,9 @@ const MAX_TEXT = 200 // more than any date has, blanks between its pieces includ
 
 // These read pieces with one blank between them. The first piece may be a day of the week, which does not count, right or wrong.
 const DATE =
-  /^(?:[a-z]+ (?:\. )?)?(?:(?<day>\d\d?) (?:- )?(?<month>[a-z]+)|(?<monthFirst>[a-z]+)(?: \.)? (?<daySecond>\d\d?))(?: [-.])?(?: (?<year>\d{2,4}))? (?<hour>\d\d?) : (?<minute>\d\d?)(?: : (?<second>\d\d?)(?: \. \d+)?)?(?<rest> [^:.].*)?$/
-/** Where `asctime` puts the year. */
-const LATE_YEAR = /^(?<before>(?: [a-z]+)?(?: [+-] \d{1,4}(?: : \d\d?)?)?) (?<year>\d{2,4})(?<after> .*)?$/
+  /^(?:[a-z]+ (?:\. )?)?(?:(?<day>\d\d?) (?:- )?(?<month>[a-z]+)|(?<monthFirst>[a-z]+)(?: \.)? (?<daySecond>\d\d?))(?: [-.])? (?<year>\d{2,4}) (?<hour>\d\d?) : (?<minute>\d\d?)(?: : (?<second>\d\d?)(?: \. \d+)?)?(?<rest> [^:.].*)?$/
+/** `asctime` puts the year behind the clock, others behind the zone. */
+const LATE_YEAR = /^([^:]*[a-z] \d\d?|[^:]*\d [a-z]+) (\d\d? : \d\d?(?: : \d\d?)?(?: [a-z]+)?(?: [+-] \d{1,4}(?: : \d\d?)?)?) (\d{2,4})(?= |$)/
 const ZONE = /^(?: (?<name>[a-z]+)|(?! [a-z]))(?: (?<sign>[+-]) (?<digits>\d{1,4})(?: : (?<minutes>\d\d?))?)?(?: [^+\-:].*)?$/
 
 /** RFC 5322 §3.3, as pieces. GMT is as clear as any zone. */
@@ -33,13 +33,12 @@ export function parseDate(body: string, report: Report): Date | null {
 
 /** Milliseconds since 1970. */
 function readTime(text: string): number | null {
-  const date = DATE.exec(text)?.groups
+  const date = DATE.exec(text.replace(LATE_YEAR, '$1 $3 $2'))?.groups
   if (date === undefined) return null
   const { monthFirst = '', daySecond, hour, minute, second = 0, rest = '' } = date
   const { day = daySecond, month = monthFirst } = date
-  const late = date['year'] === undefined ? LATE_YEAR.exec(rest)?.groups : undefined
-  const year = readYear(late?.['year'] ?? date['year'])
-  const zone = readZone(late === undefined ? rest : late['before'] || (late['after'] ?? ''))
+  const year = readYear(date['year'])
+  const zone = readZone(rest)
   const monthIndex = MONTHS.findIndex((name) => month === name || month === name.slice(0, 3) || (month === 'sept' && name === 'september'))
   if (year === null || zone === null || monthIndex < 0) return null
   const midnight = Date.UTC(year, monthIndex, Number(day))

@@ -7,7 +7,8 @@ import { octetDecoder, skipBlanks } from './scan.ts'
 /** A charset has neither blanks nor delimiters in it, and no longer name exists: nothing is searched for its end (RFC 2047 §2). */
 const OPENING = /=\?([^\0-\x20=?\x7f-\xff]{1,100})\?([BQ])\?/gi
 
-type EncodedWord = { readonly charset: string; readonly isBase64: boolean; readonly text: string; readonly start: number; readonly end: number }
+/** Neighbours of one charset, as one. */
+type EncodedWord = { readonly charset: string; octets: string; readonly start: number; end: number }
 
 /**
  * A field's octets as text, encoded-words decoded (RFC 2047). Neighbours of one charset are joined before they are decoded, because
@@ -16,57 +17,52 @@ type EncodedWord = { readonly charset: string; readonly isBase64: boolean; reado
  * is no word.
  */
 export function decodeWords(body: string, report: Report, offset = 0, decodeRaw = octetDecoder(body)): string {
-  const words = findWords(body)
   let out = ''
-  let copied = 0
-  for (let at = 0; at < words.length;) {
-    const first = words[at]
-    if (first === undefined) break
+  let end = 0
+  for (const word of findWords(body, report, offset)) {
     // Nothing but blanks between two words is not there (RFC 2047 §6.2).
-    if (copied === 0 || skipBlanks(body, copied) < first.start) out += decodeRaw(body.slice(copied, first.start))
-    const octets: string[] = []
-    for (let word: EncodedWord | undefined = first; word?.charset === first.charset; word = words[at]) {
-      if (octets.length > 0 && skipBlanks(body, copied) < word.start) break
-      // Blanks must stand around it (RFC 2047 §5).
-      if (/[^\t\n\r ]/.test(body.charAt(word.start - 1) + body.charAt(word.end))) report('invalid-encoded-word', offset + word.start)
-      octets.push(wordOctets(word, report, offset + word.start))
-      copied = word.end
-      at++
-    }
-    out += wordText(octets.join(''), first.charset, report, offset + first.start)
+    if (end === 0 || skipBlanks(body, end) < word.start) out += decodeRaw(body.slice(end, word.start))
+    out += wordText(word, report, offset + word.start)
+    end = word.end
   }
-  return out + decodeRaw(body.slice(copied))
+  return out + decodeRaw(body.slice(end))
 }
 
 /** In one pass: no place is searched twice for the end of a word, though 100,000 of them may have none. */
-function findWords(body: string): EncodedWord[] {
+function findWords(body: string, report: Report, offset: number): EncodedWord[] {
   const words: EncodedWord[] = []
   let close = 0
-  for (const { 0: opening, 1: label = '', 2: letter, index } of body.matchAll(OPENING)) {
-    if (index < (words.at(-1)?.end ?? 0)) continue
-    const from = index + opening.length
+  for (const { 0: opening, 1: label = '', 2: letter, index: start } of body.matchAll(OPENING)) {
+    const last = words.at(-1)
+    if (start < (last?.end ?? 0)) continue
+    const from = start + opening.length
     if (close < from) close = body.indexOf('?=', from)
     if (close < 0) break
     const text = body.slice(from, close)
     if (text.includes('=?')) continue // Another word begins inside: this one was never closed.
+    const end = close + 2
+    // Blanks must stand around it (RFC 2047 §5).
+    if (/[^\t\n\r ]/.test(body.charAt(start - 1) + body.charAt(end))) report('invalid-encoded-word', offset + start)
+    const octets = letter === 'B' || letter === 'b' ? base64Octets(text, report, offset + start) : quotedOctets(text, report, offset + start)
     // A language may follow the charset (RFC 2231 §5). Two labels of one charset are one.
     const [name = ''] = label.toLowerCase().split('*', 1)
-    words.push({ charset: charsetOf(name) ?? name, isBase64: letter === 'B' || letter === 'b', text, start: index, end: close + 2 })
+    const charset = charsetOf(name) ?? name
+    if (last?.charset !== charset || skipBlanks(body, last.end) < start) words.push({ charset, octets, start, end })
+    else {
+      last.octets += octets
+      last.end = end
+    }
   }
   return words
 }
 
-function wordOctets({ text, isBase64 }: EncodedWord, report: Report, offset: number): string {
-  if (isBase64) return base64Octets(text, report, offset)
-  let lenient = false
-  const octets = text.replace(/=([0-9A-Fa-f]{2})|[_=\s?]/g, (match: string, digits: string | undefined) => {
+function quotedOctets(text: string, report: Report, offset: number): string {
+  return text.replace(/=([0-9A-Fa-f]{2})|[_=\s?]/g, (match: string, digits: string | undefined) => {
     if (digits !== undefined) return String.fromCharCode(Number.parseInt(digits, 16))
     if (match === '_') return ' '
-    lenient = true
+    report('invalid-encoded-word', offset)
     return match
   })
-  if (lenient) report('invalid-encoded-word', offset)
-  return octets
 }
 
 /** Node's decoder stops at the first `=`, where words joined by others go on: each quantum is decoded for itself. */
@@ -78,7 +74,7 @@ function base64Octets(text: string, report: Report, offset: number): string {
   return pieces.map((piece) => Buffer.from(piece, 'base64').toString('latin1')).join('')
 }
 
-function wordText(octets: string, charset: string, report: Report, offset: number): string {
+function wordText({ octets, charset }: EncodedWord, report: Report, offset: number): string {
   const buffer = Buffer.from(octets, 'latin1')
   const isPlain = charset === 'utf-8' && isUtf8(buffer) // a mark at the start is a character here
   const text = isPlain ? buffer.toString('utf8') : decodeText(buffer, charset, (code) => report(code, offset))
