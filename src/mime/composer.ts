@@ -76,9 +76,16 @@ class ComposedMessage implements Composed {
   }
 
   #begin(allocate: Allocate): AsyncGenerator<Buffer, void, undefined> {
-    const reader = this.#read(this.#begun && this.#streams.length > 0, allocate)
+    const again = this.#begun && this.#streams.length > 0
+    const reader = this.#read(again, allocate)
     this.#begun = true
     void reader.next() // A generator that never began would close nothing when it is left.
+    const leave = reader.return.bind(reader)
+    // One that waits for a stream does not hear that it is left: a file or socket that hangs would stay open.
+    reader.return = (value) => {
+      if (!again) this.#streams.forEach(destroy)
+      return leave(value)
+    }
     return reader
   }
 
@@ -136,14 +143,20 @@ function reuse(): Allocate {
   }
 }
 
-/** Ends a stream that nobody has read from. A Node stream holds its file open until it is destroyed; its iterator alone does not do that. */
+/** Ends a stream that nobody has read from. */
 async function close(stream: AsyncIterable<Uint8Array>): Promise<void> {
   try {
-    if ('destroy' in stream && typeof stream.destroy === 'function') stream.destroy()
-    else await stream[Symbol.asyncIterator]().return?.()
+    if (!destroy(stream)) await stream[Symbol.asyncIterator]().return?.()
   } catch {
     // The one who leaves early has its reason already.
   }
+}
+
+/** Ends a Node stream, which holds its file open until then; its iterator alone does not do that. Whether it was one. */
+function destroy(stream: AsyncIterable<Uint8Array>): boolean {
+  if (!('destroy' in stream) || typeof stream.destroy !== 'function') return false
+  stream.destroy()
+  return true
 }
 
 /** Gathers small pieces into chunks of about 64 KiB. What it is given nobody else keeps. */

@@ -564,6 +564,16 @@ test('closes every stream when it is left early', async () => {
   expect(file.destroyed).toBe(true)
 })
 
+test('closes a stream that hangs when it is left', async () => {
+  const hanging = new Readable({ read: () => {} })
+  const reader = composeMessage({ ...BASE, attachments: [{ content: hanging }] })[Symbol.asyncIterator]()
+  const waiting = failure(() => reader.next())
+  await new Promise((done) => setImmediate(done))
+  await reader.return?.()
+  expect(hanging.destroyed).toBe(true)
+  expect(await waiting).toBe('ERR_CONTENT compose')
+})
+
 test('closes every stream when it is left before its first octet', async () => {
   const file = Readable.from([Buffer.from('x')])
   const reader = composeMessage({ ...BASE, attachments: [{ content: file }] })[Symbol.asyncIterator]()
