@@ -163,7 +163,7 @@ export class SmtpClient implements AsyncDisposable {
       reply = await this.#ask(commands.authResponse(response, password))
     }
     if (reply.status !== 235) throw new SmtpReplyError('auth', reply, 'ERR_AUTH')
-    mechanism.succeeded()
+    mechanism.succeeded?.()
   }
 
   // ── one submission ──

@@ -74,20 +74,16 @@ export function checkEnvelope(envelope: Envelope): CheckedEnvelope {
 
 function reportParameters({ ret, envid, notify }: DeliveryReports): { mailParameters: string[]; rcptParameters: string[] } {
   const mailParameters: string[] = []
-  const rcptParameters: string[] = []
   if (ret !== undefined) mailParameters.push(`RET=${oneOf('dsn.ret', ret, ['full', 'headers']) === 'full' ? 'FULL' : 'HDRS'}`)
   if (envid !== undefined) {
     const text = typeof envid === 'string' && /^[\x20-\x7e]+$/.test(envid) ? xtext(envid) : ''
     if (text === '' || text.length > 100) throw optionError('dsn.envid', 'printable ASCII, 1 to 100 characters')
     mailParameters.push(`ENVID=${text}`)
   }
-  if (notify === 'never') rcptParameters.push('NOTIFY=NEVER')
-  else if (notify !== undefined) {
-    if (!Array.isArray(notify) || notify.length === 0) throw optionError('dsn.notify', "'never', or a list of 'success', 'failure' and 'delay'")
-    const events = notify.map((event) => oneOf('dsn.notify', event, ['success', 'failure', 'delay']).toUpperCase())
-    rcptParameters.push(`NOTIFY=${[...new Set(events)].join(',')}`)
-  }
-  return { mailParameters, rcptParameters }
+  if (notify === undefined || notify === 'never') return { mailParameters, rcptParameters: notify === 'never' ? ['NOTIFY=NEVER'] : [] }
+  if (!Array.isArray(notify) || notify.length === 0) throw optionError('dsn.notify', "'never', or a list of 'success', 'failure' and 'delay'")
+  const events = notify.map((event) => oneOf('dsn.notify', event, ['success', 'failure', 'delay']).toUpperCase())
+  return { mailParameters, rcptParameters: [`NOTIFY=${[...new Set(events)].join(',')}`] }
 }
 
 /** RFC 3461 §4. */

@@ -67,37 +67,24 @@ export interface ServerOptions {
   /** A name for this connection in diagnostics. */ readonly label?: string | undefined
 }
 
+/** Every field present, and only those of `Absent` perhaps without a value. */
+type Checked<T, Absent extends keyof T> = { readonly [K in keyof T]-?: K extends Absent ? T[K] : Exclude<T[K], undefined> }
+
 /** Server options after the door: checked, and every field present. */
-export interface CheckedOptions {
-  readonly host: string
-  readonly port: number
-  readonly security: 'tls' | 'starttls' | 'none'
-  readonly allowClearTextAuth: boolean
+export interface CheckedOptions extends Checked<Omit<ServerOptions, 'tls' | 'timeouts'>, 'auth' | 'signal' | 'label'> {
   readonly tls: UpgradeOptions
-  readonly auth: Credentials | undefined
   readonly timeouts: Timeouts
-  readonly minimumRate: number
-  readonly signal: AbortSignal | undefined
-  readonly label: string | undefined
 }
 
 /** What a handshake needs, on a new connection or on an upgraded one. */
-export interface UpgradeOptions {
-  readonly servername: string
-  readonly minVersion: TlsVersion
-  readonly maxVersion: TlsVersion
+export interface UpgradeOptions extends Checked<Omit<TlsOptions, 'ca'>, 'cert' | 'key' | 'passphrase'> {
   readonly ca: readonly (string | Buffer)[]
-  readonly cert: string | Buffer | undefined
-  readonly key: string | Buffer | undefined
-  readonly passphrase: string | undefined
-  readonly pins: readonly string[]
-  readonly acceptUntrustedCertificate: boolean
   readonly handshakeMs: number
 }
 
 /** What differs between the protocols. */
 export interface ProtocolDefaults {
-  readonly ports: { readonly tls: number; readonly starttls: number; readonly none: number }
+  readonly ports: Readonly<Record<'tls' | 'starttls' | 'none', number>>
   readonly timeouts: Timeouts
 }
 
@@ -119,74 +106,45 @@ export const SMTP_DEFAULTS: ProtocolDefaults = { ports: { tls: 465, starttls: 58
 
 /** The options as given → checked and complete. Throws `ERR_OPTION`, which names the option and what it may be. */
 export function checkServerOptions(options: ServerOptions, defaults: ProtocolDefaults): CheckedOptions {
+  const { security = 'tls', minimumRate = 100, allowClearTextAuth = false, auth, signal, label } = options
   const host = checkHost('host', options.host)
-  const security = options.security ?? 'tls'
-  if (security !== 'tls' && security !== 'starttls' && security !== 'none') throw optionError('security', "'tls', 'starttls' or 'none'")
-  const port = options.port ?? defaults.ports[security]
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw optionError('port', 'a whole number from 1 to 65535')
-  const timeouts = checkTimeouts(options.timeouts, defaults.timeouts)
-  const minimumRate = options.minimumRate ?? 100
-  if (!Number.isFinite(minimumRate) || minimumRate < 0) throw optionError('minimumRate', 'octets a second, 0 or more')
-  return {
-    host,
-    port,
-    security,
-    allowClearTextAuth: checkBoolean('allowClearTextAuth', options.allowClearTextAuth),
-    tls: checkTlsOptions(options.tls ?? {}, host, timeouts.handshake),
-    auth: checkCredentials(options.auth),
-    timeouts,
-    minimumRate,
-    signal: options.signal,
-    label: options.label,
-  }
+  demand(['tls', 'starttls', 'none'].includes(security), 'security', "'tls', 'starttls' or 'none'")
+  const { port = defaults.ports[security] } = options
+  demand(Number.isInteger(port) && port >= 1 && port <= 65_535, 'port', 'a whole number from 1 to 65535')
+  const timeouts = checkTimeouts(options.timeouts ?? {}, defaults.timeouts)
+  demand(Number.isFinite(minimumRate) && minimumRate >= 0, 'minimumRate', 'octets a second, 0 or more')
+  demand(typeof allowClearTextAuth === 'boolean', 'allowClearTextAuth', 'true or false')
+  const tls = checkTlsOptions(options.tls ?? {}, host, timeouts.handshake)
+  if (auth !== undefined) checkCredentials(auth)
+  return { host, port, security, allowClearTextAuth, tls, auth, timeouts, minimumRate, signal, label }
 }
 
-function checkTimeouts(given: Partial<Timeouts> | undefined, defaults: Timeouts): Timeouts {
+function checkTimeouts(given: Partial<Timeouts>, defaults: Timeouts): Timeouts {
   const timeouts: Record<string, number> & Timeouts = { ...defaults }
-  for (const [name, value] of Object.entries(given ?? {})) {
-    if (!Object.hasOwn(defaults, name)) throw optionError(`timeouts.${name}`, `left out: the timers are ${Object.keys(defaults).join(', ')}`)
+  for (const [name, value] of Object.entries(given)) {
+    demand(Object.hasOwn(defaults, name), `timeouts.${name}`, `left out: the timers are ${Object.keys(defaults).join(', ')}`)
     if (value === undefined) continue
     // setTimeout holds 31 bits; more would fire at once.
-    if (typeof value !== 'number' || !(value > 0) || value > 0x7fff_ffff) throw optionError(`timeouts.${name}`, 'milliseconds, from 1 to 2147483647')
+    demand(typeof value === 'number' && value > 0 && value <= 0x7fff_ffff, `timeouts.${name}`, 'milliseconds, from 1 to 2147483647')
     timeouts[name] = value
   }
   return timeouts
 }
 
 function checkTlsOptions(options: TlsOptions, host: string, handshakeMs: number): UpgradeOptions {
-  const minVersion = checkVersion('tls.minVersion', options.minVersion ?? 'TLSv1.2')
-  const maxVersion = checkVersion('tls.maxVersion', options.maxVersion ?? 'TLSv1.3')
-  if (TLS_VERSIONS.indexOf(minVersion) > TLS_VERSIONS.indexOf(maxVersion)) {
-    throw optionError('tls.minVersion', `at most tls.maxVersion: ${minVersion} is above ${maxVersion}`)
-  }
-  const ca = listOf(options.ca)
+  const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3', cert, key, passphrase, pins = [], acceptUntrustedCertificate = false } = options
+  const [lowest, highest] = [TLS_VERSIONS.indexOf(minVersion), TLS_VERSIONS.indexOf(maxVersion)]
+  demand(lowest >= 0, 'tls.minVersion', `one of ${TLS_VERSIONS.join(', ')}`)
+  demand(highest >= 0, 'tls.maxVersion', `one of ${TLS_VERSIONS.join(', ')}`)
+  demand(lowest <= highest, 'tls.minVersion', `at most tls.maxVersion: ${minVersion} is above ${maxVersion}`)
+  const ca = options.ca === undefined ? [] : typeof options.ca === 'string' || Buffer.isBuffer(options.ca) ? [options.ca] : options.ca
   for (const pem of ca) checkCertificates('tls.ca', pem)
-  if (options.cert !== undefined) checkCertificates('tls.cert', options.cert)
-  if ((options.cert === undefined) !== (options.key === undefined)) throw optionError('tls.cert', 'given together with tls.key')
-  const pins = options.pins ?? []
-  for (const pin of pins) if (Buffer.from(pin, 'base64').length !== 32) throw optionError('tls.pins', 'base64 of a SHA-256, 32 octets')
-  return {
-    servername: options.servername === undefined ? host : checkHost('tls.servername', options.servername),
-    minVersion,
-    maxVersion,
-    ca,
-    cert: options.cert,
-    key: options.key,
-    passphrase: options.passphrase,
-    pins,
-    acceptUntrustedCertificate: checkBoolean('tls.acceptUntrustedCertificate', options.acceptUntrustedCertificate),
-    handshakeMs,
-  }
-}
-
-function listOf(ca: TlsOptions['ca']): readonly (string | Buffer)[] {
-  if (ca === undefined) return []
-  return typeof ca === 'string' || Buffer.isBuffer(ca) ? [ca] : ca
-}
-
-function checkVersion(name: string, version: TlsVersion): TlsVersion {
-  if (!TLS_VERSIONS.includes(version)) throw optionError(name, `one of ${TLS_VERSIONS.join(', ')}`)
-  return version
+  if (cert !== undefined) checkCertificates('tls.cert', cert)
+  demand((cert === undefined) === (key === undefined), 'tls.cert', 'given together with tls.key')
+  for (const pin of pins) demand(Buffer.from(pin, 'base64').length === 32, 'tls.pins', 'base64 of a SHA-256, 32 octets')
+  demand(typeof acceptUntrustedCertificate === 'boolean', 'tls.acceptUntrustedCertificate', 'true or false')
+  const servername = options.servername === undefined ? host : checkHost('tls.servername', options.servername)
+  return { servername, minVersion, maxVersion, ca, cert, key, passphrase, pins, acceptUntrustedCertificate, handshakeMs }
 }
 
 /** Node takes garbage as an authority in silence and then trusts nobody, so every certificate is read here. */
@@ -203,26 +161,23 @@ function checkCertificates(name: string, pem: string | Buffer): void {
 }
 
 function checkHost(name: string, host: string): string {
-  if (typeof host !== 'string' || host.length === 0 || host.length > 255 || /[\s\p{Cc}/@]/u.test(host))
-    throw optionError(name, 'a host name or an IP address')
+  const plausible = typeof host === 'string' && host.length > 0 && host.length <= 255 && !/[\s\p{Cc}/@]/u.test(host)
+  demand(plausible, name, 'a host name or an IP address')
   return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
 }
 
-function checkBoolean(name: string, value: boolean | undefined): boolean {
-  if (value !== undefined && typeof value !== 'boolean') throw optionError(name, 'true or false')
-  return value ?? false
+/** No command may be forged through a name or a password (S1, P16); the mechanisms check again what they write. */
+function checkCredentials(auth: Credentials): void {
+  demand(typeof auth.user === 'string' && auth.user.length > 0, 'auth.user', 'the name to log in with')
+  demand(!/[\0\r\n]/.test(auth.user), 'auth.user', 'free of CR, LF and NUL')
+  const secret: unknown = 'password' in auth ? auth.password : 'accessToken' in auth ? auth.accessToken : undefined
+  const given = typeof secret === 'string' || typeof secret === 'function' || auth.mechanism === 'EXTERNAL'
+  demand(given, 'auth.password', 'a string or a function that gives one')
+  demand(typeof secret !== 'string' || !/[\0\r\n]/.test(secret), 'auth.password', 'free of CR, LF and NUL')
 }
 
-function checkCredentials(auth: Credentials | undefined): Credentials | undefined {
-  if (auth === undefined) return undefined
-  if (typeof auth.user !== 'string' || auth.user.length === 0) throw optionError('auth.user', 'the name to log in with')
-  // No command may be forged through a name or a password (S1, P16); the mechanisms check again what they write.
-  if (/[\0\r\n]/.test(auth.user)) throw optionError('auth.user', 'free of CR, LF and NUL')
-  const secret = 'password' in auth ? auth.password : 'accessToken' in auth ? auth.accessToken : undefined
-  if (typeof secret !== 'string' && typeof secret !== 'function' && auth.mechanism !== 'EXTERNAL')
-    throw optionError('auth.password', 'a string or a function that gives one')
-  if (typeof secret === 'string' && /[\0\r\n]/.test(secret)) throw optionError('auth.password', 'free of CR, LF and NUL')
-  return auth
+function demand(condition: boolean, name: string, expected: string): asserts condition {
+  if (!condition) throw optionError(name, expected)
 }
 
 /** `ERR_OPTION`: which option, and what it should have been. The value is left out: it may be a secret. */

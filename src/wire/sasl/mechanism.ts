@@ -1,7 +1,7 @@
 import { MailError } from '../../errors.ts'
 import type { Credentials } from '../../tls/options.ts'
-import { LoginMechanism } from './login.ts'
-import { PlainMechanism } from './plain.ts'
+import { loginMechanism } from './login.ts'
+import { plainMechanism } from './plain.ts'
 
 /**
  * One authentication exchange: challenge in, response out (RFC 4422 §3). The protocol around it does the base64, counts the rounds and
@@ -12,8 +12,7 @@ export interface SaslMechanism {
   readonly initialResponse: Buffer | null
   /** The answer to a challenge; a promise where it takes long (key derivation). Throws `MailError` when the exchange must end. */
   respond(challenge: Buffer): Buffer | Promise<Buffer>
-  /** The server reported success. Throws `MailError` when it did not prove itself (SCRAM). */
-  succeeded(): void
+  /** Called when the server reports success: throws `MailError` when it did not prove itself (SCRAM). */ readonly succeeded?: () => void
 }
 
 /** Rounds of challenge and response before we give up (S22, H38). */
@@ -48,5 +47,5 @@ export function createMechanism(name: PasswordMechanism, user: string, password:
   if (/[\0\r\n]|\p{Surrogate}/u.test(`${user}.${password}`)) {
     throw new MailError('ERR_OPTION', 'user name and password must be text without NUL, CR and LF', { phase: 'auth' })
   }
-  return name === 'PLAIN' ? new PlainMechanism(user, password) : new LoginMechanism(user, password)
+  return name === 'PLAIN' ? plainMechanism(user, password) : loginMechanism(user, password)
 }
