@@ -46,52 +46,58 @@ export function codesOf(set: CodeSet): Uint32Array {
  */
 export function multiByte(charset: MultiByteCharset): Conversion {
   const codes = codesOf(charset)
+  const isGb18030 = charset === 'gb18030'
+  const longLead = charset === 'euc-jp' ? 0x8f : charset === 'euc-tw' ? 0x8e : 0
   return (octets, final) => {
     const units = new Uint16Array(octets.length)
     let length = 0
     let at = 0
     while (at < octets.length) {
       const lead = octets[at] ?? 0
-      const alone = lead < 0x80 ? lead : (codes[lead] ?? 0)
-      if (alone !== LEAD || lead === LEAD) {
-        units[length++] = lead < 0x80 ? lead : alone || REPLACEMENT
+      if (lead < 0x80) {
+        units[length++] = lead
         at++
         continue
       }
-      const trail = octets[at + 1] ?? 0
-      const size = sizeOf(charset, lead, trail)
-      if (at + size > octets.length && !final) break
-      const code = size === 2 ? (codes[(lead << 8) | trail] ?? 0) : longCode(charset, octets.subarray(at, at + size))
-      let used = code === 0 ? 1 : size
-      if (code === 0) while (used < size && (octets[at + used] ?? 0) >= 0x80) used++
-      units[length++] = code === 0 ? REPLACEMENT : code & 0xffff
+      let code = codes[lead] ?? 0
+      let size = 1
+      if (code === LEAD) {
+        const trail = octets[at + 1] ?? 0
+        const isLong = lead === longLead || (isGb18030 && trail >= 0x30 && trail <= 0x39)
+        size = isLong ? (longLead === 0x8f ? 3 : 4) : 2
+        if (at + size > octets.length && !final) break
+        code = isLong ? longCode(charset, octets, at) : (codes[(lead << 8) | trail] ?? 0)
+      }
+      if (code === 0) {
+        const end = at + size
+        for (at++; at < end && (octets[at] ?? 0) >= 0x80;) at++
+        code = REPLACEMENT
+      } else at += size
+      units[length++] = code & 0xffff
       if (code > 0xffff) units[length++] = code >>> 16
-      at += used
     }
     return converted(units, length, octets.subarray(at))
   }
 }
 
-function sizeOf(charset: MultiByteCharset, lead: number, trail: number): number {
-  if (charset === 'gb18030' && trail >= 0x30 && trail <= 0x39) return 4
-  if (charset === 'euc-jp' && lead === 0x8f) return 3
-  return charset === 'euc-tw' && lead === 0x8e ? 4 : 2
-}
-
-/** What a code of three or four octets means. */
-function longCode(charset: MultiByteCharset, octets: Buffer): number {
-  if (charset === 'gb18030') return gb18030Code(octets)
-  const [, second = 0, third = 0, fourth = 0] = octets
+/** What the code of three or four octets at `at` means. */
+function longCode(charset: MultiByteCharset, octets: Buffer, at: number): number {
+  const second = octets[at + 1] ?? 0
+  const third = octets[at + 2] ?? 0
+  const fourth = octets[at + 3] ?? 0
   if (charset === 'euc-jp') return codesOf('jisx0212')[(second << 8) | third] ?? 0
-  return second === 0xa1 || second === 0xa2 ? (codesOf(second === 0xa1 ? 'euc-tw' : 'cns2')[(third << 8) | fourth] ?? 0) : 0
-}
-
-/** Four octets: what of the Basic Multilingual Plane has no pair, and all characters beyond it. */
-function gb18030Code([first = 0, second = 0, third = 0, fourth = 0]: Buffer): number {
+  if (charset === 'euc-tw') return second === 0xa1 || second === 0xa2 ? (codesOf(second === 0xa1 ? 'euc-tw' : 'cns2')[(third << 8) | fourth] ?? 0) : 0
+  // GB 18030: what of the Basic Multilingual Plane has no pair, and all characters beyond it.
   if (third < 0x81 || third > 0xfe || fourth < 0x30 || fourth > 0x39) return 0
-  const pointer = (((first - 0x81) * 10 + second - 0x30) * 126 + third - 0x81) * 10 + fourth - 0x30
-  const [from, characters] = GB18030_RANGES.findLast(([start]) => start <= pointer) ?? [0, 0]
-  const character = characters + pointer - from
+  const pointer = ((((octets[at] ?? 0) - 0x81) * 10 + second - 0x30) * 126 + third - 0x81) * 10 + fourth - 0x30
+  let low = 0
+  for (let high = GB18030_RANGES.length; high - low > 1;) {
+    const middle = (low + high) >> 1
+    if ((GB18030_RANGES[middle]?.[0] ?? 0) <= pointer) low = middle
+    else high = middle
+  }
+  const [start, first] = GB18030_RANGES[low] ?? [0, 0]
+  const character = first + pointer - start
   return character > 0x10ffff ? REPLACEMENT : entry(String.fromCodePoint(character))
 }
 

@@ -7,7 +7,7 @@ import { ignore, reports } from '../../../support/reports.ts'
 
 const hex = (octets: string): string => Buffer.from(octets, 'latin1').toString('hex')
 
-const CASES: [charset: string | null, hex: string, text: string, codes?: string[]][] = [
+const CASES: [charset: string | null, octets: string, text: string, codes?: string[]][] = [
   [null, '6162', 'ab'],
   [null, 'c3a9', 'é'],
   [null, 'e9', 'é'], // no label and not UTF-8: windows-1252
@@ -100,9 +100,9 @@ const CASES: [charset: string | null, hex: string, text: string, codes?: string[
   ['utf-32be', '0000d800ffffffff', '\ufffd\ufffd', ['invalid-charset-octets']],
 ]
 
-test.each(CASES)('decodes %s %s', (charset, hex, text, codes = []) => {
+test.each(CASES)('decodes %s %s', (charset, octets, text, codes = []) => {
   const seen = reports()
-  expect(decodeText(Buffer.from(hex, 'hex'), charset, seen.report)).toBe(text)
+  expect(decodeText(Buffer.from(octets, 'hex'), charset, seen.report)).toBe(text)
   expect(seen.codes).toEqual(codes)
 })
 
