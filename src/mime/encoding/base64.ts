@@ -160,18 +160,12 @@ export class PlainBase64Decoder implements ContentDecoder {
  * it skips; so it gets only stretches without these and without padding, one look a line checks where lines end, and when it gives one octet
  * less than expected the plain decoder reads the stretch again.
  */
-export class Base64Decoder implements ContentDecoder {
-  readonly #plain = new PlainBase64Decoder()
-
-  decode(chunk: Buffer, report: Report): Buffer {
-    const out = Buffer.allocUnsafe(this.#plain.room(chunk.length))
+export class Base64Decoder extends PlainBase64Decoder {
+  override decode(chunk: Buffer, report: Report): Buffer {
+    const out = Buffer.allocUnsafe(this.room(chunk.length))
     let to = 0
     for (let at = 0; at < chunk.length; at += BLOCK) to = this.#decodeBlock(chunk.subarray(at, at + BLOCK), out, to, report)
     return trimmed(out, to)
-  }
-
-  end(report: Report): Buffer {
-    return this.#plain.end(report)
   }
 
   #decodeBlock(block: Buffer, out: Buffer, to: number, report: Report): number {
@@ -184,21 +178,21 @@ export class Base64Decoder implements ContentDecoder {
     while (at < clear) {
       const found = block.indexOf(LF, at)
       const lineEnd = found < 0 ? block.length : found
-      const { octets, digits } = this.#plain.aligned ? stretch(block, at, clear, lineEnd) : NOTHING
+      const { octets, digits } = this.aligned ? stretch(block, at, clear, lineEnd) : NOTHING
       if (octets < MIN_STRETCH) {
         const end = Math.min(block.length, Math.max(lineEnd + 1, at + SHORT_LINE))
-        to = this.#plain.read(block, at, end, out, to, report)
+        to = this.read(block, at, end, out, to, report)
         at = end
         continue
       }
       const expected = (digits / 4) * 3
       if (out.write(block.toString('latin1', at, at + octets), to, 'base64') === expected) {
-        this.#plain.skip(octets)
+        this.skip(octets)
         to += expected
-      } else to = this.#plain.read(block, at, at + octets, out, to, report)
+      } else to = this.read(block, at, at + octets, out, to, report)
       at += octets
     }
-    return this.#plain.read(block, at, block.length, out, to, report)
+    return this.read(block, at, block.length, out, to, report)
   }
 }
 
@@ -225,7 +219,8 @@ function stretch(block: Buffer, at: number, stop: number, lineEnd: number): { oc
 /** Digits and padding only; on a line held to its end, padding only where a quantum ends, and blanks after it. */
 function isBase64(line: Buffer): boolean {
   const whole = line.length < MAX_HELD_LINE
-  const end = whole ? line.findLastIndex((octet) => CLASSES[octet] !== BLANK) + 1 : line.length
+  let end = line.length
+  if (whole) while (CLASSES[line[end - 1] ?? 0] === BLANK) end--
   for (let at = 0; at < end; at++) {
     const value = CLASSES[line[at] ?? 0] ?? JUNK
     if (value > PAD || (whole && value === PAD && (at % 4 < 2 || (at % 4 === 2 && line[at + 1] !== EQUALS)))) return false

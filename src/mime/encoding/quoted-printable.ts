@@ -117,12 +117,8 @@ export class QuotedPrintableDecoder implements ContentDecoder {
   end(report: Report): Buffer {
     const held = this.#held
     this.#held = EMPTY
-    if (held.length === 0) return EMPTY
-    if (held[0] !== EQUALS) return held.at(-1) === CR ? held : EMPTY
-    let at = 1
-    while (at < held.length && isBlank(held[at])) at++
-    if (at === held.length) return EMPTY
-    this.#report(report, 'quoted-printable-invalid', this.#offset)
+    if (held[0] === EQUALS ? held.subarray(1).every(isBlank) : held.at(-1) !== CR) return EMPTY
+    if (held[0] === EQUALS) this.#report(report, 'quoted-printable-invalid', this.#offset)
     return held
   }
 }

@@ -38,17 +38,18 @@ export class UuDecoder implements ContentDecoder {
 
   end(report: Report): Buffer {
     const out = Buffer.allocUnsafe(MAX_LINE)
-    const to = this.#length > 0 ? this.#endLine(out, 0, report) : 0
+    const to = this.#endLine(out, 0, report)
     if (this.#state === 'content' || this.#state === 'before begin') this.#report(report, 'uuencode-invalid', this.#offset)
     return trimmed(out, to)
   }
 
   #endLine(out: Buffer, to: number, report: Report): number {
+    if (this.#length === 0) return to
     const tooLong = this.#length > MAX_LINE
     if (!tooLong && this.#line[this.#length - 1] === CR) this.#length--
     const line = this.#line.subarray(0, this.#length)
     const text = line.toString('latin1')
-    const legal = !tooLong && isContent(text)
+    const legal = !tooLong && isContent(line, text)
     this.#length = 0
     if (!tooLong && BLANK.test(text)) return to
     if (this.#state === 'content') {
@@ -72,18 +73,14 @@ const END = /^end[ \t]*$/
 const BLANK = /^[ \t]*$/
 const CHARACTERS = /^[ -`]+$/
 
-/** Octets that a line says it has. */
-const declaredLength = (first: number): number => (first - SPACE) & 63
-
 /** Every character in range, and as many as the length asks for: fewer when blanks were cut, up to three more with padding or a checksum. */
-function isContent(line: string): boolean {
-  const wanted = 1 + Math.ceil(declaredLength(line.charCodeAt(0)) / 3) * 4
-  return line.length <= wanted + 3 && (line.length === 1 || line.length > wanted - 4) && CHARACTERS.test(line)
+function isContent(line: Buffer, text: string): boolean {
+  const wanted = 1 + Math.ceil(value(line, 0) / 3) * 4
+  return line.length <= wanted + 3 && (line.length === 1 || line.length > wanted - 4) && CHARACTERS.test(text)
 }
 
 function decodeLine(line: Buffer, out: Buffer, to: number): number {
-  const length = declaredLength(line[0] ?? SPACE)
-  const end = to + length
+  const end = to + value(line, 0) // a line begins with the number of its octets
   for (let at = 1; to < end; at += 4) {
     const bits = (value(line, at) << 18) | (value(line, at + 1) << 12) | (value(line, at + 2) << 6) | value(line, at + 3)
     out[to++] = bits >> 16

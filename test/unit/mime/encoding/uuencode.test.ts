@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { createDecoder } from '../../../../src/mime/encoding/decoder.ts'
 import { UuDecoder } from '../../../../src/mime/encoding/uuencode.ts'
 import { everySplit } from '../../../support/every-split.ts'
 import { decodeChunks } from './decoding.ts'
@@ -30,16 +29,4 @@ test.each<[name: string, wire: string, text: string, defects: string[]]>([
 test('many lines of zeros whose blanks were cut', () => {
   const wire = `begin 644 z\n${'M\n'.repeat(5000)}end\n`
   expect(decodeChunks(new UuDecoder(), [Buffer.from(wire)])).toEqual({ text: '\0'.repeat(45 * 5000), defects: [] })
-})
-
-test.each([
-  ['base64', true],
-  ['quoted-printable', true],
-  ['x-uuencode', true],
-  ['7bit', false],
-  ['binary', false],
-  ['x-yenc', false],
-  ['', false],
-])('%s has a decoder: %s', (encoding, has) => {
-  expect(createDecoder(encoding) !== null).toBe(has)
 })
