@@ -8,8 +8,8 @@ import { setMaxListeners } from 'node:events'
 export class Stop implements Disposable {
   readonly #ending = new AbortController()
   readonly #connection = new AbortController()
-  /** Once it is aborted, nothing new is begun. */ readonly ending = this.#ending.signal
-  /** Ends the connection, and all that waits for it or for a handler. */ readonly connection = this.#connection.signal
+  /** Once it is aborted, nothing new is begun. */ readonly ending: AbortSignal = this.#ending.signal
+  /** Ends the connection, and all that waits for it or for a handler. */ readonly connection: AbortSignal = this.#connection.signal
   readonly #graceMs: number
   readonly #forget: () => void
   #orderly = false
