@@ -78,8 +78,8 @@ class AddressReader {
     const angle = this.#angle
     const inRoute = angle !== undefined && this.#first === '@'
     this.#at++
-    const next = this.#body.charAt(skipBlanks(this.#body, this.#at))
-    if (character === ',' && (inRoute || angle?.address === '') && ',:@('.includes(next)) return // an obs-domain-list goes on
+    const mayGoOn = character === ',' && (inRoute || angle?.address === '')
+    if (mayGoOn && ',:@('.includes(this.#body.charAt(skipBlanks(this.#body, this.#at)))) return // an obs-domain-list
     if (character === ',') this.#endElement(true)
     else if (character === ';') {
       this.#endElement(false)

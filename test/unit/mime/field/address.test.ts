@@ -129,5 +129,5 @@ test.each<[string, (count: number) => string]>([
   ['dots', (count) => `${'. '.repeat(10 * count)}@`],
   ['encoded-words without an end', (count) => '=?utf-8?q? '.repeat(count)],
 ])('reads %s in linear time (S5, M22, M25, M26, M29)', (_what, make) => {
-  expect(growth((body) => parseAddressList(body, ignore), make, 20_000)).toSatisfy(isLinear)
+  expect(growth((body) => parseAddressList(body, ignore), make, 8000)).toSatisfy(isLinear)
 })
