@@ -44,7 +44,6 @@ const SINGLE_FIELDS = new Set([
   ...'from sender reply-to to cc bcc subject date message-id in-reply-to references mime-version'.split(' '),
   ...'content-type content-transfer-encoding content-disposition content-id'.split(' '),
 ])
-const MAX_WALKED = 2 * 64 // marks of a section in which looking at each name is faster than an index of them all
 
 /** One field, looked at when somebody asks. */
 class SectionField implements Field {
@@ -53,7 +52,6 @@ class SectionField implements Field {
   readonly #nameEnd: number
   readonly #end: number
   #value: string | undefined
-  #key: string | undefined
 
   constructor(section: HeaderSection, start: number, nameEnd: number, end: number) {
     this.#section = section
@@ -63,14 +61,7 @@ class SectionField implements Field {
   }
 
   get name(): string {
-    if (this.#nameEnd === -1) return ''
-    const name = this.#section.text.slice(this.#start, this.#nameEnd)
-    return name.includes('\0') ? name.replaceAll('\0', '') : name
-  }
-
-  /** The name in lower case. */
-  get key(): string {
-    return (this.#key ??= this.name.toLowerCase())
+    return this.#section.nameAt(this.#start, this.#nameEnd)
   }
 
   get value(): string {
@@ -83,12 +74,6 @@ class SectionField implements Field {
 
   get offset(): number {
     return this.#section.offset + this.#start
-  }
-
-  /** Whether its name in lower case is `key`. */
-  isNamed(key: string): boolean {
-    // A name of another length is this one only with NUL in it.
-    return (this.#nameEnd - this.#start === key.length || this.#section.hasNul) && this.key === key && key !== ''
   }
 
   /** Hands the unfolded body to a parser; what it reports is put at its place in the message. */
@@ -117,7 +102,7 @@ export class HeaderSection implements Header {
   #fields: readonly SectionField[] | undefined
   #text: string | undefined
   #hasNul: boolean | undefined
-  /** Of a long section: name → its first field. */ #index: Map<string, SectionField> | undefined
+  /** Those asked for: a section can have more fields than are worth an object each. */ readonly #firsts = new Map<string, SectionField>()
   #touched = false
 
   constructor(octets: Buffer, offset: number, marks: Marks, report: Report) {
@@ -138,24 +123,42 @@ export class HeaderSection implements Header {
 
   get fields(): readonly SectionField[] {
     if (this.#fields !== undefined) return this.#fields
-    const marks = this.#marks
     const fields: SectionField[] = []
-    for (let at = 0; at < marks.length; at += 2) {
-      fields.push(new SectionField(this, marks[at] ?? 0, marks[at + 1] ?? -1, marks[at + 2] ?? this.octets.length))
-    }
+    for (let mark = 0; mark < this.#marks.length; mark += 2) fields.push(this.#field(mark))
     return (this.#fields = fields)
+  }
+
+  #field(mark: number): SectionField {
+    const [start = 0, nameEnd = -1, end = this.octets.length] = this.#marks.slice(mark, mark + 3)
+    return new SectionField(this, start, nameEnd, end)
+  }
+
+  nameAt(start: number, end: number): string {
+    const name = end === -1 ? '' : this.text.slice(start, end)
+    return this.hasNul ? name.replaceAll('\0', '') : name
+  }
+
+  /** The mark of the next field of that name, `key` in lower case, from a mark on; -1 without one. */
+  #next(key: string, mark: number): number {
+    for (; mark < this.#marks.length; mark += 2) {
+      const start = this.#marks[mark] ?? 0
+      const end = this.#marks[mark + 1] ?? -1
+      // A name of another length is this one only with NUL in it.
+      if ((end - start === key.length || this.hasNul) && end !== -1 && this.nameAt(start, end).toLowerCase() === key) return mark
+    }
+    return -1
   }
 
   /** The first field of that name. */
   first(name: string): SectionField | undefined {
     const key = name.toLowerCase()
-    if (this.#marks.length <= MAX_WALKED) return this.fields.find((field) => field.isNamed(key))
-    if (this.#index === undefined) {
-      this.#index = new Map()
-      for (const field of this.fields) if (!this.#index.has(field.key)) this.#index.set(field.key, field)
-      this.#index.delete('')
-    }
-    return this.#index.get(key)
+    const known = this.#firsts.get(key)
+    if (known !== undefined) return known
+    const mark = this.#next(key, 0)
+    if (mark === -1) return undefined
+    const field = this.#field(mark)
+    this.#firsts.set(key, field)
+    return field
   }
 
   value(name: string): string | undefined {
@@ -168,7 +171,9 @@ export class HeaderSection implements Header {
 
   #all(name: string): readonly SectionField[] {
     const key = name.toLowerCase()
-    return this.fields.filter((field) => field.isNamed(key))
+    const found: SectionField[] = []
+    for (let mark = this.#next(key, 0); mark !== -1; mark = this.#next(key, mark + 2)) found.push(this.#field(mark))
+    return found
   }
 
   addresses(name: string): readonly (Mailbox | Group)[] {
@@ -195,10 +200,12 @@ export class HeaderSection implements Header {
   /** Defects of the section as a whole, which need no field to be understood. */
   examine(): void {
     const seen = new Set<string>()
-    for (const field of this.fields) {
-      if (!SINGLE_FIELDS.has(field.key)) continue
-      if (seen.has(field.key)) this.report('duplicate-field', field.offset)
-      else seen.add(field.key)
+    for (let mark = 0; mark < this.#marks.length; mark += 2) {
+      const start = this.#marks[mark] ?? 0
+      const key = this.nameAt(start, this.#marks[mark + 1] ?? -1).toLowerCase()
+      if (!SINGLE_FIELDS.has(key)) continue
+      if (seen.has(key)) this.report('duplicate-field', this.offset + start)
+      else seen.add(key)
     }
     for (let at = this.octets.indexOf(0); at !== -1; at = this.octets.indexOf(0, at + 1)) {
       this.report('nul-octet', this.offset + at)
@@ -216,11 +223,12 @@ export class HeaderSection implements Header {
     if (this.#touched) return
     this.#touched = true
     for (const field of this.fields) {
-      if (ADDRESS_FIELDS.has(field.key)) field.read(parseAddressList)
-      else if (DATE_FIELDS.has(field.key)) field.read(parseDate)
-      else if (ID_FIELDS.has(field.key)) field.read(parseMessageIds)
+      const key = field.name.toLowerCase()
+      if (ADDRESS_FIELDS.has(key)) field.read(parseAddressList)
+      else if (DATE_FIELDS.has(key)) field.read(parseDate)
+      else if (ID_FIELDS.has(key)) field.read(parseMessageIds)
       // Content-* fields are read by their entity.
-      else if (!field.key.startsWith('content-')) void field.value
+      else if (!key.startsWith('content-')) void field.value
     }
   }
 }

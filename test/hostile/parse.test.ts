@@ -43,7 +43,7 @@ test.each([1, 2, 3])('random octets, seed %i', async (seed) => {
 test.each([4, 5])('truncated and damaged messages, seed %i', async (seed) => {
   const random = new Random(seed)
   const messages = readdirSync(FOLDER).toSorted()
-  for (let run = 0; run < RUNS; run++) {
+  for (let round = 0; round < RUNS; round++) {
     const octets = readFileSync(new URL(messages[random.below(messages.length)] ?? '', FOLDER))
     for (let change = random.below(9); change > 0; change--) octets[random.below(octets.length)] = random.below(256)
     await check(random.once(2) ? octets : octets.subarray(0, random.below(octets.length + 1)))
