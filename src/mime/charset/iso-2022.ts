@@ -16,19 +16,22 @@ const PAIRS: readonly (readonly [finals: string, set: CodeSet])[] = [
   ['H', 'cns2'],
 ]
 
-const pairs = (set: CodeSet | undefined): GraphicSet => ({ isPairs: true, codes: set === undefined ? new Uint32Array(0) : codesOf(set) })
+const pairs = (set: CodeSet | undefined): GraphicSet => (set === undefined ? UNKNOWN : { isPairs: true, codes: codesOf(set) })
 
-const singles = (meaning: (code: number) => number): GraphicSet => ({
+const singles = (meaning: (octet: number) => number): GraphicSet => ({
   isPairs: false,
-  codes: Uint16Array.from({ length: 256 }, (_, code) => meaning(code & 0x7f)),
+  codes: Uint16Array.from({ length: 256 }, (_, octet) => meaning(octet)),
 })
+
+const UNKNOWN: GraphicSet = { isPairs: true, codes: new Uint32Array(0) }
+const KATAKANA = singles((octet) => (octet > 0xa0 && octet < 0xe0 ? 0xfec0 + octet : 0))
+const ROMAN = singles((octet) => (octet === 0xdc ? 0xa5 : octet === 0xfe ? 0x203e : octet & 0x7f))
 
 function graphicSet(isPairs: boolean, isOf96: boolean, final: string): GraphicSet {
   if (isPairs) return pairs(PAIRS.find(([finals]) => finals.includes(final))?.[1])
   if (isOf96) return { isPairs: false, codes: singleByteTable(final === 'F' ? 'iso-8859-7' : 'windows-1252') }
-  if (final === 'I') return singles((code) => (code > 0x20 && code < 0x60 ? 0xff40 + code : 0))
-  if (final === 'J') return singles((code) => (code === 0x5c ? 0xa5 : code === 0x7e ? 0x203e : code))
-  return undefined // of other national variants of ISO 646 the label is wrong more often than it is right
+  // Of other national variants of ISO 646 the label is wrong more often than it is right.
+  return final === 'I' ? KATAKANA : final === 'J' ? ROMAN : undefined
 }
 
 const ESCAPE = 0x1b
@@ -47,12 +50,7 @@ const TILDE = 0x7e
 export function iso2022(charset: string): Conversion {
   const isHz = charset === 'hz-gb-2312'
   /** What is designated as G0 to G3. */
-  const sets = [
-    undefined,
-    charset === 'iso-2022-jp' ? graphicSet(false, false, 'I') : pairs(charset === 'iso-2022-kr' ? 'euc-kr' : 'gb18030'),
-    undefined,
-    undefined,
-  ]
+  const sets = [undefined, charset === 'iso-2022-jp' ? KATAKANA : pairs(charset === 'iso-2022-kr' ? 'euc-kr' : 'gb18030'), undefined, undefined]
   let shift = 0
   /** For one character (SS2, SS3). */ let singleShift = 0
 

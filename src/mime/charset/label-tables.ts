@@ -1,7 +1,6 @@
-/**
- * Each charset with the labels that mail uses for it, in lower case and without punctuation, but for those that a prefix gives (see labels.ts). Generated
- * from the labels of the WHATWG Encoding Standard, the aliases of the GNU C Library and CPython, IANA's names and Microsoft's code page identifiers.
- */
+// Generated from the labels of the WHATWG Encoding Standard, the aliases of the GNU C Library and CPython, IANA's and Microsoft's names.
+
+/** Each charset with the labels that mail uses for it, in lower case and without punctuation, but for those that a prefix gives (see labels.ts). */
 export const LABELS = {
   'us-ascii': 'usascii ascii us ansix34 ansix341968 ansix341986 iso646us iso646irv1991 isoir6 cp367 ibm367 20127 646',
   'utf-8': 'utf8 unicode11utf8 unicode20utf8 utf8mb4 65001 utf8n utf8mac al32utf8 utf8bom utf8sig 1208 u8 utf utf8ucs2 utf8ucs4',
