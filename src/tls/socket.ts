@@ -45,19 +45,18 @@ class SocketTransport implements Transport {
   readonly #options: CheckedOptions
   readonly #buffers: Buffer[] = []
   #socket: net.Socket
-  #lent: Buffer | undefined
-  /**
-   * What nobody has read: one chunk, and behind it copies, because TLS gives every record of the segment that it has read, also when it was told
-   * to stop.
-   */
-  #ahead: Buffer[] = []
-  /** A read waits for octets. */ #reading = false
+  #lent: Buffer | null = null
+  #ahead: Buffer | null = null
+  /** Copies of what came behind the chunk ahead: TLS gives every record of the segment that it has read, also when it was told to stop. */
+  readonly #behind: Buffer[] = []
+  /** Settles the read that waits: with a chunk, the end, or the failure. */
+  #reader: ((chunk: Buffer | null) => void) | null = null
   #ended = false
   /** Why nothing works any more: a reason that was given to `destroy`, or what the socket said. */
   #failure: { readonly reason: unknown } | { readonly cause: unknown } | undefined
   #discard = false
   /** Writes handed to the socket and not finished. */ #writing = 0
-  /** Who waits, called at each change. */
+  /** Who waits for something else than octets: called at each change. */
   readonly #waiters: (() => void)[] = []
   readonly #readRate: RateMeter
   readonly #writeRate: RateMeter
@@ -93,7 +92,7 @@ class SocketTransport implements Transport {
   async upgrade(options: UpgradeOptions): Promise<TlsFacts> {
     if (this.#failure !== undefined) throw this.#failed('tls')
     // Octets that arrived in the clear must not be read as if TLS had protected them (T5).
-    if (this.#ahead.length > 0 || this.#reading) {
+    if (this.#ahead !== null || this.#reader !== null) {
       const message = `${this.host} sent octets in clear text behind its answer to the upgrade; somebody may be in the way`
       const injected = new MailError('ERR_TLS_INJECTION', message, { phase: 'tls' })
       this.destroy(injected)
@@ -116,32 +115,35 @@ class SocketTransport implements Transport {
     return facts
   }
 
-  async read(phase: Phase, waitMs: number): Promise<Buffer | null> {
-    if (this.#reading) throw new MailError('ERR_SESSION_STATE', 'a read is already under way', { phase })
+  read(phase: Phase, waitMs: number): Promise<Buffer | null> {
+    if (this.#reader !== null) return Promise.reject(new MailError('ERR_SESSION_STATE', 'a read is already under way', { phase }))
     const ahead = this.readAhead()
-    if (ahead !== null) return ahead
-    const from = performance.now()
-    this.#reading = !this.#ended
-    try {
-      await this.#until(() => this.#ahead.length > 0 || this.#ended, waitMs, phase, 'sent nothing')
-    } catch (error) {
-      if (this.#ahead.length === 0) throw error // what came before a failure is read before it (H20)
-    } finally {
-      this.#reading = false
-    }
-    const waitedMs = this.#thinking || !RATED_PHASES.has(phase) ? 0 : performance.now() - from
-    const chunk = this.readAhead()
-    if (chunk !== null && this.#measure(this.#readRate, 0, waitedMs, phase)) throw this.#failed(phase)
-    return chunk
+    if (ahead !== null) return Promise.resolve(ahead)
+    if (this.#failure !== undefined) return Promise.reject(this.#failed(phase))
+    if (this.#ended) return Promise.resolve(null)
+    return new Promise((resolve, reject) => {
+      const from = performance.now()
+      const timer = setTimeout(() => this.destroy(timeoutError(`${this.host} sent nothing`, waitMs, phase)), waitMs)
+      this.#reader = (chunk) => {
+        clearTimeout(timer)
+        this.#reader = null
+        const waitedMs = this.#thinking || !RATED_PHASES.has(phase) ? 0 : performance.now() - from
+        this.#thinking = false
+        if (chunk !== null) this.#measure(this.#readRate, chunk.length, waitedMs, phase)
+        if (this.#failure === undefined) resolve(chunk)
+        else reject(this.#failed(phase))
+      }
+    })
   }
 
   readAhead(): Buffer | null {
-    if (this.#reading) return null
-    this.#lent = this.#ahead.shift()
-    if (this.#lent === undefined) return null
+    if (this.#reader !== null) return null
+    this.#lent = this.#ahead
+    if (this.#lent === null) return null
+    this.#ahead = this.#behind.shift() ?? null
     this.#thinking = false
     this.#readRate.add(this.#lent.length, 0)
-    if (this.#ahead.length === 0) this.#socket.resume()
+    if (this.#ahead === null) this.#socket.resume()
     return this.#lent
   }
 
@@ -177,8 +179,8 @@ class SocketTransport implements Transport {
     const socket = this.#socket
     this.#failure ??= { reason: new MailError('ERR_CLOSED', `the connection to ${this.host} is closed`, { phase: 'quit' }) }
     this.#discard = true
-    this.#ahead = []
-    this.#wake()
+    this.#drop()
+    this.#settle()
     if (socket.destroyed) return
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => socket.destroy(), waitMs)
@@ -193,23 +195,27 @@ class SocketTransport implements Transport {
 
   destroy(reason: unknown): void {
     if (this.#failure === undefined || !('reason' in this.#failure)) this.#failure = { reason }
-    this.#ahead = []
+    this.#drop()
     this.#socket.destroy()
     this.#release()
-    this.#wake()
+    this.#settle()
   }
 
   /** A chunk came. Whether to go on reading: not when the consumer has another one before it. */
   #arrived(chunk: Buffer): boolean {
     if (this.#discard) return true
-    const wanted = this.#reading && this.#ahead.length === 0
-    this.#ahead.push(this.#ahead.length === 0 ? chunk : Buffer.from(chunk))
-    this.#wake()
-    return wanted
+    if (this.#reader !== null) {
+      this.#lent = chunk
+      this.#reader(chunk)
+      return true
+    }
+    if (this.#ahead === null) this.#ahead = chunk
+    else this.#behind.push(Buffer.from(chunk))
+    return false
   }
 
   #freeBuffer(): Buffer {
-    const free = this.#buffers.find(({ buffer }) => buffer !== this.#lent?.buffer && buffer !== this.#ahead[0]?.buffer)
+    const free = this.#buffers.find(({ buffer }) => buffer !== this.#lent?.buffer && buffer !== this.#ahead?.buffer)
     if (free !== undefined) return free
     const buffer = Buffer.allocUnsafeSlow(this.#options.security === 'tls' ? TLS_BUFFER_BYTES : PLAIN_BUFFER_BYTES)
     this.#buffers.push(buffer)
@@ -240,15 +246,15 @@ class SocketTransport implements Transport {
   async #taken(most: number, octets: number, phase: Phase, waitMs: number): Promise<void> {
     const from = performance.now()
     await this.#until(() => this.#writing <= most, waitMs, phase, 'took nothing')
-    if (this.#measure(this.#writeRate, octets, performance.now() - from, phase)) throw this.#failed(phase)
+    this.#measure(this.#writeRate, octets, performance.now() - from, phase)
+    if (this.#failure !== undefined) throw this.#failed(phase)
   }
 
   /** Ends the connection when octets that were waited for are too few. */
-  #measure(meter: RateMeter, octets: number, waitedMs: number, phase: Phase): boolean {
-    const slow = meter.add(octets, waitedMs)
-    const message = `${this.host} moves less than ${this.#options.minimumRate} octets a second`
-    if (slow) this.destroy(new MailError('ERR_TIMEOUT', message, { phase, transient: true }))
-    return slow
+  #measure(meter: RateMeter, octets: number, waitedMs: number, phase: Phase): void {
+    if (!meter.add(octets, waitedMs)) return
+    const slow = `${this.host} moves less than ${this.#options.minimumRate} octets a second`
+    this.destroy(new MailError('ERR_TIMEOUT', slow, { phase, transient: true }))
   }
 
   #attach(socket: net.Socket): void {
@@ -257,18 +263,18 @@ class SocketTransport implements Transport {
 
   readonly #onEnd = (): void => {
     this.#ended = true
-    this.#wake()
+    this.#reader?.(null)
   }
 
   readonly #onError = (error: Error): void => {
     this.#failure ??= { cause: error }
-    this.#wake()
+    this.#settle()
   }
 
   readonly #onClose = (): void => {
     if (!this.#ended) this.#failure ??= { cause: undefined } // after a clean end, reads go on saying so
     this.#release()
-    this.#wake()
+    this.#settle()
   }
 
   #failed(phase: Phase): unknown {
@@ -278,8 +284,18 @@ class SocketTransport implements Transport {
     return phase === 'tls' ? tlsError(cause, this.host) : closedError(cause, this.host, phase)
   }
 
+  #drop(): void {
+    this.#ahead = null
+    this.#behind.length = 0
+  }
+
   #release(): void {
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
+  }
+
+  #settle(): void {
+    if (this.#failure !== undefined) this.#reader?.(null)
+    this.#wake()
   }
 
   async #secured(socket: tls.TLSSocket, options: UpgradeOptions): Promise<TlsFacts> {

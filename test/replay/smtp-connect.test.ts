@@ -217,3 +217,20 @@ test('S24: a password that is a part of its own base64 does not keep the rest fr
     { security: 'tls', auth: { user: 'u1', password: 'AH' } },
   )
 })
+
+test('S24: a password that is not ASCII is masked however the reply comes', async () => {
+  for (const junk of ['', '\\xff']) {
+    await replaySmtp(
+      `S: 220 x\nC: EHLO c.test\nS: 250-x\nS: 250 AUTH LOGIN\nC: AUTH LOGIN\nS: 334\nC: dTE=\nS: 334\nC: a8O2bmln\nS: 535 not könig${junk}\nC: QUIT\nS: 221 x`,
+      async (connect) => {
+        const lines = await published([smtpReplyChannel], async () => {
+          const error = await rejection(connect())
+          expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(/k(?:ö|Ã¶|\\xf6)nig/)
+          expect(String(error)).toContain('not ***')
+        })
+        expect(lines).toContainEqual(expect.stringMatching(/^535 not \*\*\*/))
+      },
+      { security: 'tls', auth: { user: 'u1', password: 'könig' } },
+    )
+  }
+})
