@@ -74,7 +74,7 @@ export class Description implements Described {
   readonly header: HeaderSection
   readonly depth: number
   readonly start: number
-  readonly bodyStart: number
+  bodyStart: number
   /** Where the body ends; known when the entity is closed. */
   end = 0
   /** Of a multipart: where its first delimiter begins, and where the line after its close delimiter does; -1 without one. */

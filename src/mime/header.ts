@@ -65,7 +65,7 @@ class SectionField implements Field {
   }
 
   get value(): string {
-    return (this.#value ??= this.read((body, report) => withoutNul(decodeUnstructured(body, report))))
+    return (this.#value ??= this.read(decodeUnstructured))
   }
 
   get raw(): Buffer {
@@ -249,6 +249,3 @@ function placesOf(raw: string): Uint32Array {
   }
   return places
 }
-
-/** NUL is no character of a header value (RFC 5322 §2.2). */
-const withoutNul = (value: string): string => (value.includes('\0') ? value.replaceAll('\0', '\ufffd') : value)

@@ -1,5 +1,7 @@
 import { asBuffer, EMPTY } from '../bytes.ts'
 import { MailError } from '../errors.ts'
+import { CharsetDecoder } from './charset/decode.ts'
+import type { Report } from './defect.ts'
 import { Description, type Described, type EntityFacts } from './entity.ts'
 import type { Header } from './header.ts'
 import { checkParseOptions, type CheckedParseOptions, type ParseOptions } from './limits.ts'
@@ -37,6 +39,23 @@ export async function readMessage(source: AsyncIterable<Uint8Array>, options?: P
   const reader = new MessageReader(source, checkParseOptions(options))
   const root = await reader.open()
   return { header: root.header, parts: (how) => reader.parts(root, how) }
+}
+
+/**
+ * The characters of a text part as they arrive, however they are chunked; reads its content. Without a charset, or with one that nobody knows, see
+ * `CharsetDecoder` for where it can differ from `text()` of an entity in memory.
+ */
+export async function* decodeTextStream(part: Part): AsyncGenerator<string, void, undefined> {
+  const decoder = new CharsetDecoder(part.charset)
+  const report: Report = (code) => {
+    if (part instanceof ReadPart) part.report(code, part.bodyStart)
+  }
+  for await (const octets of part.content) {
+    const text = decoder.decode(octets, report)
+    if (text !== '') yield text
+  }
+  const last = decoder.end(report)
+  if (last !== '') yield last
 }
 
 /** Content is handed on in pieces of at most this, whatever the source's chunks are: longer strings make the decoders slow. */

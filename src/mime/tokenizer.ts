@@ -309,15 +309,19 @@ export class MimeTokenizer<E extends Description> {
 
   /** Closes the leaf and all levels inside `level`, which ends them at `end` by its delimiter at `at`. */
   #closeInside(level: Level<E> | undefined, end: number, at: number): void {
-    if (this.#leaf !== undefined) {
+    // The line end before a delimiter is part of it (RFC 2046 §5.1.1), also one that has ended a close delimiter or an enclosed header section.
+    const last = this.#innermost
+    const leaf = this.#leaf
+    let innerEnd = end
+    if (level !== undefined && last !== undefined && last !== level && end === at) {
+      if (last.parts > 0 && last.entity.afterClose === end) innerEnd = last.closed
+      else if (leaf?.bodyStart === end && last.entity.kind === 'message') innerEnd = leaf.bodyStart = leaf.start + leaf.header.octets.length
+    }
+    if (leaf !== undefined) {
       this.#encoded?.end()
-      this.#close(this.#leaf, end)
+      this.#close(leaf, innerEnd)
       this.#leaf = undefined
     }
-    // The line end before a delimiter is part of it (RFC 2046 §5.1.1), also one behind a close delimiter.
-    const last = this.#innermost
-    const isRightBehind = level !== undefined && last !== undefined && last.parts > 0 && last.entity.afterClose === end && end === at
-    const innerEnd = isRightBehind && last !== level ? last.closed : end
     for (let inner = last; inner !== undefined && inner !== level; inner = this.#innermost) {
       const { entity } = inner
       if (entity.kind === 'multipart') {

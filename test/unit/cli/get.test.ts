@@ -17,7 +17,7 @@ beforeEach(async () => {
 afterEach(() => rm(out, { recursive: true, force: true }))
 
 const REPORT: Report = { listed: 3, received: 2, documents: 2, skipped: 1, deleted: 0, unconfirmed: 0, failed: 0, quarantined: 0 }
-const HEADER = { fields: [], value: () => undefined, values: () => [], addresses: () => [], date: () => null }
+const HEADER = { fields: [], value: () => undefined, values: () => [], addresses: () => [], date: () => null, messageIds: () => [], read: () => [] }
 
 function document(safeFileName: string, content: AsyncIterable<Buffer>, more: Partial<Document> = {}): Document {
   return {

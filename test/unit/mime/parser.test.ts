@@ -327,3 +327,13 @@ test('preamble and epilogue are reachable; the line end before a delimiter belon
   const never = parseMessage(message('Content-Type: multipart/mixed; boundary=o', '', 'all of it'))
   expect([never.preamble.toString(), never.epilogue.toString()]).toEqual(['all of it', ''])
 })
+
+test('an enclosed message that is a header section right before a delimiter: its empty line is the delimiter’s', () => {
+  for (const inner of [['Subject: s', ''], [''], ['Content-Type: message/rfc822', '', 'A: b', '']]) {
+    const text = ['--b', 'Content-Type: message/rfc822', '', ...inner, '--b--']
+    const [part] = parseMessage(message('Content-Type: multipart/mixed; boundary=b', '', ...text)).parts
+    expect(part?.content()).toEqual(message(...inner.slice(0, -1), ...(inner.length > 1 ? [''] : [])))
+    expect(part?.parts[0]?.raw).toEqual(part?.content())
+    expect(part?.parts[0]?.text()).toBe(inner.length > 2 ? 'A: b\r\n' : '')
+  }
+})
