@@ -5,15 +5,19 @@ import { expect, test } from 'vitest'
 import { ROOT } from './source.ts'
 
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
+const messages = readFileSync(join(ROOT, 'docs/mime.md'), 'utf8')
 
-test('the programs in the README compile against the built package', () => {
-  const folder = join(ROOT, '.build', 'readme')
+test.each([
+  ['README.md', readme],
+  ['docs/mime.md', messages],
+])('the programs in %s compile against the built package', (name, page) => {
+  const folder = join(ROOT, '.build', 'readme', name.replaceAll(/\W/g, '_'))
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
-  const programs = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, program = '']) => program)
+  const programs = [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, program = '']) => program)
   expect(programs.length).toBeGreaterThan(1)
   for (const [index, program] of programs.entries()) writeFileSync(join(folder, `program-${index + 1}.ts`), program)
-  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.json', include: ['*.ts'] }))
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../../tsconfig.json', include: ['*.ts'] }))
   const { stdout, status } = spawnSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', folder], { encoding: 'utf8' })
   expect(stdout).toBe('')
   expect(status).toBe(0)
