@@ -26,6 +26,10 @@ function branch(entity: EntityFacts, first: string, rest: string, lines: string[
   if (entity.text !== undefined && entity.text !== null) {
     for (const line of entity.text.split(/\r?\n/)) lines.push(`${rest}${below}| ${printable(line, 2000)}`)
   }
+  for (const { fileName, type, size } of entity.winmail?.attachments ?? []) {
+    lines.push(`${rest}${below}+ ${fileName === null ? '' : `«${printable(fileName, 100)}»  `}${printable(type, 100)}  ${humanOctets(size)}`)
+  }
+  for (const { code, offset } of entity.winmail?.defects ?? []) lines.push(`${rest}${below}! ${code} at ${offset} of winmail.dat`)
   for (const [index, part] of entity.parts.entries()) {
     const last = index === entity.parts.length - 1
     branch(part, `${rest}${last ? '└─ ' : '├─ '}`, `${rest}${last ? '   ' : '│  '}`, lines)

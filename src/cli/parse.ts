@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { printable } from '../bytes.ts'
 import { fileExtension } from '../connector/file-extension.ts'
 import { Description } from '../mime/entity.ts'
-import { parseMessage, type Entity, type Group, type Mailbox } from '../mime/index.ts'
+import { openWinmail, parseMessage, type Entity, type Group, type Mailbox, type Winmail, type WinmailAttachment } from '../mime/index.ts'
 import { helpText, readArguments, type Syntax } from './arguments.ts'
 import { CommandError, describeFailure } from './failure.ts'
 import { fileTrouble } from './file-trouble.ts'
@@ -20,6 +20,7 @@ export const PARSE_SYNTAX: Syntax = {
   options: {
     json: { help: 'one JSON object a file, on a line of its own' },
     text: { help: 'with the text of text parts' },
+    winmail: { help: 'open winmail.dat (TNEF): show its attachments, and with --extract write them too' },
     extract: { value: 'DIR', help: 'write the content of every leaf to a file of its own in DIR; made when it is missing' },
   },
   examples: ['wirepost parse message.eml', 'wirepost parse --json --text *.eml', 'wirepost parse --extract parts - < message.eml'],
@@ -60,7 +61,27 @@ export interface EntityFacts {
   readonly defects: readonly { readonly code: string; readonly offset: number; readonly severity: string }[]
   /** With `--text`; `null` for what is no text. */
   readonly text?: string | null
+  /** With `--winmail`: what is in a winmail.dat. */
+  readonly winmail?: WinmailFacts
   readonly parts: readonly EntityFacts[]
+}
+
+export interface WinmailFacts {
+  readonly subject: string | null
+  readonly attachments: readonly {
+    readonly fileName: string | null
+    readonly safeFileName: string | null
+    readonly type: string
+    readonly contentId: string | null
+    readonly size: number
+    readonly sha256: string
+  }[]
+  readonly defects: readonly { readonly code: string; readonly offset: number }[]
+}
+
+interface Shown {
+  readonly text: boolean
+  readonly winmail: boolean
 }
 
 /** `wirepost parse`. */
@@ -75,14 +96,15 @@ export async function parseCommand(args: readonly string[], io: Io): Promise<num
   const target = given.value('extract')
   if (target === '') throw new CommandError('--extract needs a folder; see «wirepost parse --help»')
   const folder = target === undefined ? undefined : await OutputFolder.open(target, { option: '--extract DIR' })
+  const shown: Shown = { text: given.has('text'), winmail: given.has('winmail') }
   let status = 0
   for (const file of given.operands) {
     io.signal.throwIfAborted()
     try {
       const message = parseMessage(await octetsOf(file, io))
-      const facts = messageFacts(file, message, given.has('text'))
+      const facts = messageFacts(file, message, shown)
       await io.out.write(given.has('json') ? jsonLine(facts) : messageTree(facts, io.out.columns))
-      if (folder !== undefined) await extract(message, folder, given.has('json') ? undefined : io)
+      if (folder !== undefined) await extract(message, folder, shown.winmail, given.has('json') ? undefined : io)
     } catch (error) {
       if (error instanceof Interrupted || error instanceof OutputClosed || io.signal.aborted) throw error
       // A string has room for about 500 million characters.
@@ -113,9 +135,9 @@ function readTrouble(error: unknown): string {
   return tooLarge ? 'it is too large to be held in memory' : fileTrouble(error)
 }
 
-export function messageFacts(file: string, message: Entity, withText: boolean): MessageFacts {
+export function messageFacts(file: string, message: Entity, shown: Shown): MessageFacts {
   const { header } = message
-  const entity = entityFacts(message, withText)
+  const entity = entityFacts(message, shown)
   return {
     file,
     size: message.raw.length,
@@ -124,7 +146,7 @@ export function messageFacts(file: string, message: Entity, withText: boolean): 
     to: header.addresses('to'),
     cc: header.addresses('cc'),
     replyTo: header.addresses('reply-to'),
-    messageId: described(message).header.messageIds('message-id')[0] ?? null,
+    messageId: header.messageIds('message-id')[0] ?? null,
     date: header.date()?.toISOString() ?? null,
     ambiguous: message.ambiguous,
     entity,
@@ -132,13 +154,13 @@ export function messageFacts(file: string, message: Entity, withText: boolean): 
 }
 
 /** Depth is limited by the parser, so that this may call itself. */
-function entityFacts(entity: Entity, withText: boolean): EntityFacts {
+function entityFacts(entity: Entity, shown: Shown): EntityFacts {
   const isLeaf = entity.parts.length === 0
   const content = isLeaf ? entity.content() : null
   const { start, bodyStart, end } = described(entity)
   const isText = isLeaf && entity.type.startsWith('text/')
   // Before the defects are asked for: it finds those that only reading finds.
-  const text = isText && withText && (content?.length ?? 0) <= constants.MAX_STRING_LENGTH ? entity.text() : null
+  const text = isText && shown.text && (content?.length ?? 0) <= constants.MAX_STRING_LENGTH ? entity.text() : null
   void entity.ambiguous
   return {
     section: entity.section,
@@ -156,8 +178,28 @@ function entityFacts(entity: Entity, withText: boolean): EntityFacts {
     sha256: content === null ? null : createHash('sha256').update(content).digest('hex'),
     fields: entity.header.fields.map(({ name, value, offset }) => ({ name, value, offset })),
     defects: entity.defects.map(({ code, offset, severity }) => ({ code, offset, severity })),
-    ...(withText ? { text } : {}),
-    parts: entity.parts.map((part) => entityFacts(part, withText)),
+    ...(shown.text ? { text } : {}),
+    ...(shown.winmail && isWinmail(entity) ? { winmail: winmailFacts(openWinmail(entity.content())) } : {}),
+    parts: entity.parts.map((part) => entityFacts(part, shown)),
+  }
+}
+
+function isWinmail(entity: Entity): boolean {
+  return entity.type === 'application/ms-tnef' || entity.fileName?.toLowerCase() === 'winmail.dat'
+}
+
+function winmailFacts({ subject, attachments, defects }: Winmail): WinmailFacts {
+  return {
+    subject,
+    attachments: attachments.map(({ fileName, safeFileName, type, contentId, content }) => ({
+      fileName,
+      safeFileName,
+      type,
+      contentId,
+      size: content.length,
+      sha256: createHash('sha256').update(content).digest('hex'),
+    })),
+    defects: defects.map(({ code, offset }) => ({ code, offset })),
   }
 }
 
@@ -168,13 +210,23 @@ function described(entity: Entity): Description {
 }
 
 /** Writes every leaf to a file of its own, never over another. */
-async function extract(message: Entity, folder: OutputFolder, io: Io | undefined): Promise<void> {
+async function extract(message: Entity, folder: OutputFolder, withWinmail: boolean, io: Io | undefined): Promise<void> {
+  const write = async (from: string, name: string, content: Buffer): Promise<void> => {
+    const written = await folder.write(name, once(content))
+    await io?.out.write(`  ${from} → ${printable(written.name)}\n`)
+  }
   for (const leaf of leavesOf(message)) {
-    const name = leaf.safeFileName ?? `part${leaf.section === '' ? '' : `-${leaf.section}`}${fileExtension(leaf.type)}`
-    const written = await folder.write(name, once(leaf.content()))
-    await io?.out.write(`  ${leaf.section === '' ? 'content' : leaf.section} → ${printable(written.name)}\n`)
+    const from = leaf.section === '' ? 'content' : leaf.section
+    const content = leaf.content()
+    await write(from, leaf.safeFileName ?? `part${leaf.section === '' ? '' : `-${leaf.section}`}${fileExtension(leaf.type)}`, content)
+    if (!withWinmail || !isWinmail(leaf)) continue
+    for (const [index, inner] of openWinmail(content).attachments.entries()) {
+      await write(`${from} winmail ${index + 1}`, winmailName(inner, index), inner.content)
+    }
   }
 }
+
+const winmailName = ({ safeFileName, type }: WinmailAttachment, index: number): string => safeFileName ?? `winmail-${index + 1}${fileExtension(type)}`
 
 function* leavesOf(entity: Entity): Generator<Entity> {
   if (entity.parts.length === 0) yield entity

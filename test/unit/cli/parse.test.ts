@@ -188,3 +188,37 @@ test('a folder that cannot be used ends it before anything is read', async () =>
     message: expect.stringContaining('--extract DIR'),
   })
 })
+
+test('opens winmail.dat only when asked', async () => {
+  const out = join(folder, 'winmail')
+  const attribute = (level: number, id: number, octets: Buffer): Buffer => {
+    const head = Buffer.alloc(9)
+    head[0] = level
+    head.writeUInt32LE(id, 1)
+    head.writeUInt32LE(octets.length, 5)
+    const sum = Buffer.alloc(2)
+    sum.writeUInt16LE(octets.reduce((total, octet) => (total + octet) & 0xffff, 0))
+    return Buffer.concat([head, octets, sum])
+  }
+  const winmail = Buffer.concat([
+    Buffer.from('789f3e220100', 'hex'),
+    attribute(2, 0x00_06_90_02, Buffer.alloc(14)),
+    attribute(2, 0x00_01_80_10, Buffer.from('in\u001bside.txt\0')),
+    attribute(2, 0x00_06_80_0f, Buffer.from('hello')),
+  ])
+  const head = 'Content-Type: application/ms-tnef; name=winmail.dat\r\nContent-Transfer-Encoding: base64\r\n\r\n'
+  const file = join(folder, 'winmail.eml')
+  await writeFile(file, head + winmail.toString('base64'))
+  const closed = fakeIo()
+  expect(await parseCommand([file], closed)).toBe(0)
+  expect(closed.written.out).not.toContain('side.txt')
+  const io = fakeIo()
+  expect(await parseCommand([file, '--winmail', '--extract', out], io)).toBe(0)
+  expect(io.written.out).toContain('+ «in\\u{1b}side.txt»  application/octet-stream  5 B')
+  expect((await readdir(out)).length).toBe(2)
+  const json = fakeIo()
+  expect(await parseCommand([file, '--winmail', '--json'], json)).toBe(0)
+  expect(JSON.parse(json.written.out)).toMatchObject({
+    entity: { winmail: { attachments: [{ fileName: 'in\u001bside.txt', size: 5 }], defects: [] } },
+  })
+})
