@@ -189,17 +189,18 @@ test('a folder that cannot be used ends it before anything is read', async () =>
   })
 })
 
+const attribute = (level: number, id: number, octets: Buffer): Buffer => {
+  const head = Buffer.alloc(9)
+  head[0] = level
+  head.writeUInt32LE(id, 1)
+  head.writeUInt32LE(octets.length, 5)
+  const sum = Buffer.alloc(2)
+  sum.writeUInt16LE(octets.reduce((total, octet) => (total + octet) & 0xffff, 0))
+  return Buffer.concat([head, octets, sum])
+}
+
 test('opens winmail.dat only when asked', async () => {
   const out = join(folder, 'winmail')
-  const attribute = (level: number, id: number, octets: Buffer): Buffer => {
-    const head = Buffer.alloc(9)
-    head[0] = level
-    head.writeUInt32LE(id, 1)
-    head.writeUInt32LE(octets.length, 5)
-    const sum = Buffer.alloc(2)
-    sum.writeUInt16LE(octets.reduce((total, octet) => (total + octet) & 0xffff, 0))
-    return Buffer.concat([head, octets, sum])
-  }
   const winmail = Buffer.concat([
     Buffer.from('789f3e220100', 'hex'),
     attribute(2, 0x00_06_90_02, Buffer.alloc(14)),
