@@ -1,6 +1,6 @@
 import { checkSecrecy } from '../tls/dialogue.ts'
 import { checkServerOptions, optionError, SMTP_DEFAULTS, type CheckedOptions, type ServerOptions } from '../tls/options.ts'
-import { normalizeDomain } from './path.ts'
+import { normalizeDomain } from '../addr-spec.ts'
 
 export interface SmtpOptions extends ServerOptions {
   /** The name in EHLO: a domain or an address literal. @default the address literal of our end of the connection */

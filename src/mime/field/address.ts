@@ -1,5 +1,5 @@
+import { quote, writeLocalPart } from '../../addr-spec.ts'
 import type { Report } from '../defect.ts'
-import { quote, writeLocalPart } from './address-input.ts'
 import { decodeWords } from './encoded-word.ts'
 import { firstOfEach, indexOf8bit, octetDecoder, skipBlanks, skipComment, skipQuoted, unescape } from './scan.ts'
 

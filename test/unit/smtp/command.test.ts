@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { MailError } from '../../../src/errors.ts'
 import * as commands from '../../../src/smtp/command.ts'
 import { checkEnvelope, envelopeCommands, type SubmitOptions } from '../../../src/smtp/envelope.ts'
-import { normalizeDomain } from '../../../src/smtp/path.ts'
+import { normalizeDomain } from '../../../src/addr-spec.ts'
 import { untyped } from '../../support/smtp-replay.ts'
 
 test('nothing but printable ASCII gets through, UTF-8 only where it was agreed (S1)', () => {
