@@ -1,11 +1,10 @@
 import { isAscii, isUtf8 } from 'node:buffer'
-import { asBuffer, EMPTY } from '../bytes.ts'
+import { asBuffer, CR, DEL, DOT, EMPTY, LF, NUL, SPACE, TAB } from '../bytes.ts'
 import { MailError } from '../errors.ts'
 import type { ComposeOptions, Content } from './draft.ts'
 import { Base64Encoder, base64Length } from './encoding/base64.ts'
 import type { ContentEncoder } from './encoding/coder.ts'
 import { QuotedPrintableEncoder } from './encoding/quoted-printable.ts'
-import { survey } from './encoding/survey.ts'
 import { hasLoneSurrogate } from './field/fold.ts'
 
 export type Transport = NonNullable<ComposeOptions['transport']>
@@ -54,6 +53,40 @@ function readableEncoding(octets: Buffer, transport: Transport, whole: boolean, 
   if (isPlain && transport !== '7bit') return '8bit'
   if (transport === 'binary') return 'binary'
   return isText && seen.quotedLength <= base64Length(octets.length) ? 'quoted-printable' : 'base64'
+}
+
+const MAX_LINE = 998 // octets without the line end (RFC 5322 §2.1.1)
+const FROM = Buffer.from('From ')
+const EQUALS = 0x3d
+
+/**
+ * What decides how octets can travel, seen in one look. `bareLineEnd`: a CR or LF that is no CRLF; `fragile`: what relays change, which is blanks
+ * at the end of a line, "From " at its start, and a dot that is all of it (RFC 2049 §3); `quotedLength`: soft breaks not counted exactly.
+ */
+function survey(octets: Buffer) {
+  let bareLineEnd = false
+  let longLine = false
+  let fragile = false
+  let escapes = 0
+  for (let start = 0, found = 0; found >= 0; start = found + 1) {
+    found = octets.indexOf(LF, start)
+    const crlf = found > start && octets[found - 1] === CR
+    const end = found < 0 ? octets.length : crlf ? found - 1 : found
+    if (found >= 0 && !crlf) bareLineEnd = true
+    if (end - start > MAX_LINE) longLine = true
+    const last = end > start ? octets[end - 1] : undefined
+    if (last === SPACE || last === TAB) fragile = true
+    if (end - start === 1 && octets[start] === DOT) fragile = true
+    if (octets[start] === FROM[0] && octets.subarray(start, start + FROM.length).equals(FROM)) fragile = true
+    for (let at = start; at < end; at++) {
+      const octet = octets[at] ?? NUL
+      if ((octet >= SPACE && octet < DEL && octet !== EQUALS) || octet === TAB) continue
+      escapes++
+      if (octet === CR) bareLineEnd = true
+    }
+  }
+  const quotedLength = Math.ceil(((octets.length + 2 * escapes) * 78) / 75)
+  return { eightBit: !isAscii(octets), nul: octets.includes(NUL), bareLineEnd, longLine, fragile, quotedLength }
 }
 
 const IDENTITY: ContentEncoder = { encode: (chunk) => Buffer.from(chunk), end: () => EMPTY }

@@ -22,11 +22,15 @@ const MIN_STRETCH = 512 // below this the call costs more than it saves
 const SHORT_LINE = 64
 
 /**
- * Base64 (RFC 2045 §6.8) octet by octet: the rules in one place. Octets outside the alphabet are skipped; padding ends a quantum wherever it
- * stands; after padding a line counts only when it is whole quanta and nothing else, because lists append footers there and some senders
- * concatenate encoded blocks; six bits without company are dropped.
+ * Base64 (RFC 2045 §6.8). Octets outside the alphabet are skipped; padding ends a quantum wherever it stands; after padding a line counts only
+ * when it is whole quanta and nothing else, because lists append footers there and some senders concatenate encoded blocks; six bits without
+ * company are dropped.
+ *
+ * Whole lines of equal length go to the native decoder. That one also takes `-` and `_` for digits and says nothing of what it skips; so it gets
+ * only stretches without these and without padding, one look a line checks where lines end, and when it gives one octet less than expected the
+ * stretch is read again, octet by octet as all others.
  */
-export class PlainBase64Decoder implements ContentDecoder {
+export class Base64Decoder implements ContentDecoder {
   #state: 'content' | 'after padding' | 'after blank' | 'undecided line' | 'accepted line' | 'refused line' = 'content'
   #offset = 0
   #bits = 0
@@ -37,12 +41,14 @@ export class PlainBase64Decoder implements ContentDecoder {
   readonly #report = reportOnce()
 
   decode(chunk: Buffer, report: Report): Buffer {
-    const out = Buffer.allocUnsafe(this.room(chunk.length))
-    return trimmed(out, this.read(chunk, 0, chunk.length, out, 0, report))
+    const out = this.#room(chunk.length)
+    let to = 0
+    for (let at = 0; at < chunk.length; at += BLOCK) to = this.#decodeBlock(chunk.subarray(at, at + BLOCK), out, to, report)
+    return trimmed(out, to)
   }
 
   end(report: Report): Buffer {
-    const out = Buffer.allocUnsafe(this.room(0))
+    const out = this.#room(0)
     let to = 0
     if (this.#state === 'undecided line') to = this.#judgeLine(out, 0, report)
     if (this.#digits > 0) {
@@ -53,23 +59,45 @@ export class PlainBase64Decoder implements ContentDecoder {
     return trimmed(out, to)
   }
 
+  /** For the most that `length` octets can decode to. */
+  #room(length: number): Buffer {
+    return Buffer.allocUnsafe(Math.ceil((length + this.#lineLength) / 4) * 3 + 3)
+  }
+
+  #decodeBlock(block: Buffer, out: Buffer, to: number, report: Report): number {
+    let clear = block.length
+    for (const obstacle of [EQUALS, HYPHEN, UNDERSCORE]) {
+      const found = block.subarray(0, clear).indexOf(obstacle)
+      if (found >= 0) clear = found
+    }
+    let at = 0
+    while (at < clear) {
+      const found = block.indexOf(LF, at)
+      const lineEnd = found < 0 ? block.length : found
+      const { octets, digits } = this.#isAligned() ? stretch(block, at, clear, lineEnd) : NOTHING
+      if (octets < MIN_STRETCH) {
+        const end = Math.min(block.length, Math.max(lineEnd + 1, at + SHORT_LINE))
+        to = this.#read(block, at, end, out, to, report)
+        at = end
+        continue
+      }
+      const expected = (digits / 4) * 3
+      if (out.write(block.toString('latin1', at, at + octets), to, 'base64') === expected) {
+        this.#offset += octets
+        to += expected
+      } else to = this.#read(block, at, at + octets, out, to, report)
+      at += octets
+    }
+    return this.#read(block, at, block.length, out, to, report)
+  }
+
   /** At the start of a quantum, and no padding to think of. */
-  get aligned(): boolean {
+  #isAligned(): boolean {
     return this.#digits === 0 && this.#state === 'content'
   }
 
-  /** The most that `length` octets can decode to. */
-  room(length: number): number {
-    return Math.ceil((length + this.#lineLength) / 4) * 3 + 3
-  }
-
-  /** Somebody else decoded `length` octets, whole quanta. */
-  skip(length: number): void {
-    this.#offset += length
-  }
-
   /** Decodes a range of `chunk` into `out` from `to` on; gives where it stopped writing. */
-  read(chunk: Buffer, from: number, end: number, out: Buffer, to: number, report: Report): number {
+  #read(chunk: Buffer, from: number, end: number, out: Buffer, to: number, report: Report): number {
     const base = this.#offset - from
     for (let at = from; at < end;) {
       if (this.#state === 'undecided line' || this.#state === 'refused line') {
@@ -84,7 +112,7 @@ export class PlainBase64Decoder implements ContentDecoder {
         at = stop
         continue
       }
-      if (this.aligned) {
+      if (this.#isAligned()) {
         for (; at + 4 <= end; at += 4) {
           const a = CLASSES[chunk[at] ?? 0] ?? JUNK
           const b = CLASSES[chunk[at + 1] ?? 0] ?? JUNK
@@ -140,7 +168,7 @@ export class PlainBase64Decoder implements ContentDecoder {
     this.#state = isBase64(this.#line.subarray(0, length)) ? 'accepted line' : 'refused line'
     if (this.#state === 'refused line') return to
     this.#offset -= length
-    return this.read(this.#line, 0, length, out, to, report)
+    return this.#read(this.#line, 0, length, out, to, report)
   }
 
   /** Writes the whole octets that the digits so far make. */
@@ -152,47 +180,6 @@ export class PlainBase64Decoder implements ContentDecoder {
     this.#bits = 0
     this.#digits = 0
     return to
-  }
-}
-
-/**
- * The same, with whole lines of equal length given to the native decoder. That one also takes `-` and `_` for digits and says nothing of what
- * it skips; so it gets only stretches without these and without padding, one look a line checks where lines end, and when it gives one octet
- * less than expected the plain decoder reads the stretch again.
- */
-export class Base64Decoder extends PlainBase64Decoder {
-  override decode(chunk: Buffer, report: Report): Buffer {
-    const out = Buffer.allocUnsafe(this.room(chunk.length))
-    let to = 0
-    for (let at = 0; at < chunk.length; at += BLOCK) to = this.#decodeBlock(chunk.subarray(at, at + BLOCK), out, to, report)
-    return trimmed(out, to)
-  }
-
-  #decodeBlock(block: Buffer, out: Buffer, to: number, report: Report): number {
-    let clear = block.length
-    for (const obstacle of [EQUALS, HYPHEN, UNDERSCORE]) {
-      const found = block.subarray(0, clear).indexOf(obstacle)
-      if (found >= 0) clear = found
-    }
-    let at = 0
-    while (at < clear) {
-      const found = block.indexOf(LF, at)
-      const lineEnd = found < 0 ? block.length : found
-      const { octets, digits } = this.aligned ? stretch(block, at, clear, lineEnd) : NOTHING
-      if (octets < MIN_STRETCH) {
-        const end = Math.min(block.length, Math.max(lineEnd + 1, at + SHORT_LINE))
-        to = this.read(block, at, end, out, to, report)
-        at = end
-        continue
-      }
-      const expected = (digits / 4) * 3
-      if (out.write(block.toString('latin1', at, at + octets), to, 'base64') === expected) {
-        this.skip(octets)
-        to += expected
-      } else to = this.read(block, at, at + octets, out, to, report)
-      at += octets
-    }
-    return this.read(block, at, block.length, out, to, report)
   }
 }
 

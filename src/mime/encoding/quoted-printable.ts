@@ -76,16 +76,12 @@ export class QuotedPrintableDecoder implements ContentDecoder {
         at++
         continue
       }
-      let high = HEX_VALUES[octets[at + 1] ?? NUL] ?? NOT_HEX
-      let low = HEX_VALUES[octets[at + 2] ?? NUL] ?? NOT_HEX
-      while ((high | low) < 16) {
+      const high = HEX_VALUES[octets[at + 1] ?? NUL] ?? NOT_HEX
+      const low = HEX_VALUES[octets[at + 2] ?? NUL] ?? NOT_HEX
+      if ((high | low) < 16) {
         out[to++] = (high << 4) | low
         at += 3
-        if (octets[at] !== EQUALS) break
-        high = HEX_VALUES[octets[at + 1] ?? NUL] ?? NOT_HEX
-        low = HEX_VALUES[octets[at + 2] ?? NUL] ?? NOT_HEX
-      }
-      if ((high | low) > 15) {
+      } else {
         const next = afterSoftBreak(octets, at, high)
         if (next === undefined) {
           this.#held = Buffer.from(octets.subarray(at))

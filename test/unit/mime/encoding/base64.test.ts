@@ -1,9 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Base64Decoder, Base64Encoder, base64Length, PlainBase64Decoder } from '../../../../src/mime/encoding/base64.ts'
+import { Base64Decoder, Base64Encoder, base64Length } from '../../../../src/mime/encoding/base64.ts'
 import { everySplit } from '../../../support/every-split.ts'
-import { cutAt, decodeChunks } from './decoding.ts'
+import { cutAt, decodeChunks, type Decoded } from './decoding.ts'
+
+/** A chunk of one octet never goes to the native decoder: what it makes of longer ones is compared to this. */
+const decodePlain = (octets: Buffer): Decoded =>
+  decodeChunks(
+    new Base64Decoder(),
+    Array.from(octets, (octet) => Buffer.of(octet)),
+  )
 
 const lines76 = (octets: Buffer): string => octets.toString('base64').replaceAll(/.{76}(?=.)/g, '$&\r\n')
 
@@ -36,16 +43,13 @@ test.each<[name: string, wire: string, text: string, defects: string[]]>([
   ['NUL and high bits', 'SG\0Vs\xc3\xa4', 'Hel', ['base64-junk@2']],
   ['only padding', '====', '', ['base64-padding@0']],
 ])('decodes %s, however it is chunked', (_name, wire, text, defects) => {
-  for (const chunks of everySplit(wire)) {
-    expect(decodeChunks(new PlainBase64Decoder(), chunks)).toEqual({ text, defects })
-    expect(decodeChunks(new Base64Decoder(), chunks)).toEqual({ text, defects })
-  }
+  for (const chunks of everySplit(wire)) expect(decodeChunks(new Base64Decoder(), chunks)).toEqual({ text, defects })
 })
 
 test('takes a line of more than 998 octets after padding for content', () => {
   const rest = randomBytes(3000)
   const wire = Buffer.from(`SGU=${rest.toString('base64')}!!!!`)
-  const whole = decodeChunks(new PlainBase64Decoder(), [wire])
+  const whole = decodePlain(wire)
   expect(whole).toEqual({ text: `He${rest.toString('latin1')}`, defects: ['base64-after-padding@4', 'base64-junk@4004'] })
   for (const size of [1, 7, 500, 998, 1002, 1003]) {
     const chunks = Array.from({ length: Math.ceil(wire.length / size) }, (_, index) => wire.subarray(index * size, (index + 1) * size))
@@ -105,10 +109,9 @@ test('the fast decoder says what the plain one says, of broken content in any ch
           wire = wire.slice(0, place) + (kind === 'delete' ? '' : text) + wire.slice(place + (kind === 'insert' ? 0 : text.length))
         }
         const octets = Buffer.from(wire, 'latin1')
-        const plain = decodeChunks(new PlainBase64Decoder(), [octets])
+        const plain = decodePlain(octets)
         expect(decodeChunks(new Base64Decoder(), [octets])).toEqual(plain)
         expect(decodeChunks(new Base64Decoder(), cutAt(octets, places))).toEqual(plain)
-        expect(decodeChunks(new PlainBase64Decoder(), cutAt(octets, places))).toEqual(plain)
       },
     ),
     { numRuns: 300 },
