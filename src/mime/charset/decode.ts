@@ -2,11 +2,10 @@ import { isAscii, isUtf8 } from 'node:buffer'
 import { EMPTY } from '../../bytes.ts'
 import type { Report } from '../defect.ts'
 import { joined, reportOnce } from '../encoding/coder.ts'
-import type { Conversion } from './conversion.ts'
+import { type Conversion, converted, extendsAscii, isSingleByte, singleByte } from './conversion.ts'
 import { iso2022 } from './iso-2022.ts'
 import { type Charset, charsetOf } from './labels.ts'
 import { isMultiByte, multiByte } from './multi-byte.ts'
-import { decodeSingleByte, extendsAscii, isSingleByte } from './single-byte.ts'
 import { utf7, utf8, wholeLength, wide } from './unicode.ts'
 
 /**
@@ -14,12 +13,13 @@ import { utf7, utf8, wholeLength, wide } from './unicode.ts'
  * that mean nothing become U+FFFD; a byte order mark is dropped. Reports `unknown-charset` and `invalid-charset-octets`.
  */
 export function decodeText(octets: Buffer, label: string | null, report: Report): string {
-  const charset = label === null ? undefined : charsetOf(label)
-  if (label !== null && charset === undefined) report('unknown-charset', 0)
-  if (isAsciiBased(charset) && isAscii(octets)) return octets.toString('latin1')
-  const isGuess = isGuessed(charset)
-  if ((isGuess || charset === 'utf-8') && isUtf8(octets)) return withoutMark(octets.toString('utf8'))
-  const { text, invalid } = conversionOf(isGuess ? 'windows-1252' : charset)(octets, true)
+  const known = label === null ? 'us-ascii' : charsetOf(label)
+  if (known === undefined) report('unknown-charset', 0)
+  const charset = known ?? 'us-ascii'
+  const isUnicode = charset === 'us-ascii' || charset === 'utf-8'
+  if ((isUnicode || extendsAscii(charset) || isMultiByte(charset)) && isAscii(octets)) return octets.toString('latin1')
+  if (isUnicode && isUtf8(octets)) return withoutMark(octets.toString('utf8'))
+  const { text, invalid } = conversionOf(charset === 'us-ascii' ? 'windows-1252' : charset)(octets, true)
   if (invalid) report('invalid-charset-octets', 0)
   return withoutMark(text)
 }
@@ -29,7 +29,6 @@ export function decodeText(octets: Buffer, label: string | null, report: Report)
  * 64 KiB from the first octet that is not ASCII are held and looked at; if they are UTF-8, what is not UTF-8 behind them is U+FFFD and reported.
  */
 export class CharsetDecoder {
-  readonly #charset: Charset | undefined
   readonly #conversion: Conversion
   readonly #isUnknown: boolean
   readonly #report = reportOnce()
@@ -38,9 +37,9 @@ export class CharsetDecoder {
 
   /** `label`: as a charset parameter has it; `null` where there is none. */
   constructor(label: string | null) {
-    this.#charset = label === null ? undefined : charsetOf(label)
-    this.#isUnknown = label !== null && this.#charset === undefined
-    this.#conversion = isGuessed(this.#charset) ? guess() : conversionOf(this.#charset)
+    const charset = label === null ? 'us-ascii' : charsetOf(label)
+    this.#isUnknown = charset === undefined
+    this.#conversion = conversionOf(charset ?? 'us-ascii')
   }
 
   /** What can be decided. Nothing of `chunk` itself is kept. */
@@ -56,7 +55,7 @@ export class CharsetDecoder {
   #convert(chunk: Buffer, final: boolean, report: Report): string {
     if (this.#isUnknown) this.#report(report, 'unknown-charset', 0)
     const { text, rest, invalid } = this.#conversion(joined(this.#held, chunk), final)
-    this.#held = rest.length === 0 ? EMPTY : Buffer.from(rest)
+    this.#held = Buffer.from(rest)
     if (invalid) this.#report(report, 'invalid-charset-octets', 0)
     if (this.#begun || text === '') return text
     this.#begun = true
@@ -66,22 +65,10 @@ export class CharsetDecoder {
 
 const withoutMark = (text: string): string => (text.startsWith('\ufeff') ? text.slice(1) : text)
 
-const isGuessed = (charset: Charset | undefined): charset is 'us-ascii' | undefined => charset === undefined || charset === 'us-ascii'
-
-/** ASCII octets mean ASCII characters in every place of a text. */
-function isAsciiBased(charset: Charset | undefined): boolean {
-  if (isGuessed(charset) || charset === 'utf-8') return true
-  return isSingleByte(charset) ? extendsAscii(charset) : isMultiByte(charset)
-}
-
-function conversionOf(charset: Exclude<Charset, 'us-ascii'>): Conversion {
-  if (isSingleByte(charset)) {
-    return (octets) => {
-      const text = decodeSingleByte(octets, charset)
-      return { text, rest: EMPTY, invalid: text.includes('\ufffd') }
-    }
-  }
+function conversionOf(charset: Charset): Conversion {
+  if (isSingleByte(charset)) return singleByte(charset)
   if (isMultiByte(charset)) return multiByte(charset)
+  if (charset === 'us-ascii') return guess()
   if (charset === 'utf-8') return utf8
   if (charset === 'utf-7') return utf7()
   return charset.startsWith('utf-') ? wide(charset) : iso2022(charset)
@@ -96,18 +83,15 @@ function guess(): Conversion {
   let length = 0
   return (octets, final) => {
     if (decided !== undefined) return decided(octets, final)
-    let start = 0
-    if (seen === undefined) {
-      if (isAscii(octets)) return { text: octets.toString('latin1'), rest: EMPTY, invalid: false }
-      start = octets.findIndex((octet) => octet >= 0x80)
-      seen = Buffer.allocUnsafe(GUESS_OCTETS)
-    }
+    if (seen === undefined && isAscii(octets)) return converted(octets.toString('latin1'))
+    const start = seen === undefined ? octets.findIndex((octet) => octet >= 0x80) : 0
+    seen ??= Buffer.allocUnsafe(GUESS_OCTETS)
     const copied = octets.copy(seen, length, start)
     length += copied
     const before = octets.toString('latin1', 0, start)
-    if (!final && length < GUESS_OCTETS) return { text: before, rest: EMPTY, invalid: false }
+    if (!final && length < GUESS_OCTETS) return converted(before)
     const whole = seen.subarray(0, length)
-    decided = isUtf8(final ? whole : whole.subarray(0, wholeLength(whole))) ? utf8 : conversionOf('windows-1252')
+    decided = isUtf8(final ? whole : whole.subarray(0, wholeLength(whole))) ? utf8 : singleByte('windows-1252')
     const { text, rest, invalid } = decided(Buffer.concat([whole, octets.subarray(start + copied)]), final)
     seen = undefined
     return { text: before + text, rest, invalid }

@@ -1,10 +1,12 @@
 import { LF } from '../../bytes.ts'
-import { type Conversion, converted, REPLACEMENT } from './conversion.ts'
+import { type Conversion, converted, REPLACEMENT, type SingleByteCharset, singleByteTable, textOf } from './conversion.ts'
 import { type CodeSet, codesOf } from './multi-byte.ts'
-import { singleByteTable } from './single-byte.ts'
 
 /** A set of characters that can be selected: by the octet, or pair of octets, with high bits set. ASCII is `undefined`. */
 type GraphicSet = { readonly isPairs: boolean; readonly codes: Uint16Array | Uint32Array } | undefined
+
+const pairs = (set: CodeSet): GraphicSet => ({ isPairs: true, codes: codesOf(set) })
+const singles = (set: SingleByteCharset): GraphicSet => ({ isPairs: false, codes: singleByteTable(set) })
 
 /** Sets of pairs by their final octets. Of JIS X 0213 and ISO-IR-165 what JIS X 0208 and GB 2312 have of them. */
 const PAIRS: readonly (readonly [finals: string, set: CodeSet])[] = [
@@ -16,22 +18,12 @@ const PAIRS: readonly (readonly [finals: string, set: CodeSet])[] = [
   ['H', 'cns2'],
 ]
 
-const pairs = (set: CodeSet | undefined): GraphicSet => (set === undefined ? UNKNOWN : { isPairs: true, codes: codesOf(set) })
-
-const singles = (meaning: (octet: number) => number): GraphicSet => ({
-  isPairs: false,
-  codes: Uint16Array.from({ length: 256 }, (_, octet) => meaning(octet)),
-})
-
-const UNKNOWN: GraphicSet = { isPairs: true, codes: new Uint32Array(0) }
-const KATAKANA = singles((octet) => (octet > 0xa0 && octet < 0xe0 ? 0xfec0 + octet : 0))
-const ROMAN = singles((octet) => (octet === 0xdc ? 0xa5 : octet === 0xfe ? 0x203e : octet & 0x7f))
-
 function graphicSet(isPairs: boolean, isOf96: boolean, final: string): GraphicSet {
-  if (isPairs) return pairs(PAIRS.find(([finals]) => finals.includes(final))?.[1])
-  if (isOf96) return { isPairs: false, codes: singleByteTable(final === 'F' ? 'iso-8859-7' : 'windows-1252') }
+  const set = isPairs ? PAIRS.find(([finals]) => finals.includes(final))?.[1] : undefined
+  if (isPairs) return set === undefined ? { isPairs, codes: new Uint32Array(0) } : pairs(set)
+  if (isOf96) return singles(final === 'F' ? 'iso-8859-7' : 'windows-1252')
   // Of other national variants of ISO 646 the label is wrong more often than it is right.
-  return final === 'I' ? KATAKANA : final === 'J' ? ROMAN : undefined
+  return final === 'I' ? singles('jisx0201-katakana') : final === 'J' ? singles('jisx0201-roman') : undefined
 }
 
 const ESCAPE = 0x1b
@@ -49,20 +41,19 @@ const TILDE = 0x7e
  */
 export function iso2022(charset: string): Conversion {
   const isHz = charset === 'hz-gb-2312'
-  /** What is designated as G0 to G3. */
-  const sets = [undefined, charset === 'iso-2022-jp' ? KATAKANA : pairs(charset === 'iso-2022-kr' ? 'euc-kr' : 'gb18030'), undefined, undefined]
+  const upper = charset === 'iso-2022-jp' ? singles('jisx0201-katakana') : pairs(charset === 'iso-2022-kr' ? 'euc-kr' : 'gb18030')
+  /** What is designated as G0 to G3. */ const sets = [undefined, upper, undefined, undefined]
   let shift = 0
-  /** For one character (SS2, SS3). */ let singleShift = 0
+  /** For one character. */ let singleShift = 0
 
   /** Obeys the escape sequence at `at`: its length, 0 while it is not whole, or -1 if nobody knows it. */
   function obey(octets: Buffer, at: number): number {
     const second = octets[at + 1]
     if (second === undefined) return 0
     if (isHz) {
-      if (second === 0x7b) sets[0] = pairs('gb18030')
-      else if (second === 0x7d) sets[0] = undefined
-      else return second === LF ? 2 : -1
-      return 2
+      const isShift = second === 0x7b || second === 0x7d
+      if (isShift) sets[0] = second === 0x7b ? pairs('gb18030') : undefined
+      return isShift || second === LF ? 2 : -1
     }
     if (second === 0x4e || second === 0x4f) {
       singleShift = second - 0x4c
@@ -116,6 +107,6 @@ export function iso2022(charset: string): Conversion {
       singleShift = 0
       at += set.isPairs && isWhole ? 2 : 1
     }
-    return converted(units, length, octets.subarray(at))
+    return converted(textOf(units, length), octets.subarray(at))
   }
 }

@@ -2,8 +2,6 @@ import { LABELS } from './label-tables.ts'
 
 export type Charset = keyof typeof LABELS
 
-const CHARSETS = Object.keys(LABELS).filter((name): name is Charset => Object.hasOwn(LABELS, name))
-
 const MAX_LABEL = 80 // no label of any registry is longer; what is longer is not worth a look
 
 let byLabel: Map<string, Charset> | undefined
@@ -30,7 +28,7 @@ const PREFIXES = ['', 'x', 'cs', 'csiso', 'csisolatin', '3d', 'cp', 'ibm', 'ms',
 
 function labelMap(): Map<string, Charset> {
   const map = new Map<string, Charset>()
-  for (const charset of CHARSETS) {
+  for (const charset of Object.keys(LABELS).filter((name): name is Charset => Object.hasOwn(LABELS, name))) {
     map.set(charset, charset).set(charset.toUpperCase(), charset).set(labelKey(charset), charset)
     for (const label of LABELS[charset].split(' ')) map.set(label, charset)
   }

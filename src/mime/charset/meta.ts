@@ -3,6 +3,7 @@ import { charsetOf } from './labels.ts'
 
 const SCANNED_OCTETS = 1024
 const MARK = Buffer.from('<')
+const TAG = /^<\/?[a-z][^\t\n\f\r />]*/i
 const ATTRIBUTE =
   /[\t\n\f\r /]*([^\t\n\f\r />][^\t\n\f\r />=]*)[\t\n\f\r ]*(?:=[\t\n\f\r ]*(?:"([^"]*)"|'([^']*)'|([^\t\n\f\r >"'][^\t\n\f\r >]*))?)?/y
 const CONTENT_CHARSET = /charset[\t\n\f\r ]*=[\t\n\f\r ]*(?:"([^"]*)"|'([^']*)'|([^\t\n\f\r ;"'][^\t\n\f\r ;]*))/i
@@ -18,15 +19,12 @@ export function metaCharset(octets: Buffer): string | null {
   if (octets[0] === 0xff && octets[1] === 0xfe) return 'utf-16le'
   const text = octets.toString('latin1', 0, SCANNED_OCTETS)
   for (let at = text.indexOf('<'); at >= 0; at = text.indexOf('<', at)) {
-    if (text.startsWith('<!--', at)) {
-      at = text.indexOf('-->', at + 2) // "<!-->" is a comment too
-      if (at < 0) return null
-      continue
-    }
-    const name = /^<\/?[a-z][^\t\n\f\r />]*/i.exec(text.slice(at))?.[0]
+    const name = TAG.exec(text.slice(at))?.[0]
     if (name === undefined) {
-      at = /^<[!/?]/.test(text.slice(at, at + 2)) ? text.indexOf('>', at) : at + 1
-      if (at < 0) return null
+      // "<!-->" is a comment too; what begins otherwise is passed over as a browser does.
+      const end = text.startsWith('<!--', at) ? text.indexOf('-->', at + 2) : /[!/?]/.test(text.charAt(at + 1)) ? text.indexOf('>', at) : at + 1
+      if (end < 0) return null
+      at = end
       continue
     }
     const attributes = new Map<string, string>()

@@ -1,7 +1,7 @@
 import { TextDecoder } from 'node:util'
 import { LF } from '../../bytes.ts'
-import { type Conversion, converted, REPLACEMENT } from './conversion.ts'
-import { BIG5_RUNS, CNS_RUNS, CODES, GB18030_RANGES } from './multi-byte-tables.ts'
+import { type Conversion, converted, REPLACEMENT, textOf } from './conversion.ts'
+import { CNS_RUNS, GB18030_RANGES, RUNS } from './multi-byte-tables.ts'
 
 /** The first and last octets of pairs, from and to. */
 const LEADS = {
@@ -21,8 +21,7 @@ export type MultiByteCharset = Exclude<CodeSet, 'jisx0212' | 'cns2'>
 
 export const isMultiByte = (charset: string): charset is MultiByteCharset => Object.hasOwn(LEADS, charset)
 
-/** At the index of an octet that begins a pair. */
-const LEAD = 1
+const LEAD = 1 // at the index of an octet that begins a pair
 
 const tables = new Map<CodeSet, Uint32Array>()
 
@@ -76,7 +75,7 @@ export function multiByte(charset: MultiByteCharset): Conversion {
       units[length++] = code & 0xffff
       if (code > 0xffff) units[length++] = code >>> 16
     }
-    return converted(units, length, octets.subarray(at))
+    return converted(textOf(units, length), octets.subarray(at))
   }
 }
 
@@ -106,43 +105,25 @@ const entry = (characters: string): number => (characters.charCodeAt(0) | (chara
 function fill(table: Uint32Array, set: CodeSet): void {
   const leads = LEADS[set]
   for (let range = 0; range < leads.length; range += 2) table.fill(LEAD, leads[range], (leads[range + 1] ?? 0) + 1)
-  if (set === 'euc-tw' || set === 'cns2') {
-    const big5 = codesOf('big5')
-    for (const [pointer, count, from] of CNS_RUNS[set === 'cns2' ? 1 : 0] ?? []) {
-      for (let at = 0; at < count; at++) table[eucCode(pointer + at)] = big5[big5Code(from + at)] ?? 0
-    }
-  } else if (set === 'jisx0212') readPairs(table, 'euc-jp', [0x8f])
-  else readPairs(table, set)
-  if (set === 'shift_jis') for (let octet = 0xa1; octet <= 0xdf; octet++) table[octet] = 0xfec0 + octet // half-width katakana
-  if (set === 'gb18030') table[0x80] = 0x20ac
-  if (set === 'big5') {
-    for (const [pointer, characters] of BIG5_RUNS) {
-      for (const [at, character] of Array.from(characters).entries()) if (character !== '\ufffd') table[big5Code(pointer + at)] = entry(character)
-    }
-  }
-  if (set === 'gb18030' || set === 'big5' || set === 'euc-kr' || set === 'euc-tw') {
-    for (const [code, characters] of CODES[set]) table[code] = entry(characters)
+  if (set !== 'euc-tw' && set !== 'cns2') readPairs(table, set)
+  for (const [code, count, from] of CNS_RUNS[set] ?? []) table.set(codesOf('big5').subarray(from, from + count), code)
+  for (const [code, characters] of RUNS[set] ?? []) {
+    for (const [at, character] of (characters.match(/.\p{M}?/gsu) ?? []).entries()) table[code + at] = entry(character)
   }
   if (set === 'euc-kr') addSyllables(table)
-}
-
-const eucCode = (pointer: number): number => ((0xa1 + Math.floor(pointer / 94)) << 8) | (0xa1 + (pointer % 94))
-
-function big5Code(pointer: number): number {
-  const place = pointer % 157
-  return ((0x81 + Math.floor(pointer / 157)) << 8) | (place + (place < 63 ? 0x40 : 0x62))
 }
 
 const ONE_CHARACTER = /^[^\ufffd]$/u
 const PRIVATE = /\p{Co}/u
 
 /** Asks Node's decoder for all pairs at once, each on a line of its own. Private characters count where users define their own. */
-function readPairs(table: Uint32Array, label: 'gb18030' | 'big5' | 'euc-kr' | 'shift_jis' | 'euc-jp', before: readonly number[] = []): void {
+function readPairs(table: Uint32Array, set: CodeSet): void {
+  const label = set === 'jisx0212' ? 'euc-jp' : set
+  const before = set === 'jisx0212' ? [0x8f] : []
   const octets: number[] = []
   const codes: number[] = []
   for (let code = 0x8140; code <= 0xfefe; code++) {
-    const isPair = table[code >> 8] === LEAD && (code & 0xff) >= (label.startsWith('euc') ? 0xa1 : 0x40) && (code & 0xff) < 0xff
-    if (!isPair) continue
+    if (table[code >> 8] !== LEAD || (code & 0xff) < (label.startsWith('euc') ? 0xa1 : 0x40) || (code & 0xff) === 0xff) continue
     codes.push(code)
     octets.push(...before, code >> 8, code & 0xff, LF)
   }

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { EMPTY } from '../../bytes.ts'
-import { type Conversion, converted, REPLACEMENT } from './conversion.ts'
+import { type Conversion, converted, REPLACEMENT, textOf } from './conversion.ts'
 
 // A byte order mark comes out as U+FEFF.
 
@@ -28,20 +28,21 @@ export function wide(charset: string): Conversion {
   return (octets, final) => {
     if (isLittle === undefined && octets.length < size && !final) return { text: '', rest: octets, invalid: false }
     isLittle ??= isLittleEndian(octets, charset)
+    const view = new DataView(octets.buffer, octets.byteOffset, octets.length)
     const units = new Uint16Array(octets.length / 2 + 2)
     let length = 0
     let at = 0
     for (; at + size <= octets.length; at += size) {
-      const code = isLittle ? octets.readUIntLE(at, size) : octets.readUIntBE(at, size)
+      const code = size === 2 ? view.getUint16(at, isLittle) : view.getUint32(at, isLittle)
       if (code > 0xffff && code <= 0x10ffff) units[length++] = 0xd7c0 + (code >> 10)
       units[length++] = code <= 0xffff ? code : code <= 0x10ffff ? 0xdc00 | (code & 0x3ff) : REPLACEMENT
     }
-    if (mend(units, length, final) > 0) {
+    if (!final && isHigh(units[length - 1])) {
       length--
       at -= size
     }
     if (final && at < octets.length) units[length++] = REPLACEMENT
-    return converted(units, length, final ? EMPTY : octets.subarray(at))
+    return converted(mended(units, length), final ? EMPTY : octets.subarray(at))
   }
 }
 
@@ -51,18 +52,11 @@ function isLittleEndian([first = 0, second = 0, third = 0]: Buffer, charset: str
   return charset === 'utf-16' || charset === 'utf-32' ? first !== 0 || (second === 0 && charset === 'utf-16') : charset.endsWith('le')
 }
 
-/** Puts U+FFFD for lone surrogates. Gives one that is last, if its other half may be still to come; else 0. */
-function mend(units: Uint16Array, length: number, final: boolean): number {
-  for (let at = 0; at < length; at++) {
-    const unit = units[at] ?? 0
-    if ((unit & 0xf800) !== 0xd800) continue
-    const isHigh = unit < 0xdc00
-    if (isHigh && at + 1 === length && !final) return unit
-    if (isHigh && at + 1 < length && ((units[at + 1] ?? 0) & 0xfc00) === 0xdc00) at++
-    else units[at] = REPLACEMENT
-  }
-  return 0
-}
+/** Half a surrogate pair, whose other half may be still to come. */
+const isHigh = (unit = 0): boolean => (unit & 0xfc00) === 0xd800
+
+/** With U+FFFD for halves that stay alone. */
+const mended = (units: Uint16Array, length: number): string => textOf(units, length).replace(/\p{Surrogate}/gu, '\ufffd')
 
 const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 const PLUS = 43
@@ -100,7 +94,7 @@ export function utf7(): Conversion {
       else units[length++] = octet < 128 ? octet : REPLACEMENT
     }
     if (final && state === 'plus') units[length++] = PLUS
-    high = mend(units, length, final)
-    return converted(units, high > 0 ? length - 1 : length, EMPTY)
+    high = final || !isHigh(units[length - 1]) ? 0 : (units[--length] ?? 0)
+    return converted(mended(units, length))
   }
 }

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { decodeSingleByte } from '../charset/single-byte.ts'
+import { decodeText } from '../charset/decode.ts'
 import type { Report } from '../defect.ts'
 
 // Field bodies are strings of octets, one char each, already unfolded. A CR or LF that is left in one counts as a blank.
@@ -93,5 +93,5 @@ export function decodeOctets(octets: string, report: Report, offset = 0): string
 export function octetDecoder(whole: string): (octets: string) => string {
   if (indexOf8bit(whole) < 0) return (octets) => octets
   if (isUtf8(Buffer.from(whole, 'latin1'))) return (octets) => Buffer.from(octets, 'latin1').toString('utf8')
-  return (octets) => decodeSingleByte(Buffer.from(octets, 'latin1'), 'windows-1252')
+  return (octets) => decodeText(Buffer.from(octets, 'latin1'), 'windows-1252', () => undefined)
 }
