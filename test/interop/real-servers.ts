@@ -1,10 +1,9 @@
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeAuthority } from '../support/certificates.ts'
+import { environment, freePorts, isOpen, listIfThere, makeFolder, readIfThere, stop, until, write, type Ids } from './processes.ts'
 
 /** Postfix and Dovecot over one maildir: what is sent to the one is got from the other. Each runs from an own folder with an own configuration. */
 export interface RealServers {
@@ -22,9 +21,6 @@ export interface RealServers {
   log(): string
   close(): Promise<void>
 }
-
-const DEADLINE_MS = 30_000
-const POLL_MS = 20
 
 export async function startRealServers(): Promise<RealServers> {
   const folder = mkdtempSync(join(tmpdir(), 'wirepost-interop-'))
@@ -215,11 +211,6 @@ postlog   unix-dgram n - n - 1 postlogd
 `
 }
 
-interface Ids {
-  readonly uid: number
-  readonly gid: number
-}
-
 function ids(user: string): Ids {
   const entry = readFileSync('/etc/passwd', 'utf8')
     .split('\n')
@@ -227,74 +218,4 @@ function ids(user: string): Ids {
   const [, , uid, gid] = entry?.split(':') ?? []
   if (uid === undefined || gid === undefined) throw new Error(`there is no user ${user}; install postfix and dovecot`)
   return { uid: Number(uid), gid: Number(gid) }
-}
-
-function makeFolder(parent: string, name: string, owner?: Ids): string {
-  const folder = join(parent, name)
-  mkdirSync(folder, { mode: 0o755 })
-  if (owner !== undefined) chownSync(folder, owner.uid, owner.gid)
-  return folder
-}
-
-function write(folder: string, name: string, text: string): string {
-  const file = join(folder, name)
-  writeFileSync(file, text, { mode: 0o644 })
-  return file
-}
-
-function environment(): NodeJS.ProcessEnv {
-  return { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, LC_ALL: 'C' }
-}
-
-/** Ports that nobody has now. All are held until the last is known, so they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const holders = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(holders.map((holder) => once(holder, 'listening')))
-  const ports = holders.map((holder) => {
-    const address = holder.address()
-    return address === null || typeof address === 'string' ? 0 : address.port
-  })
-  await Promise.all(holders.map((holder) => once(holder.close(), 'close')))
-  return ports
-}
-
-async function until(what: string, holds: () => Promise<boolean>, log: () => string): Promise<void> {
-  const end = Date.now() + DEADLINE_MS
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`${what} did not come about within ${DEADLINE_MS} ms\n${log()}`)
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
-  }
-}
-
-function isOpen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port })
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-    socket.once('connect', () => socket.end().resume())
-  })
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const exited = once(child, 'exit')
-  child.kill('SIGTERM')
-  const hard = setTimeout(() => child.kill('SIGKILL'), 10_000)
-  await exited
-  clearTimeout(hard)
-}
-
-function readIfThere(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    return ''
-  }
-}
-
-function listIfThere(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-  } catch {
-    return []
-  }
 }
