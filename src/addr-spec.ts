@@ -32,13 +32,8 @@ export function parseAddrSpec(text: string, fail: (why: string) => never): AddrS
   if (domain === undefined) {
     if (rest.startsWith('[')) fail('has no valid IP address in its brackets')
     const stray = /[ \t@()<>[\]:;,\\"]/.exec(rest)?.[0]
-    fail(
-      stray === undefined
-        ? 'has no valid domain after its "@"'
-        : stray === '@'
-          ? 'has more than one "@"'
-          : 'has something behind it that does not belong to it',
-    )
+    if (stray === undefined) fail('has no valid domain after its "@"')
+    fail(stray === '@' ? 'has more than one "@"' : 'is followed by something that does not belong to it')
   }
   if (domain === '' || Buffer.byteLength(local) + 1 + domain.length > MAX_ADDRESS_OCTETS) fail('is too long')
   return { local, domain }

@@ -26,51 +26,48 @@ const REASONS: Readonly<Record<string, string>> = {
 export function tlsError(error: unknown, host: string, phase: Phase = 'tls'): MailError {
   const raw = rawCode(error)
   const text = `${raw} ${error instanceof Error ? error.message : ''}`
-  const [code, message, transient] = tlsCause(raw, text, printable(host))
-  return new MailError(code, message, { phase, transient, cause: error })
+  const why = printable(raw === '' || raw === 'UNSPECIFIED' ? text.trim() : raw)
+  const [, code, message] = TLS_CAUSES.find(([pattern]) => pattern.test(text)) ?? [/^/, 'ERR_TLS_HANDSHAKE', FAILED]
+  const explained = message.replace(/HOST|WHY/g, (word) => (word === 'HOST' ? printable(host) : why))
+  return new MailError(code, explained, { phase, transient: message === ENDED, cause: error })
 }
 
-function tlsCause(raw: string, text: string, host: string): [code: ErrorCode, message: string, transient: boolean] {
-  if (raw === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    return [
-      'ERR_TLS_NAME',
-      `the certificate of ${host} is not valid for that name; connect by a name in the certificate, or give tls.servername`,
-      false,
-    ]
-  }
-  if (raw === 'CERT_HAS_EXPIRED' || raw === 'CERT_NOT_YET_VALID') {
-    const when = raw === 'CERT_HAS_EXPIRED' ? 'has expired' : 'is not valid yet'
-    return ['ERR_TLS_EXPIRED', `the certificate of ${host} ${when}; renew it on the server, or check the clock`, false]
-  }
-  if (CERTIFICATE_CODE.test(raw) || /too weak|too small|certificate verify failed/i.test(text)) {
-    const why = raw === 'UNSPECIFIED' || raw === '' ? text.trim() : raw
-    return ['ERR_TLS_CERTIFICATE', `the certificate of ${host} is not trusted (${printable(why)}); give its authority as a CA file`, false]
-  }
-  if (/PROTOCOL_VERSION|NO_PROTOCOLS_AVAILABLE|UNSUPPORTED_PROTOCOL|LEGACY_SIGALG|INAPPROPRIATE_FALLBACK|VERSION_TOO_LOW/i.test(text)) {
-    return [
-      'ERR_TLS_VERSION',
-      `${host} and this connection have no TLS version in common; widen minVersion and maxVersion if the server is to be trusted with it`,
-      false,
-    ]
-  }
-  if (/WRONG_VERSION_NUMBER|HTTP_REQUEST|PACKET_LENGTH_TOO_LONG|RECORD_TOO_SMALL|BAD_RECORD_TYPE|UNEXPECTED_MESSAGE/i.test(text)) {
-    return ['ERR_TLS_NOT_TLS', `${host} does not speak TLS on this port; use security starttls, or the port for TLS`, false]
-  }
-  if (/CERTIFICATE_REQUIRED/i.test(text)) return ['ERR_TLS_HANDSHAKE', `${host} demands a client certificate; give cert and key`, false]
-  if (/UNSAFE_LEGACY_RENEGOTIATION/i.test(text)) {
-    return ['ERR_TLS_HANDSHAKE', `${host} speaks TLS without secure renegotiation (RFC 5746), which is refused; the server must be updated`, false]
-  }
-  if (/HANDSHAKE_FAILURE|NO_SHARED_CIPHER/i.test(text)) {
-    return ['ERR_TLS_HANDSHAKE', `${host} refused the handshake: no cipher or signature in common, or it demands a client certificate`, false]
-  }
-  if (text.trim() === '' || /ECONNRESET|EPIPE|disconnected before secure/i.test(text)) {
-    return ['ERR_TLS_HANDSHAKE', `${host} closed the connection during the TLS handshake`, true]
-  }
-  return ['ERR_TLS_HANDSHAKE', `the TLS handshake with ${host} failed (${printable(raw === '' ? text.trim() : raw)})`, false]
-}
+const ENDED = 'HOST closed the connection during the TLS handshake'
+const FAILED = 'the TLS handshake with HOST failed (WHY)'
 
-/** Of OpenSSL's names for what is wrong with a certificate; its alerts, which are about ours, begin with ERR_. */
-const CERTIFICATE_CODE = /^(?!ERR_)\w*(?:CERT|ISSUER|SIGNATURE|INVALID_CA|PURPOSE|PATH_LENGTH|HOSTNAME_MISMATCH)|^UNSPECIFIED$/
+/** What Node's code and words begin with or hold, in the order in which it is looked for. OpenSSL's names that begin with ERR_ are alerts: about our certificate. */
+const TLS_CAUSES: readonly (readonly [pattern: RegExp, code: ErrorCode, message: string])[] = [
+  [
+    /^ERR_TLS_CERT_ALTNAME_INVALID/,
+    'ERR_TLS_NAME',
+    'the certificate of HOST is not valid for that name; connect by one of its names, or give tls.servername',
+  ],
+  [/^CERT_HAS_EXPIRED/, 'ERR_TLS_EXPIRED', 'the certificate of HOST has expired; renew it on the server, or check the clock'],
+  [/^CERT_NOT_YET_VALID/, 'ERR_TLS_EXPIRED', 'the certificate of HOST is not valid yet; renew it on the server, or check the clock'],
+  [
+    /^(?!ERR_)\w*(?:CERT|ISSUER|SIGNATURE|INVALID_CA|PURPOSE|PATH_LENGTH|HOSTNAME_MISMATCH)|^UNSPECIFIED |too weak|too small|certificate verify failed/i,
+    'ERR_TLS_CERTIFICATE',
+    'the certificate of HOST is not trusted (WHY); give its authority as a CA file',
+  ],
+  [
+    /PROTOCOL_VERSION|NO_PROTOCOLS_AVAILABLE|UNSUPPORTED_PROTOCOL|LEGACY_SIGALG|INAPPROPRIATE_FALLBACK|VERSION_TOO_LOW/i,
+    'ERR_TLS_VERSION',
+    'HOST and this connection have no TLS version in common; widen minVersion and maxVersion if the server is to be trusted with it',
+  ],
+  [
+    /WRONG_VERSION_NUMBER|HTTP_REQUEST|PACKET_LENGTH_TOO_LONG|RECORD_TOO_SMALL|BAD_RECORD_TYPE|UNEXPECTED_MESSAGE/i,
+    'ERR_TLS_NOT_TLS',
+    'HOST does not speak TLS on this port; use security starttls, or the port for TLS',
+  ],
+  [/CERTIFICATE_REQUIRED/i, 'ERR_TLS_HANDSHAKE', 'HOST demands a client certificate; give cert and key'],
+  [/UNSAFE_LEGACY_RENEGOTIATION/i, 'ERR_TLS_HANDSHAKE', 'HOST speaks TLS without secure renegotiation (RFC 5746): it must be updated'],
+  [
+    /HANDSHAKE_FAILURE|NO_SHARED_CIPHER/i,
+    'ERR_TLS_HANDSHAKE',
+    'HOST refused the handshake: no cipher or signature in common, or it demands a client certificate',
+  ],
+  [/^\s*$|ECONNRESET|EPIPE|disconnected before secure/i, 'ERR_TLS_HANDSHAKE', ENDED],
+]
 
 /** A connection that worked and then broke. With TLS 1.3 a server refuses our certificate only after the handshake. */
 export function closedError(error: unknown, host: string, phase: Phase): MailError {

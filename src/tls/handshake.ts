@@ -40,41 +40,31 @@ function asciiName(name: string): string {
 const contexts = new Map<string, tls.SecureContext>()
 const MAX_CONTEXTS = 16
 
-function secureContext(options: UpgradeOptions): tls.SecureContext {
-  const hash = createHash('sha256')
-  const { minVersion, maxVersion, cert, key, passphrase, ca } = options
-  for (const part of [minVersion, maxVersion, cert, key, passphrase, ...ca]) {
-    const octets = Buffer.from(part ?? '')
-    hash.update(`${part === undefined ? '-' : octets.length}:`).update(octets)
-  }
-  const id = hash.digest('base64')
+function secureContext({ minVersion, maxVersion, cert, key, passphrase, ca }: UpgradeOptions): tls.SecureContext {
+  const parts = [minVersion, maxVersion, cert, key, passphrase, ...ca].map((part) =>
+    part === undefined ? null : Buffer.from(part).toString('base64'),
+  )
+  const id = createHash('sha256').update(JSON.stringify(parts)).digest('base64')
   const known = contexts.get(id)
   if (known !== undefined) return known
-  const context = createContext(options)
-  const [oldest] = contexts.keys()
-  if (contexts.size >= MAX_CONTEXTS && oldest !== undefined) contexts.delete(oldest)
-  contexts.set(id, context)
-  return context
-}
-
-function createContext({ minVersion, maxVersion, cert, key, passphrase, ca }: UpgradeOptions): tls.SecureContext {
   try {
-    return tls.createSecureContext({
+    const context = tls.createSecureContext({
       minVersion,
       maxVersion,
+      cert,
+      key,
+      passphrase,
+      ca: ca.length === 0 ? undefined : [...ownAuthorities(), ...ca],
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
       // 1.0 and 1.1 sign with MD5 and SHA-1, which only level 0 allows; it weakens what certificates are accepted too, so never otherwise.
-      ...(isLegacy(minVersion) ? { ciphers: 'DEFAULT@SECLEVEL=0' } : {}),
-      ...(cert === undefined ? {} : { cert }),
-      ...(key === undefined ? {} : { key }),
-      ...(passphrase === undefined ? {} : { passphrase }),
-      ...(ca.length === 0 ? {} : { ca: [...ownAuthorities(), ...ca] }),
+      ciphers: isLegacy(minVersion) ? 'DEFAULT@SECLEVEL=0' : undefined,
     })
-  } catch (error) {
-    throw new MailError('ERR_OPTION', 'the client certificate, its key or the passphrase of the key cannot be used together', {
-      phase: 'options',
-      cause: error,
-    })
+    if (contexts.size >= MAX_CONTEXTS) contexts.clear()
+    contexts.set(id, context)
+    return context
+  } catch (cause) {
+    const message = 'the client certificate, its key or the passphrase of the key cannot be used together'
+    throw new MailError('ERR_OPTION', message, { phase: 'options', cause })
   }
 }
 
@@ -90,13 +80,10 @@ function ownAuthorities(): readonly string[] {
 export function handshakeFacts(socket: tls.TLSSocket, options: UpgradeOptions): TlsFacts {
   const certificate = socket.getPeerX509Certificate()
   if (certificate === undefined) throw new MailError('ERR_TLS_CERTIFICATE', `${options.servername} showed no certificate`, { phase: 'tls' })
-  if (options.pins.length > 0) {
-    const pin = createHash('sha256')
-      .update(certificate.publicKey.export({ type: 'spki', format: 'der' }))
-      .digest('base64')
-    if (!options.pins.includes(pin)) {
-      throw new MailError('ERR_TLS_PIN', `the key of ${options.servername} is not one of the pinned keys; it has ${pin}`, { phase: 'tls' })
-    }
+  const spki = certificate.publicKey.export({ type: 'spki', format: 'der' })
+  const pin = createHash('sha256').update(spki).digest('base64')
+  if (options.pins.length > 0 && !options.pins.includes(pin)) {
+    throw new MailError('ERR_TLS_PIN', `the key of ${options.servername} is not one of the pinned keys; it has ${pin}`, { phase: 'tls' })
   }
   const version = TLS_VERSIONS.find((one) => one === socket.getProtocol())
   if (version === undefined) throw tlsError(new Error(`unexpected version ${socket.getProtocol()}`), options.servername)

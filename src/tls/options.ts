@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { MailError } from '../errors.ts'
+import { timeoutError } from './errors.ts'
 
 export const TLS_VERSIONS = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const
 export type TlsVersion = (typeof TLS_VERSIONS)[number]
@@ -174,6 +175,27 @@ function checkCredentials(auth: Credentials): void {
   const given = typeof secret === 'string' || typeof secret === 'function' || auth.mechanism === 'EXTERNAL'
   demand(given, 'auth.password', 'a string or a function that gives one')
   demand(typeof secret !== 'string' || !/[\0\r\n]/.test(secret), 'auth.password', 'free of CR, LF and NUL')
+}
+
+/**
+ * The secret, from the caller's function where it is one. That may take its time, but not for ever: rejects with `ERR_TIMEOUT` after `waitMs`,
+ * with the signal's reason, with what the function threw, or with `ERR_OPTION` when it gave no string.
+ */
+export async function readSecret(secret: Secret, waitMs: number, signal: AbortSignal | undefined): Promise<string> {
+  if (typeof secret === 'string') return secret
+  const end = new AbortController()
+  const stopped = new Promise<never>((_resolve, reject) => {
+    const timer = setTimeout(() => reject(timeoutError('auth.password gave nothing', waitMs, 'auth')), waitMs)
+    end.signal.addEventListener('abort', () => clearTimeout(timer))
+    signal?.addEventListener('abort', () => reject(signal.reason), { signal: end.signal })
+  })
+  try {
+    const given: unknown = await Promise.race([secret(), stopped])
+    if (typeof given !== 'string') throw optionError('auth.password', 'a string or a function that gives one')
+    return given
+  } finally {
+    end.abort()
+  }
 }
 
 function demand(condition: boolean, name: string, expected: string): asserts condition {

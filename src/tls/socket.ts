@@ -6,7 +6,6 @@ import { MailError, type Phase } from '../errors.ts'
 import { closedError, connectError, timeoutError, tlsError } from './errors.ts'
 import { handshakeFacts, handshakeOptions, isLegacy } from './handshake.ts'
 import type { CheckedOptions, TlsFacts, UpgradeOptions } from './options.ts'
-import { RateMeter } from './rate.ts'
 import type { Transport } from './transport.ts'
 
 const PLAIN_BUFFER_BYTES = 256 * 1024 // fewer and longer reads of a plain socket; pages that are never filled cost nothing
@@ -54,12 +53,11 @@ class SocketTransport implements Transport {
   #ended = false
   /** Why nothing works any more: a reason that was given to `destroy`, or what the socket said. */
   #failure: { readonly reason: unknown } | { readonly cause: unknown } | undefined
-  #discard = false
   /** Writes handed to the socket and not finished. */ #writing = 0
   /** Who waits for something else than octets: called at each change. */
   readonly #waiters: (() => void)[] = []
-  readonly #readRate: RateMeter
-  readonly #writeRate: RateMeter
+  readonly #readIsSlow: RateMeter
+  readonly #writeIsSlow: RateMeter
   /** A command has left since the last read: the wait that follows is the server's thinking, not its speed. */ #thinking = true
   readonly #onAbort = (): void => this.destroy(this.#options.signal?.reason)
 
@@ -67,8 +65,8 @@ class SocketTransport implements Transport {
     this.#options = options
     this.host = options.host
     this.port = options.port
-    this.#readRate = new RateMeter(options.minimumRate)
-    this.#writeRate = new RateMeter(options.minimumRate)
+    this.#readIsSlow = rateMeter(options.minimumRate)
+    this.#writeIsSlow = rateMeter(options.minimumRate)
     const onread = {
       buffer: (): Buffer => this.#freeBuffer(),
       callback: (length: number, buffer: Uint8Array): boolean => this.#arrived(asBuffer(buffer).subarray(0, length)),
@@ -99,10 +97,9 @@ class SocketTransport implements Transport {
       throw injected
     }
     if (this.#ended) throw this.#failed('tls') // Node would wait for an answer all the same
-    const plain = this.#socket
+    const secure = tls.connect({ ...handshakeOptions(options), socket: this.#socket })
     // 'error' stays: the wrapped socket may still raise one.
-    plain.off('end', this.#onEnd).off('close', this.#onClose)
-    const secure = tls.connect({ ...handshakeOptions(options), socket: plain })
+    this.#socket.off('end', this.#onEnd).off('close', this.#onClose)
     this.#socket = secure
     this.#attach(secure)
     // A second read mode: Node ignores `onread` on a socket that is handed in.
@@ -129,7 +126,7 @@ class SocketTransport implements Transport {
         this.#reader = null
         const waitedMs = this.#thinking || !RATED_PHASES.has(phase) ? 0 : performance.now() - from
         this.#thinking = false
-        if (chunk !== null) this.#measure(this.#readRate, chunk.length, waitedMs, phase)
+        if (chunk !== null) this.#measure(this.#readIsSlow, chunk.length, waitedMs, phase)
         if (this.#failure === undefined) resolve(chunk)
         else reject(this.#failed(phase))
       }
@@ -142,7 +139,7 @@ class SocketTransport implements Transport {
     if (this.#lent === null) return null
     this.#ahead = this.#behind.shift() ?? null
     this.#thinking = false
-    this.#readRate.add(this.#lent.length, 0)
+    this.#readIsSlow(this.#lent.length, 0)
     if (this.#ahead === null) this.#socket.resume()
     return this.#lent
   }
@@ -177,10 +174,7 @@ class SocketTransport implements Transport {
 
   async close(waitMs: number): Promise<void> {
     const socket = this.#socket
-    this.#failure ??= { reason: new MailError('ERR_CLOSED', `the connection to ${this.host} is closed`, { phase: 'quit' }) }
-    this.#discard = true
-    this.#drop()
-    this.#settle()
+    this.#fail(new MailError('ERR_CLOSED', `the connection to ${this.host} is closed`, { phase: 'quit' }))
     if (socket.destroyed) return
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => socket.destroy(), waitMs)
@@ -194,16 +188,21 @@ class SocketTransport implements Transport {
   }
 
   destroy(reason: unknown): void {
-    if (this.#failure === undefined || !('reason' in this.#failure)) this.#failure = { reason }
-    this.#drop()
+    this.#fail(reason)
     this.#socket.destroy()
-    this.#release()
+  }
+
+  /** Whatever the socket said, this is the reason, unless there was one before. What nobody has read is dropped. */
+  #fail(reason: unknown): void {
+    if (this.#failure === undefined || !('reason' in this.#failure)) this.#failure = { reason }
+    this.#ahead = null
+    this.#behind.length = 0
     this.#settle()
   }
 
   /** A chunk came. Whether to go on reading: not when the consumer has another one before it. */
   #arrived(chunk: Buffer): boolean {
-    if (this.#discard) return true
+    if (this.#failure !== undefined) return true
     if (this.#reader !== null) {
       this.#lent = chunk
       this.#reader(chunk)
@@ -246,13 +245,13 @@ class SocketTransport implements Transport {
   async #taken(most: number, octets: number, phase: Phase, waitMs: number): Promise<void> {
     const from = performance.now()
     await this.#until(() => this.#writing <= most, waitMs, phase, 'took nothing')
-    this.#measure(this.#writeRate, octets, performance.now() - from, phase)
+    this.#measure(this.#writeIsSlow, octets, performance.now() - from, phase)
     if (this.#failure !== undefined) throw this.#failed(phase)
   }
 
   /** Ends the connection when octets that were waited for are too few. */
-  #measure(meter: RateMeter, octets: number, waitedMs: number, phase: Phase): void {
-    if (!meter.add(octets, waitedMs)) return
+  #measure(isSlow: RateMeter, octets: number, waitedMs: number, phase: Phase): void {
+    if (!isSlow(octets, waitedMs)) return
     const slow = `${this.host} moves less than ${this.#options.minimumRate} octets a second`
     this.destroy(new MailError('ERR_TIMEOUT', slow, { phase, transient: true }))
   }
@@ -273,7 +272,7 @@ class SocketTransport implements Transport {
 
   readonly #onClose = (): void => {
     if (!this.#ended) this.#failure ??= { cause: undefined } // after a clean end, reads go on saying so
-    this.#release()
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
     this.#settle()
   }
 
@@ -282,15 +281,6 @@ class SocketTransport implements Transport {
     const cause = this.#failure?.cause
     if (phase === 'connect') return connectError(cause, this.host, this.port)
     return phase === 'tls' ? tlsError(cause, this.host) : closedError(cause, this.host, phase)
-  }
-
-  #drop(): void {
-    this.#ahead = null
-    this.#behind.length = 0
-  }
-
-  #release(): void {
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
   }
 
   #settle(): void {
@@ -323,5 +313,25 @@ class SocketTransport implements Transport {
       ...(isLegacy(options.minVersion) ? [`TLS versions below 1.2 are allowed for ${host}, and with them weak signatures and ciphers`] : []),
     ]
     connectChannel.publish({ host, port, label, line: `${facts.version} ${facts.cipher}`, tls: facts, warnings })
+  }
+}
+
+const WINDOW_MS = 60_000
+
+/** Takes octets that were waited for; time between waits does not count. True when over the last minute of waiting they were too few. */
+type RateMeter = (octets: number, waitedMs: number) => boolean
+
+/** Watches that octets move at a minimum rate, 0 for any. An idle timer cannot: one octet every few seconds would last for ever (H44). */
+function rateMeter(octetsPerSecond: number): RateMeter {
+  let moved = 0
+  let waited = 0
+  return (octets, waitedMs) => {
+    moved += octets
+    waited += waitedMs
+    if (waited < WINDOW_MS) return false
+    const slow = moved < (octetsPerSecond * waited) / 1000
+    moved = 0
+    waited = 0
+    return slow
   }
 }

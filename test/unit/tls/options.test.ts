@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { checkServerOptions, POP3_DEFAULTS, type ServerOptions } from '../../../src/tls/index.ts'
+import { checkServerOptions, POP3_DEFAULTS, readSecret, type ServerOptions } from '../../../src/tls/options.ts'
+import { rejection, untyped } from '../../support/smtp-replay.ts'
 
 test.each([
   ['auth.password', { auth: { user: 'ann', password: 12 } }],
@@ -20,4 +21,26 @@ test.each([
   expect(() => checkServerOptions(options, POP3_DEFAULTS)).toThrow(
     expect.objectContaining({ code: 'ERR_OPTION', phase: 'options', message: expect.stringContaining(`the option ${name} must be`) }),
   )
+})
+
+const never = (): Promise<string> => new Promise(() => {})
+
+test('a secret is given, or asked for each time', async () => {
+  expect(await readSecret('a', 1, undefined)).toBe('a')
+  expect(await readSecret(() => 'b', 1000, undefined)).toBe('b')
+  expect(await readSecret(() => Promise.resolve('c'), 1000, new AbortController().signal)).toBe('c')
+})
+
+test('a function that throws, gives no string or never answers', async () => {
+  const failure = new Error('vault is sealed')
+  const throwing = (): string => {
+    throw failure
+  }
+  expect(await rejection(readSecret(throwing, 1000, undefined))).toBe(failure)
+  expect(await rejection(readSecret(() => untyped(7), 1000, undefined))).toMatchObject({ code: 'ERR_OPTION' })
+  expect(await rejection(readSecret(never, 1, undefined))).toMatchObject({ code: 'ERR_TIMEOUT', phase: 'auth', transient: true })
+  const controller = new AbortController()
+  const waiting = rejection(readSecret(never, 1000, controller.signal))
+  controller.abort(failure)
+  expect(await waiting).toBe(failure)
 })
