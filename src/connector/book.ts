@@ -75,3 +75,79 @@ export class Book {
     return entry
   }
 }
+
+/** A message in the maildrop. */
+export interface Listed {
+  readonly number: number
+  readonly uniqueId: string
+  /** Which of the messages with this unique-id, from 1; stays the same when another of them is deleted. */ readonly occurrence: number
+  readonly key: string
+}
+
+/** The name of a message in the ledger. A unique-id comes from a line, so it holds no line feed. */
+export const keyOf = (uniqueId: string, occurrence: number): string => (occurrence === 1 ? uniqueId : `${uniqueId}\n${occurrence}`)
+
+export function parseKey(key: string): { readonly uniqueId: string; readonly occurrence: number } {
+  const [uniqueId = '', occurrence = 1] = key.split('\n')
+  return { uniqueId, occurrence: Number(occurrence) }
+}
+
+/**
+ * Brings a whole unique-id listing and the ledger together. What is not listed any more becomes a tombstone, which is dropped after 30 days and
+ * 10 polls (D10); what is listed again keeps its tombstone until somebody compared the message (P8).
+ *
+ * Of messages with the same unique-id (RFC 1939 §7, P5) some may have been deleted by a QUIT whose reply was lost: as many as were marked, or
+ * none. When the count fits neither, nothing is remembered about any of them: a repeat, not a loss.
+ * @returns all messages by message-number, what the ledger must learn, and unique-ids whose copies cannot be told apart any more: all count as new
+ */
+export function reconcile(listing: readonly { readonly number: number; readonly uniqueId: string }[], book: Book, day: number) {
+  const poll = book.polls + 1
+  const records: LedgerRecord[] = [['poll', poll, day]]
+  const doubtful: string[] = []
+  const sorted = listing.toSorted((a, b) => a.number - b.number)
+  const counts = new Map<string, number>()
+  for (const { uniqueId } of sorted) counts.set(uniqueId, (counts.get(uniqueId) ?? 0) + 1)
+
+  const copies = new Map<string, Iterator<number, undefined>>()
+  for (const [uniqueId, count] of counts) {
+    const known = book.copies.get(uniqueId)
+    if (known === undefined && count === 1) continue
+    const before = known ?? [1]
+    let now = count < before.length ? copiesLeft(book, uniqueId) : [...before, ...upTo(count - before.length, before.at(-1))]
+    if (now.length !== count) {
+      doubtful.push(uniqueId)
+      now = upTo(count)
+    }
+    copies.set(uniqueId, now.values())
+    if (now.join() !== before.join()) records.push(['copies', uniqueId, now])
+  }
+  // The last copy is gone: the next message with this unique-id is the first again.
+  for (const uniqueId of book.copies.keys()) if (!counts.has(uniqueId)) records.push(['copies', uniqueId, []])
+
+  const messages = sorted.map(({ number, uniqueId }): Listed => {
+    const occurrence = copies.get(uniqueId)?.next().value ?? 1
+    return { number, uniqueId, occurrence, key: keyOf(uniqueId, occurrence) }
+  })
+  const listed = new Set(messages.map(({ key }) => key))
+  for (const [key, { kinds, documents, stored, gonePoll, goneDay }] of book.entries) {
+    if (listed.has(key)) continue
+    // By polls and by days, so that neither a clock that jumps nor a poll every second makes us forget (P24).
+    const isExpired = gonePoll > 0 && stored === 0 && poll - gonePoll >= TOMBSTONE_POLLS && day - goneDay >= TOMBSTONE_DAYS
+    // What was never handed over needs no tombstone.
+    if (isExpired || (kinds === 0 && documents === undefined && stored === 0)) records.push(['forget', key])
+    else if (gonePoll === 0) records.push(['message', key, { gonePoll: poll, goneDay: day }])
+  }
+  for (const uniqueId of doubtful) for (const number of book.copies.get(uniqueId) ?? []) records.push(['forget', keyOf(uniqueId, number)])
+  return { messages, records, doubtful }
+}
+
+/** The copies of a repeated unique-id, without those that the QUIT of the last run was to delete. */
+export function copiesLeft({ entries, copies, polls }: Book, uniqueId: string): readonly number[] {
+  return (copies.get(uniqueId) ?? []).filter((number) => entries.get(keyOf(uniqueId, number))?.gonePoll !== polls)
+}
+
+const TOMBSTONE_POLLS = 10
+const TOMBSTONE_DAYS = 30
+
+/** So many numbers, the first behind `last`. */
+const upTo = (count: number, last = 0): readonly number[] => Array.from({ length: count }, (_, at) => last + at + 1)

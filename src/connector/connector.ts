@@ -5,12 +5,11 @@ import { Pop3Client } from '../pop3/index.ts'
 import { SmtpClient, type SmtpOptions } from '../smtp/index.ts'
 import { checkServerOptions, POP3_DEFAULTS, SMTP_DEFAULTS, type ServerOptions, type TlsFacts } from '../tls/index.ts'
 import type { MailDocument } from './document.ts'
-import { diskFiles, type Files } from './files.ts'
+import { diskFiles, type Files, type Mailbox } from './files.ts'
 import { Inbox, type GetReport } from './inbox.ts'
 import { Ledger } from './ledger.ts'
 import { lockMailbox } from './lock.ts'
 import { defaultLogger, errorFields, safeFields, traceDialogue, type Logger } from './log.ts'
-import type { Mailbox } from './mailbox.ts'
 import {
   checkGetOperation,
   checkSendOperation,
@@ -21,7 +20,7 @@ import {
   type SendOperation,
 } from './operation.ts'
 import { Outbox, type OutgoingConnection, type SendReceipt } from './outbox.ts'
-import { Spool } from './spool.ts'
+import { openSpool } from './spool.ts'
 import { onAbort, Stop } from './stop.ts'
 
 export interface ConnectorOptions {
@@ -172,7 +171,7 @@ export class MailConnector implements AsyncDisposable {
     await using _lock = await lockMailbox(folder, mailbox)
     const ledger = this.#memory ?? (await Ledger.open(files, folder ?? '', mailbox))
     try {
-      const spool = operation.handOver === 'spool' && folder !== undefined ? await Spool.open(files, folder, mailbox, ledger) : undefined
+      const spool = operation.handOver === 'spool' && folder !== undefined ? await openSpool(files, folder, mailbox, ledger) : undefined
       using stop = new Stop(signal, timeouts.quit)
       const connect = (ending: AbortSignal): Promise<Pop3Client> => this.#connect(inbound, ending, logger, (options) => Pop3Client.connect(options))
       const inbox = new Inbox({ operation, handler, ledger, spool, mailbox, logger, concurrency: this.#concurrency, connect, stop })

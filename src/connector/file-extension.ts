@@ -1,5 +1,12 @@
 /** The usual end of a file name for a media type, with its dot. */
-export const fileExtension = (type: string): string => EXTENSIONS.get(type.toLowerCase().replace(/;.*$/s, '').trim()) ?? '.bin'
+export function fileExtension(type: string): string {
+  const name = type.toLowerCase().replace(/;.*$/s, '').trim()
+  const subtype = name.slice(name.indexOf('/') + 1)
+  return EXTENSIONS.get(name) ?? (OWN_NAMES.has(subtype) ? `.${subtype}` : '.bin')
+}
+
+/** Subtypes that are the end of a name themselves, whatever the type before them. */
+const OWN_NAMES = new Set('html xml csv json pdf rtf zip png gif webp'.split(' '))
 
 const EXTENSIONS: ReadonlyMap<string, string> = new Map([
   // EDI (RFC 1767)
@@ -7,15 +14,7 @@ const EXTENSIONS: ReadonlyMap<string, string> = new Map([
   ['application/edi-x12', '.x12'],
   ['application/edi-consent', '.edi'],
   ['text/plain', '.txt'],
-  ['text/html', '.html'],
-  ['text/xml', '.xml'],
-  ['application/xml', '.xml'],
-  ['text/csv', '.csv'],
   ['text/calendar', '.ics'],
-  ['application/json', '.json'],
-  ['application/pdf', '.pdf'],
-  ['application/rtf', '.rtf'],
-  ['application/zip', '.zip'],
   ['application/gzip', '.gz'],
   ['application/pkcs7-mime', '.p7m'],
   ['application/pkcs7-signature', '.p7s'],
@@ -25,11 +24,8 @@ const EXTENSIONS: ReadonlyMap<string, string> = new Map([
   ['application/vnd.openxmlformats-officedocument.wordprocessingml.document', '.docx'],
   ['application/vnd.openxmlformats-officedocument.spreadsheetml.sheet', '.xlsx'],
   ['application/ms-tnef', '.dat'],
-  ['image/png', '.png'],
   ['image/jpeg', '.jpg'],
-  ['image/gif', '.gif'],
   ['image/tiff', '.tif'],
-  ['image/webp', '.webp'],
   ['image/svg+xml', '.svg'],
   ['message/rfc822', '.eml'],
   ['message/global', '.eml'],

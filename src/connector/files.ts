@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, open, readdir, readFile, rename, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
@@ -82,6 +82,21 @@ export async function replaceFile(files: Files, path: string, chunks: AsyncItera
 
 /** The end of the name of a file that is not in place yet. One that is found when nobody works here was left by a process that died. */
 export const TEMPORARY = '.tmp'
+
+/** One account on one server. What is known about it is kept under its name. */
+export type Mailbox = { readonly host: string; readonly port: number; readonly user: string }
+
+/**
+ * A file name for what is kept about a mailbox: the same for the same host, port and user, and free of whatever those contain. The two ports of
+ * POP3 are two doors to one maildrop, so that a change between STLS and TLS from the start forgets nothing. Any other port may lead to another
+ * server (a tunnel, a container): taking two maildrops for one would delete messages that nobody has seen.
+ */
+export function mailboxName({ host, port, user }: Mailbox): string {
+  return createHash('sha256')
+    .update(JSON.stringify([host.toLowerCase(), port === 110 ? 995 : port, user]))
+    .digest('hex')
+    .slice(0, 32)
+}
 
 /** A disk's complaint as the error that stops the run: what could not be done, where, and what helps. */
 export function stateError(action: string, path: string, error: unknown): MailError {

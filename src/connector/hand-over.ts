@@ -1,15 +1,15 @@
 import { BodyFinder, isAttachment } from '../mime/body.ts'
 import { uniqueFileName } from '../mime/file-name.ts'
 import { readMessage, type Header, type Part } from '../mime/index.ts'
+import type { Listed } from './book.ts'
 import { documentId, fingerprint, KINDS, trackedProperties, WHOLE, type DocumentMessage, type MailDocument } from './document.ts'
 import { fileExtension } from './file-extension.ts'
 import type { InboxFacts } from './inbox.ts'
-import type { Listed } from './listing.ts'
-import { errorFields, safeFields } from './log.ts'
-import { ContentGate, joined, peekHeader, readUpTo, Tap } from './source.ts'
+import { safeFields } from './log.ts'
+import { joined, openGate, peekHeader, readUpTo, Tap } from './source.ts'
 import { onAbort, orAbort } from './stop.ts'
 
-/** What became of a message: all of its documents accepted, none there, some not accepted, or not wanted after a look at its header section. */
+/** All documents accepted, none there, some not accepted, or not wanted after a look at the header section. */
 export type HandedOver = 'accepted' | 'empty' | 'failed' | 'left'
 
 /** Turns the octets of messages into documents, hands them over one after the other, and keeps book. Messages may be under way side by side. */
@@ -43,14 +43,13 @@ export class HandOver {
     if (state === undefined) return 'left'
     if (state.failed) return 'failed'
     const kind = KINDS[disposition]
-    const isEmpty = state.count === 0
     // Who has seen every leaf knows what there is not.
-    const empty = disposition === 'all' ? (KINDS.attachment | KINDS.inline) & ~state.kinds : isEmpty ? kind : 0
+    const empty = disposition === 'all' ? (KINDS.attachment | KINDS.inline) & ~state.kinds : state.count === 0 ? kind : 0
     const known = ledger.book.entries.get(message.key)
     const facts = { kinds: (known?.kinds ?? 0) | kind, empty: (known?.empty ?? 0) | empty, stored: 0 }
     const settled = state.names.filter((name) => known?.documents?.has(name)).map((name) => ['document', message.key, name, 0] as const)
     await ledger.commit(['message', message.key, facts], ...settled)
-    return isEmpty ? 'empty' : 'accepted'
+    return state.count === 0 ? 'empty' : 'accepted'
   }
 
   async #whole(tap: AsyncIterable<Uint8Array>, begin: Begin): Promise<MessageState | undefined> {
@@ -80,12 +79,11 @@ export class HandOver {
       const safeFileName = uniqueFileName(part.safeFileName ?? inventedName(part), taken)
       const facts = { name: section, section, contentType: type, fileName, safeFileName }
       if (bit === KINDS.inline && role === 'candidate') {
-        const content = new Tap(part.content)
-        candidate = { facts, content: joined(await readUpTo(content, MAX_CANDIDATE_OCTETS), content) }
-        if (content.ended) continue
-        isSettled = true // too long to wait for what may come
-        await this.#document(state, facts, 0, candidate.content)
-        candidate = undefined
+        const rest = new Tap(part.content)
+        const content = joined(await readUpTo(rest, MAX_CANDIDATE_OCTETS), rest)
+        candidate = rest.ended ? { facts, content } : undefined
+        isSettled = !rest.ended // too long to wait for what may come
+        if (isSettled) await this.#document(state, facts, 0, content)
       } else if ((kinds & bit) !== 0 && !isSettled) {
         candidate = undefined
         await this.#document(state, facts, kinds, part.content)
@@ -114,11 +112,11 @@ export class HandOver {
     const attempt = attempts + 1
     await ledger.commit(['document', key, name, attempt])
     const tap = new Tap(content)
-    const gate = new ContentGate(tap)
+    const gate = openGate(tap)
     const tracked = trackedProperties(state.described.header, mailbox.host, mailbox.user, fileName)
     const id = documentId(uniqueId, occurrence, name)
     const fields = { id, attempt, contentType: facts.contentType, ...tracked }
-    const document = { ...described, id, content: gate, tracked, attempt, redelivered: attempt > 1, message: state.described }
+    const document = { ...described, id, content: gate.content, tracked, attempt, redelivered: attempt > 1, message: state.described }
     const unclose = onAbort(stop.ending, (reason) => void gate.close(reason))
     try {
       // Until the handler has ended, or the time for an orderly end is over.
@@ -127,7 +125,7 @@ export class HandOver {
       state.failed = true
       await gate.close()
       if (tap.failure !== undefined) throw tap.failure.error
-      logger.warn({ ...safeFields(fields), ...errorFields(error) }, 'document not accepted; it comes again')
+      logger.warn(safeFields(fields, error), 'document not accepted; it comes again')
       return
     } finally {
       unclose()

@@ -1,14 +1,13 @@
 import { MailError } from '../errors.ts'
 import type { Header } from '../mime/index.ts'
 import type { Pop3Client, Retrieval } from '../pop3/index.ts'
-import type { Entry } from './book.ts'
+import { parseKey, type Entry, type Listed } from './book.ts'
 import { filterHash, fingerprint, isFrom, KINDS, type MailDocument } from './document.ts'
+import type { Mailbox } from './files.ts'
 import { HandOver } from './hand-over.ts'
 import type { Ledger } from './ledger.ts'
-import { parseKey, type Listed } from './listing.ts'
 import { errorFields, safeFields, type Logger } from './log.ts'
 import { Maildrop } from './maildrop.ts'
-import type { Mailbox } from './mailbox.ts'
 import type { CheckedGet } from './operation.ts'
 import { joined, readUpTo, Tap } from './source.ts'
 import type { Spool } from './spool.ts'
@@ -272,8 +271,7 @@ export class Inbox {
   #failed(message: Listed, error: unknown): void {
     this.#counts.failed += 1
     if (isFatal(error)) this.#facts.stop.end(error)
-    const fields = { ...safeFields({ uniqueId: message.uniqueId }), ...errorFields(error) }
-    this.#facts.logger.error(fields, 'message not done; it comes again with the next run')
+    this.#facts.logger.error(safeFields({ uniqueId: message.uniqueId }, error), 'message not done; it comes again with the next run')
   }
 }
 

@@ -6,8 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { printable } from '../bytes.ts'
 import { MailError } from '../errors.ts'
-import { diskFiles, failState, stateError } from './files.ts'
-import { mailboxName, type Mailbox } from './mailbox.ts'
+import { diskFiles, failState, mailboxName, stateError, type Mailbox } from './files.ts'
 
 /**
  * Takes the lock of a mailbox, or rejects with `ERR_STATE_LOCKED` when another process, thread or call has it (P18). It dies with its holder;

@@ -53,6 +53,7 @@ export function errorFields(error: unknown): object {
 }
 
 /** Strangers' text in a log line is made printable (S25), and cut. */
-export function safeFields(fields: Readonly<Record<string, string | number | boolean | null | undefined>>): object {
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? printable(value) : value]))
+export function safeFields(fields: Readonly<Record<string, string | number | boolean | null | undefined>>, error?: unknown): object {
+  const safe = Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? printable(value) : value])
+  return { ...Object.fromEntries(safe), ...(error === undefined ? {} : errorFields(error)) }
 }

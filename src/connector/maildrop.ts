@@ -1,9 +1,9 @@
 import { MailError } from '../errors.ts'
 import type { Header } from '../mime/index.ts'
 import type { Pop3Client } from '../pop3/index.ts'
+import { copiesLeft, reconcile, type Listed } from './book.ts'
 import type { Ledger } from './ledger.ts'
-import { copiesLeft, reconcile, type Listed } from './listing.ts'
-import { errorFields, safeFields, type Logger } from './log.ts'
+import { safeFields, type Logger } from './log.ts'
 import { peekHeader, Tap } from './source.ts'
 
 /** One connection to the server, and what the ledger knows about the messages there. What the server merely refuses is logged. */
@@ -13,7 +13,7 @@ export class Maildrop {
   readonly #logger: Logger
   /** Messages that QUIT will delete. */ readonly deleted: Listed[] = []
   #topRefused = false
-  #sizes: ReadonlyMap<number, number> | undefined
+  #sizes: Map<number, number> | undefined
 
   constructor(client: Pop3Client, ledger: Ledger, logger: Logger) {
     this.client = client
@@ -58,13 +58,12 @@ export class Maildrop {
   /** By LIST, which is asked once, when the first message is about to be retrieved. A server that refuses it gives no sizes. */
   async octets(number: number): Promise<number> {
     if (this.#sizes === undefined) {
-      const sizes = new Map<number, number>()
+      this.#sizes = new Map()
       try {
-        for await (const { number: listed, octets } of this.client.list()) sizes.set(listed, octets)
+        for await (const { number: listed, octets } of this.client.list()) this.#sizes.set(listed, octets)
       } catch (error) {
         this.#refused(error, 'LIST was refused; sizes are not known')
       }
-      this.#sizes = sizes
     }
     return this.#sizes.get(number) ?? 0
   }
@@ -97,6 +96,6 @@ export class Maildrop {
   /** Goes on without what was asked for, unless the connection is lost. */
   #refused(error: unknown, message: string, uniqueId?: string): void {
     if (!(error instanceof MailError) || !error.reusable) throw error
-    this.#logger.warn({ ...safeFields({ uniqueId }), ...errorFields(error) }, message)
+    this.#logger.warn(safeFields({ uniqueId }, error), message)
   }
 }

@@ -178,10 +178,7 @@ export class Outbox {
     const { from: fromAddress = '', toAddress = '', fileName = null } = mail ?? {}
     const { messageId = null, subject = '' } = content ?? {}
     const tracked: TrackedProperties = { fileName, fromAddress, host, messageId, subject, toAddress, user }
-    const fields = {
-      ...safeFields({ ...tracked, outcome: receipt.outcome, octets: receipt.octets, status: receipt.reply?.status }),
-      ...(error === undefined ? {} : errorFields(error)),
-    }
+    const fields = safeFields({ ...tracked, outcome: receipt.outcome, octets: receipt.octets, status: receipt.reply?.status }, error)
     if (receipt.outcome === 'accepted') logger.info(fields, 'message sent')
     else if (receipt.outcome === 'unknown') logger.error(fields, 'nobody knows whether the message was sent: the final reply never came')
     else logger.warn(fields, 'message not sent to everybody')

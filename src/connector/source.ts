@@ -16,16 +16,16 @@ export class Tap<T extends Uint8Array> implements AsyncIterable<T> {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<T, undefined> {
-    return { next: () => this.next(), return: () => Promise.resolve({ done: true, value: undefined }) }
+    return { next: () => this.next(), return: () => Promise.resolve(END) }
   }
 
   async next(): Promise<IteratorResult<T, undefined>> {
     if (this.failure !== undefined) throw this.failure.error
+    if (this.ended) return END
     try {
-      const result: IteratorResult<T> = this.ended ? { done: true, value: undefined } : await this.#source.next()
-      if (result.done !== true) return result
-      this.ended = true
-      return { done: true, value: undefined }
+      const result: IteratorResult<T> = await this.#source.next()
+      this.ended = result.done === true
+      return result.done === true ? END : result
     } catch (error) {
       this.failure = { error }
       throw error
@@ -37,46 +37,42 @@ export class Tap<T extends Uint8Array> implements AsyncIterable<T> {
   }
 }
 
+const END = { done: true, value: undefined } as const
+
 /**
  * The content of a document while it is handed over: read once, piece by piece, and only until the handler has ended. What the handler left is
  * drained, since a document counts as accepted only when all its octets have come.
  */
-export class ContentGate implements AsyncIterable<Buffer> {
-  readonly #tap: Tap<Buffer>
-  #taken = false
-  #closed: { readonly reason: unknown } | undefined
-  #pulling: Promise<unknown> = Promise.resolve()
-  #leave: ((reason: unknown) => void) | undefined
-
-  constructor(tap: Tap<Buffer>) {
-    this.#tap = tap
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
-    if (this.#taken) throw contentError('the content of a document can be read once')
-    this.#taken = true
-    return { next: () => this.#next(), return: () => Promise.resolve({ done: true, value: undefined }) }
-  }
-
-  /** Ends reading by the handler; `reason` is what it finds when it tries. The result ends when the source is free for `drain`. */
-  close(reason: unknown = contentError('the content of a document cannot be read after its handler has ended')): Promise<unknown> {
-    this.#closed ??= { reason }
-    this.#leave?.(reason)
-    return this.#pulling
-  }
-
+export function openGate(tap: Tap<Buffer>) {
+  let isTaken = false
+  let closed: { readonly reason: unknown } | undefined
+  let pulling: Promise<unknown> = Promise.resolve()
+  let leave: ((reason: unknown) => void) | undefined
   /** One read at a time. One that waits for the source ends when the gate is closed, while the source goes on. */
-  #next(): Promise<IteratorResult<Buffer, undefined>> {
-    return new Promise((resolve, reject) => {
-      const pull = this.#pulling.then(() => {
-        if (this.#closed !== undefined) throw this.#closed.reason
-        this.#leave = reject
-        return this.#tap.next()
+  const next = (): Promise<IteratorResult<Buffer, undefined>> =>
+    new Promise((resolve, reject) => {
+      const pull = pulling.then(() => {
+        if (closed !== undefined) throw closed.reason
+        leave = reject
+        return tap.next()
       })
-      this.#pulling = pull.catch(() => undefined)
+      pulling = pull.catch(() => undefined)
       pull.then(resolve, reject)
     })
+  const content: AsyncIterable<Buffer> = {
+    [Symbol.asyncIterator]() {
+      if (isTaken) throw contentError('the content of a document can be read once')
+      isTaken = true
+      return { next, return: () => Promise.resolve(END) }
+    },
   }
+  /** Ends reading by the handler; `reason` is what it finds when it tries. The result ends when the source is free for `drain`. */
+  const close = (reason: unknown = contentError('the content of a document cannot be read after its handler has ended')): Promise<unknown> => {
+    closed ??= { reason }
+    leave?.(reason)
+    return pulling
+  }
+  return { content, close }
 }
 
 const contentError = (message: string): MailError => new MailError('ERR_CONTENT', message, { phase: 'document', reusable: true })

@@ -4,9 +4,8 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import type { LedgerRecord } from '../../../src/connector/book.ts'
-import { diskFiles } from '../../../src/connector/files.ts'
+import { diskFiles, mailboxName } from '../../../src/connector/files.ts'
 import { Ledger } from '../../../src/connector/ledger.ts'
-import { mailboxName } from '../../../src/connector/mailbox.ts'
 import { failing, temporaryFolder } from './support.ts'
 
 const MAILBOX = { host: 'mail.example', port: 995, user: 'u' }

@@ -4,7 +4,7 @@ import { readdir, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { lockMailbox } from '../../../src/connector/lock.ts'
-import { mailboxName } from '../../../src/connector/mailbox.ts'
+import { mailboxName } from '../../../src/connector/files.ts'
 import { temporaryFolder } from './support.ts'
 
 const MAILBOX = { host: 'mail.example', port: 995, user: 'u' }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { keyOf, parseKey, reconcile } from '../../../src/connector/book.ts'
 import { Ledger } from '../../../src/connector/ledger.ts'
-import { keyOf, parseKey, reconcile } from '../../../src/connector/listing.ts'
 
 /** Listings one after the other; each unique-id stands for a message. Gives the keys that the last one has. */
 function keysAfter(ledger: Ledger, uniqueIds: readonly string[], day = 1): string[] {
