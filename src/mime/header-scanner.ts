@@ -1,7 +1,7 @@
 import { CR, LF, NUL, SPACE, TAB } from '../bytes.ts'
 import { boundaryOf, OpenBoundaries, type Bounded } from './boundary.ts'
 import { DefectList, type DefectCode, type Report } from './defect.ts'
-import { parseMediaType } from './field/media-type.ts'
+import { parseMediaType } from './field/content-fields.ts'
 import { isBlank } from './field/scan.ts'
 import { HeaderSection, type Marks } from './header.ts'
 

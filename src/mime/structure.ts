@@ -4,7 +4,7 @@ import { contentError, isIdentity, prepareContent, type Outgoing, type TransferE
 import type { Attachment, Content, Draft } from './draft.ts'
 import { checkFieldText, headerError } from './field/fold.ts'
 import { formatMessageIds } from './field/message-id.ts'
-import { parseMediaType, type MediaType } from './field/media-type.ts'
+import { parseMediaType, type MediaType } from './field/content-fields.ts'
 import { formatNameParameter, formatParameter, formatStructured } from './field/parameter-format.ts'
 
 /** A body part with its fields written (RFC 2045 §3). */

@@ -1,7 +1,7 @@
 import { quote, writeLocalPart } from '../../addr-spec.ts'
 import type { Report } from '../defect.ts'
 import { decodeWords } from './encoded-word.ts'
-import { firstOfEach, indexOf8bit, octetDecoder, skipBlanks, skipComment, skipQuoted, unescape } from './scan.ts'
+import { enclosedIn, firstOfEach, octetDecoder, skipBlanks, skipEnclosed, unescape } from './scan.ts'
 
 export { checkAddress, formatAddressList, parseAddressInput, parseMailboxInput } from './address-input.ts'
 
@@ -43,6 +43,7 @@ class AddressReader {
   readonly #body: string
   readonly #report: Report
   readonly #decodeRaw: (octets: string) => string
+  readonly #skipEnclosed: (from: number) => number
   readonly #list: (Mailbox | Group)[] = []
   #at = 0
   /** The group under way, and how deep it is nested. */ #group: { group: string; members: Mailbox[] } | undefined
@@ -54,15 +55,12 @@ class AddressReader {
   #first = ''
   /** Outside of one, what the next word may be tied to. */ #last: Piece | undefined
   /** The last character of the last word, '' when it is quoted. */ #final = ''
-  /** Once one of these was searched for to the end in vain, its opener is an ordinary character. */ #noQuote = false
-  #noParenthesis = false
 
   constructor(body: string, report: Report) {
     this.#body = body
     this.#report = report
-    this.#decodeRaw = octetDecoder(body)
-    const at = indexOf8bit(body)
-    if (at >= 0) report('raw-8bit-header', at)
+    this.#decodeRaw = octetDecoder(body, report)
+    this.#skipEnclosed = enclosedIn(body)
   }
 
   read(): (Mailbox | Group)[] {
@@ -95,8 +93,7 @@ class AddressReader {
       this.#pieces.push((this.#angle = { kind: 'angle-addr', text: '', address: '', apart: false }))
       this.#last = undefined
     } else if (character === '"') {
-      const end = this.#noQuote ? -1 : skipQuoted(this.#body, this.#at - 1)
-      this.#noQuote = end < 0
+      const end = this.#skipEnclosed(this.#at - 1)
       if (end < 0) return this.#invalid() // never closed: passed over
       const text = unescape(this.#body.slice(this.#at, end - 1))
       this.#at = end
@@ -119,8 +116,7 @@ class AddressReader {
       const at = skipBlanks(body, this.#at)
       this.#at = at
       if (body[at] !== '(') return at > start
-      const end = this.#noParenthesis ? -1 : skipComment(body, at)
-      this.#noParenthesis = end < 0
+      const end = this.#skipEnclosed(at)
       this.#at = end < 0 ? at + 1 : end
       if (end < 0) this.#invalid(at)
       else this.#pieces.push({ kind: 'comment', text: unescape(body.slice(at + 1, end - 1)), address: '', apart: true })
@@ -265,7 +261,7 @@ function joinLocalPart(address: string): string | undefined {
   let local = ''
   for (let from = 0; from <= at;) {
     const quoted = address[from] === '"'
-    const end = quoted ? skipQuoted(address, from) : endOf(ATOM, address, from)
+    const end = quoted ? skipEnclosed(address, from) : endOf(ATOM, address, from)
     if (end === from || address[end] !== (end < at ? '.' : '@')) return undefined
     local += (from > 0 ? '.' : '') + (quoted ? unescape(address.slice(from + 1, end - 1)) : address.slice(from, end))
     from = end + 1

@@ -1,5 +1,5 @@
 import type { Report } from '../defect.ts'
-import { decodeOctets, firstOfEach, QUOTE, skipCfws, skipQuoted, skipRun, unescape } from './scan.ts'
+import { decodeOctets, firstOfEach, skipCfws, skipEnclosed, skipRun, unescape } from './scan.ts'
 
 /** What a server found out about a message (RFC 8601). Anybody can write this field: trust only those whose `authservId` is your own server's. */
 export interface AuthenticationResults {
@@ -84,8 +84,8 @@ function readName(body: string, from: number): Read {
 function readValue(body: string, from: number): Read {
   let end = skipRun(VALUE, body, from)
   let text = body.slice(from, end)
-  while (body.charCodeAt(end) === QUOTE) {
-    const close = skipQuoted(body, end)
+  while (body[end] === '"') {
+    const close = skipEnclosed(body, end)
     const next = close < 0 ? body.length : skipRun(VALUE, body, close)
     text += close < 0 ? body.slice(end + 1) : unescape(body.slice(end + 1, close - 1)) + body.slice(close, next)
     end = next

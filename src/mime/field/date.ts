@@ -26,43 +26,33 @@ const CURRENT = /^(?:[a-z]{3} )?\d\d? [a-z]{3} \d{4} \d\d : \d\d(?: : \d\d)? (?:
 export function parseDate(body: string, report: Report): Date | null {
   const text = pieces(body)
   const time = readTime(text)
-  if (time === null) report('invalid-date', 0)
+  if (Number.isNaN(time)) report('invalid-date', 0)
   else if (!CURRENT.test(text)) report('obsolete-date', 0)
-  return time === null ? null : new Date(time)
+  return Number.isNaN(time) ? null : new Date(time)
 }
 
-/** Milliseconds since 1970. */
-function readTime(text: string): number | null {
+/** Milliseconds since 1970, or NaN. */
+function readTime(text: string): number {
   const date = DATE.exec(text.replace(LATE_YEAR, '$1 $3 $2'))?.groups
-  if (date === undefined) return null
-  const { monthFirst = '', daySecond, hour, minute, second = 0, rest = '' } = date
+  if (date === undefined) return Number.NaN
+  const { monthFirst = '', daySecond, year = '', hour, minute, second = 0, rest = '' } = date
   const { day = daySecond, month = monthFirst } = date
-  const year = readYear(date['year'])
-  const zone = readZone(rest)
+  // Two and three digits are of another century (RFC 5322 §4.3).
+  const century = year.length === 4 ? 0 : year.length === 2 && year < '50' ? 2000 : 1900
   const monthIndex = MONTHS.findIndex((name) => month === name || month === name.slice(0, 3) || (month === 'sept' && name === 'september'))
-  if (year === null || zone === null || monthIndex < 0) return null
-  const midnight = Date.UTC(year, monthIndex, Number(day))
+  const midnight = Date.UTC(century + Number(year), monthIndex, Number(day))
+  const isDay = monthIndex >= 0 && century + Number(year) >= 1900 && new Date(midnight).getUTCDate() === Number(day)
   const isClock = Number(hour) < 24 && Number(minute) < 60 && Number(second) <= 60
-  if (!isClock || new Date(midnight).getUTCDate() !== Number(day)) return null
-  return midnight + ((Number(hour) * 60 + Number(minute) - zone) * 60 + Number(second)) * 1000
+  return isDay && isClock ? midnight + ((Number(hour) * 60 + Number(minute) - readZone(rest)) * 60 + Number(second)) * 1000 : Number.NaN
 }
 
-/** Two and three digits are of another century (RFC 5322 §4.3). */
-function readYear(digits = ''): number | null {
-  const value = Number(digits)
-  if (digits.length === 4) return value >= 1900 ? value : null
-  return digits === '' ? null : value + (digits.length === 2 && value < 50 ? 2000 : 1900)
-}
-
-/** Minutes east. */
-function readZone(text: string): number | null {
-  const zone = ZONE.exec(text)?.groups
-  if (zone === undefined || zone['name'] === 'am' || zone['name'] === 'pm') return null
-  const { name = '', sign, digits = '', minutes = 0 } = zone
+/** Minutes east, or NaN. */
+function readZone(text: string): number {
+  const { name = '', sign, digits = '', minutes = '0' } = ZONE.exec(text)?.groups ?? { name: 'pm' }
+  if (name === 'am' || name === 'pm') return Number.NaN
   if (sign === undefined) return ZONES.get(name) ?? 0
-  const hours = digits.length > 2 ? digits.slice(0, -2) : digits
-  const rest = Number(digits.length > 2 ? digits.slice(-2) : minutes)
-  return rest < 60 ? (Number(hours) * 60 + rest) * (sign === '-' ? -1 : 1) : null
+  const [hours, rest] = digits.length > 2 ? [digits.slice(0, -2), digits.slice(-2)] : [digits, minutes]
+  return Number(rest) < 60 ? (Number(hours) * 60 + Number(rest)) * (sign === '-' ? -1 : 1) : Number.NaN
 }
 
 /** Numbers, words in lower case and other characters, one blank between them; commas, comments and folds are gone. '' when it is no date. */
@@ -70,7 +60,7 @@ function pieces(body: string): string {
   const found: string[] = []
   let length = 0
   for (let at = skipCfws(body, 0), end = at; at < body.length; at = skipCfws(body, end)) {
-    end = Math.max(at + 1, skipRun(DIGITS, body, at), skipRun(LETTERS, body, at))
+    end = skipRun(PIECE, body, at)
     length += end - at + 1
     if (length > MAX_TEXT) return ''
     if (body[at] !== ',') found.push(body.slice(at, end).toLowerCase())
@@ -78,8 +68,7 @@ function pieces(body: string): string {
   return found.join(' ')
 }
 
-const DIGITS = /\d*/y
-const LETTERS = /[a-z]*/iy
+const PIECE = /\d+|[a-z]+|[^]/iy
 
 /** A date as RFC 5322 §3.3 wants it, in UTC: `Sun, 22 Nov 2026 10:00:00 +0000`. Throws `ERR_HEADER` for one that is none, or outside 1900 to 9999. */
 export function formatDate(date: Date): string {

@@ -16,7 +16,7 @@ type EncodedWord = { readonly charset: string; octets: string; readonly start: n
  * that come out of a word become spaces, or a word could make a line of its own. `offset` is where `body` begins, `decodeRaw` reads what
  * is no word.
  */
-export function decodeWords(body: string, report: Report, offset = 0, decodeRaw = octetDecoder(body)): string {
+export function decodeWords(body: string, report: Report, offset = 0, decodeRaw = octetDecoder(body, () => undefined)): string {
   let out = ''
   let end = 0
   for (const word of findWords(body, report, offset)) {

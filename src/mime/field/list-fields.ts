@@ -1,5 +1,5 @@
 import type { Report } from '../defect.ts'
-import { decodeOctets, skipCfws, skipQuoted, skipRun, unescape } from './scan.ts'
+import { decodeOctets, skipCfws, skipEnclosed, skipRun, unescape } from './scan.ts'
 import { decodeUnstructured } from './text.ts'
 
 /** What a List-Help, -Unsubscribe, -Subscribe, -Post, -Owner or -Archive field offers (RFC 2369). */
@@ -47,7 +47,7 @@ export function parseListId(body: string, report: Report): ListId {
   const isBare = open < 0 && !/[\t ]/.test(body)
   const id = (isBare ? body : body.slice(open + 1, open < 0 ? 0 : skipRun(INSIDE, body, open + 1))).replace(/[\t\n\r ]+/g, '')
   const phrase = isBare ? '' : body.slice(0, open < 0 ? body.length : open).trim()
-  const name = phrase.startsWith('"') && skipQuoted(phrase, 0) === phrase.length ? unescape(phrase.slice(1, -1)) : phrase
+  const name = phrase.startsWith('"') && skipEnclosed(phrase, 0) === phrase.length ? unescape(phrase.slice(1, -1)) : phrase
   return { name: decodeUnstructured(name, report), id: id === '' ? null : decodeOctets(id, report) }
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Report } from '../defect.ts'
 import { FieldWriter, headerError } from './fold.ts'
-import { decodeOctets, OPEN, QUOTE, skipBlanks, skipComment, skipQuoted, skipRun } from './scan.ts'
+import { decodeOctets, enclosedIn, skipBlanks, skipEnclosed, skipRun } from './scan.ts'
 
 const MAX_ID = 900 // an identifier must fit on a line (RFC 5322 §2.1.1)
 
@@ -13,22 +13,17 @@ const MAX_ID = 900 // an identifier must fit on a line (RFC 5322 §2.1.1)
 export function parseMessageIds(body: string, report: Report): string[] {
   const ids: string[] = []
   const words: string[] = []
-  // What was searched for its end in vain is an ordinary character from then on.
-  const open = new Set([OPEN, QUOTE])
-  for (let at = skipBlanks(body, 0); at < body.length; at = skipBlanks(body, at)) {
-    const code = body.charCodeAt(at)
-    if (open.has(code)) {
-      const end = code === OPEN ? skipComment(body, at) : skipQuoted(body, at)
-      if (end < 0) open.delete(code)
-      else at = end
-    } else if (code === LESS) {
-      const { id, end } = readBracketed(body, at, report)
-      if (id !== '') ids.push(decodeOctets(id, report, at))
-      at = end
+  const skip = enclosedIn(body)
+  for (let at = skipBlanks(body, 0), end = at; at < body.length; at = skipBlanks(body, end)) {
+    end = skip(at)
+    if (end >= 0) continue
+    if (body[at] === '<') {
+      const read = readBracketed(body, at, report)
+      if (read.id !== '') ids.push(decodeOctets(read.id, report, at))
+      end = read.end
     } else {
-      const end = Math.max(at + 1, skipRun(WORD, body, at))
+      end = Math.max(at + 1, skipRun(WORD, body, at))
       if (ids.length === 0) words.push(body.slice(at, end))
-      at = end
     }
   }
   if (ids.length > 0 || words.length === 0) return ids
@@ -36,8 +31,6 @@ export function parseMessageIds(body: string, report: Report): string[] {
   return (words.length === 1 ? words : words.filter((word) => word.includes('@'))).map((word) => decodeOctets(word, report))
 }
 
-const LESS = 60
-const GREATER = 62
 const WORD = /[^\t\n\r "(,<]*/y
 const UNCLOSED_WORD = /[^\t\n\r <]*/y
 const INSIDE = /[^<>]*/y
@@ -50,17 +43,17 @@ function readBracketed(body: string, from: number, report: Report): { id: string
   let id = ''
   let last = '.'
   let hasComments = true
-  for (let at = start, end = at; at < body.length && body.charCodeAt(at) !== LESS; at = skipBlanks(body, end)) {
-    const code = body.charCodeAt(at)
-    if (code === GREATER) return { id, end: at + 1 }
+  for (let at = start, end = at; at < body.length && body[at] !== '<'; at = skipBlanks(body, end)) {
+    const character = body[at]
+    if (character === '>') return { id, end: at + 1 }
     end = -1
-    if (code === OPEN && hasComments) {
-      end = skipComment(body, at, close)
+    if (character === '(' && hasComments) {
+      end = skipEnclosed(body, at, close)
       hasComments = end >= 0
       // Where no comment may stand, parentheses are what a careless program put into its identifier.
       if (hasComments && ('.@'.includes(last) || '.@>'.includes(body.charAt(skipBlanks(body, end))))) continue
-    } else if (code === QUOTE && last === '.') {
-      end = skipQuoted(body, at)
+    } else if (character === '"' && last === '.') {
+      end = skipEnclosed(body, at)
       if (end >= 0 && !'.@>('.includes(body.charAt(skipBlanks(body, end)))) end = -1
     }
     if (end < 0) end = Math.max(at + 1, skipRun(RUN, body, at))

@@ -1,7 +1,7 @@
 import { decodeText } from '../charset/decode.ts'
 import type { Report } from '../defect.ts'
 import { decodeWords } from './encoded-word.ts'
-import { BACKSLASH, decodeOctets, EQUALS, firstOfEach, OPEN, QUOTE, SEMICOLON, skipBlanks, skipCfws, skipComment, skipRun, unescape } from './scan.ts'
+import { decodeOctets, firstOfEach, skipBlanks, skipCfws, skipEnclosed, skipRun, unescape } from './scan.ts'
 
 /** Octets as sent, quotes removed. `extended`: with percent signs, and perhaps a charset. */
 type Value = { readonly octets: string; readonly offset: number; readonly extended: boolean }
@@ -36,7 +36,7 @@ function readParameters(body: string, from: number, report: Report, limit: numbe
     const nameEnd = skipRun(NAME, body, start)
     const name = body.slice(start, nameEnd)
     const equals = skipCfws(body, nameEnd)
-    if (name === '' || body.charCodeAt(equals) !== EQUALS) {
+    if (name === '' || body[equals] !== '=') {
       report('parameter-syntax', start)
       if (name !== '') end = nameEnd
       continue
@@ -72,7 +72,7 @@ type ReadValue = { readonly octets: string; readonly end: number }
 const VALUE = /[^\t\n\r (,;]*/y
 
 function readValue(body: string, from: number, fileName: boolean, report: Report): ReadValue {
-  if (body.charCodeAt(from) === QUOTE) return readQuoted(body, from, fileName, report)
+  if (body[from] === '"') return readQuoted(body, from, fileName, report)
   let end = from
   for (let next = from; next >= 0; next = continued(body, end, fileName)) end = skipRun(VALUE, body, next)
   const octets = body.slice(from, end)
@@ -88,14 +88,14 @@ function continued(body: string, from: number, fileName: boolean): number {
   if (body[from] === ',') return !fileName && isAttribute(body, skipBlanks(body, from + 1)) ? -1 : from + 1
   if (!fileName) return -1
   const at = skipBlanks(body, from)
-  if (body.charCodeAt(at) !== OPEN) return endsValue(body, at) ? -1 : at
-  const end = skipComment(body, at, Math.min(body.length, at + MAX_COMMENT))
+  if (body[at] !== '(') return endsValue(body, at) ? -1 : at
+  const end = skipEnclosed(body, at, Math.min(body.length, at + MAX_COMMENT))
   if (end >= 0) return endsValue(body, skipBlanks(body, end)) ? -1 : end
   const semicolon = body.indexOf(';', at)
   return semicolon < 0 ? body.length : semicolon
 }
 
-const endsValue = (body: string, at: number): boolean => at >= body.length || body.charCodeAt(at) === SEMICOLON || isAttribute(body, at)
+const endsValue = (body: string, at: number): boolean => at >= body.length || body[at] === ';' || isAttribute(body, at)
 
 /** As long as a name is, and no longer, so that a hostile field is not read again and again. */
 const ATTRIBUTE = /[!#$%&'*+\-.\w^`{|}~]{1,80}[\t\n\r ]{0,8}=/y
@@ -108,9 +108,8 @@ function isAttribute(body: string, at: number): boolean {
 
 function readQuoted(body: string, from: number, fileName: boolean, report: Report): ReadValue {
   for (let at = from + 1; at < body.length; at++) {
-    const code = body.charCodeAt(at)
-    if (code === BACKSLASH) at++
-    else if (code === QUOTE) {
+    if (body[at] === '\\') at++
+    else if (body[at] === '"') {
       if (!fileName || closes(body, skipBlanks(body, at + 1))) return { octets: unescape(body.slice(from + 1, at)), end: at + 1 }
       report('parameter-syntax', at) // a quote that belongs to the name
     }
@@ -119,7 +118,7 @@ function readQuoted(body: string, from: number, fileName: boolean, report: Repor
   return { octets: unescape(body.slice(from + 1)), end: body.length }
 }
 
-const closes = (body: string, at: number): boolean => body[at] === ',' || body.charCodeAt(at) === OPEN || endsValue(body, at)
+const closes = (body: string, at: number): boolean => body[at] === ',' || body[at] === '(' || endsValue(body, at)
 
 // ── decoding ────────────────────────────────────────────────────────────────────────────────────────────────────
 

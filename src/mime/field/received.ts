@@ -1,6 +1,6 @@
 import type { Report } from '../defect.ts'
 import { parseDate } from './date.ts'
-import { decodeOctets, OPEN, SEMICOLON, skipBlanks, skipComment, skipRun } from './scan.ts'
+import { decodeOctets, enclosedIn, skipBlanks, skipRun } from './scan.ts'
 
 /** A trace field (RFC 5321 §4.4); `null` for what it does not say. Only the lines that your own servers added are worth any trust. */
 export interface Received {
@@ -31,19 +31,17 @@ export function parseReceived(body: string, report: Report): Received {
   const comments: string[] = []
   let clause: Clause | undefined
   let dateAt = body.length
-  let hasComments = true
+  const skip = enclosedIn(body)
   for (let at = skipBlanks(body, 0), end = at; at < body.length; at = skipBlanks(body, end)) {
-    const code = body.charCodeAt(at)
-    end = code === OPEN && hasComments ? skipComment(body, at) : -1
+    end = body[at] === '(' ? skip(at) : -1
     if (end >= 0) {
       if (clause === 'from') comments.push(body.slice(at + 1, end - 1))
       continue
     }
-    if (code === OPEN) hasComments = false // the rest was searched in vain
     end = Math.max(at + 1, skipRun(WORD, body, at), skipRun(BRACKETED, body, at))
     const word = body.slice(at, end)
     const name = word.toLowerCase()
-    if (code === SEMICOLON) {
+    if (word === ';') {
       clause = undefined
       dateAt = end
     } else if (isClause(name)) {

@@ -1,16 +1,14 @@
 import type { Report } from '../defect.ts'
 import { decodeWords, needsEncoding } from './encoded-word.ts'
 import { checkFieldText, FieldWriter } from './fold.ts'
-import { firstOfEach, indexOf8bit, isBlank, octetDecoder } from './scan.ts'
+import { firstOfEach, isBlank, octetDecoder } from './scan.ts'
 
 /** An unstructured field's body as text (RFC 5322 §3.2.5, RFC 2047), without the blanks around it. A CR or LF inside is a space, NUL is U+FFFD. */
 export function decodeUnstructured(body: string, reportAll: Report): string {
   const { text, start } = trimmed(body)
   if (!needsEncoding(text)) return text // printable ASCII: what nearly every field is
   const report = firstOfEach(reportAll)
-  const at = indexOf8bit(text)
-  if (at >= 0) report('raw-8bit-header', start + at)
-  const decode = octetDecoder(text)
+  const decode = octetDecoder(text, report, start)
   if (!/[\r\n\0]/.test(text)) return decodeWords(text, report, start, decode)
   return decodeWords(text.replace(/[\r\n]/g, ' '), report, start, (octets) => decode(octets).replace(/\0/g, '\ufffd'))
 }

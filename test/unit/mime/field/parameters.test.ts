@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { parseMediaType } from '../../../../src/mime/field/media-type.ts'
+import { parseMediaType } from '../../../../src/mime/field/content-fields.ts'
 import { formatNameParameter, formatParameter, formatStructured } from '../../../../src/mime/field/parameter-format.ts'
 import { parseParameters } from '../../../../src/mime/field/parameters.ts'
 import { growth, isLinear } from '../../../support/linear.ts'

@@ -1,7 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseDisposition } from '../../../../src/mime/field/disposition.ts'
-import { parseMediaType } from '../../../../src/mime/field/media-type.ts'
-import { parseTransferEncoding } from '../../../../src/mime/field/transfer-encoding.ts'
+import { parseDisposition, parseMediaType, parseTransferEncoding } from '../../../../src/mime/field/content-fields.ts'
 import { reports } from '../../../support/reports.ts'
 
 test.each<[body: string, type: string, valid: boolean, parameters?: Record<string, string>]>([

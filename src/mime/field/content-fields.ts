@@ -1,0 +1,71 @@
+import { printable } from '../../bytes.ts'
+import type { Report } from '../defect.ts'
+import { parseParameters } from './parameters.ts'
+import { skipCfws, skipToken } from './scan.ts'
+
+/** A content type (RFC 2045 §5.1). */
+export interface MediaType {
+  /** Lower case; `text/plain` when the field is not usable (RFC 2045 §5.2). */ readonly type: string
+  /** Decoded, by name in lower case; `boundary` is octets, one character each. */ readonly parameters: ReadonlyMap<string, string>
+  readonly valid: boolean
+}
+
+/** Reads the body of a Content-Type field. Reports `invalid-content-type` and what `parseParameters` reports. */
+export function parseMediaType(body: string, report: Report, limit = 1000): MediaType {
+  const start = skipCfws(body, 0)
+  const typeEnd = skipToken(body, start)
+  const slash = skipCfws(body, typeEnd)
+  const subtype = skipCfws(body, slash + 1)
+  const end = skipToken(body, subtype)
+  if (typeEnd > start && body[slash] === '/' && end > subtype) {
+    const type = `${body.slice(start, typeEnd)}/${body.slice(subtype, end)}`.toLowerCase()
+    return { type, parameters: parseParameters(body, end, report, limit), valid: true }
+  }
+  report('invalid-content-type', start)
+  // Without a type everything from the first semicolon on may still say which charset was meant.
+  const semicolon = body.indexOf(';')
+  return { type: 'text/plain', parameters: parseParameters(body, semicolon < 0 ? body.length : semicolon, report, limit), valid: false }
+}
+
+/** A content disposition (RFC 2183). */
+export interface Disposition {
+  /** Lower case, or null when there is none to be read. */ readonly disposition: string | null
+  readonly parameters: ReadonlyMap<string, string>
+}
+
+/** Reads the body of a Content-Disposition field. Reports `invalid-disposition` and what `parseParameters` reports. */
+export function parseDisposition(body: string, report: Report, limit = 1000): Disposition {
+  const { token, next } = readQuotedToken(body)
+  // `filename=x` without a disposition before it.
+  const isMissing = token === '' || body[next] === '='
+  if (isMissing) report('invalid-disposition', 0)
+  return { disposition: isMissing ? null : token, parameters: parseParameters(body, isMissing ? 0 : next, report, limit) }
+}
+
+/** A disposition's or an encoding's name, a token, alone or in quotes, and where what follows begins. */
+function readQuotedToken(body: string): { token: string; next: number } {
+  const start = skipCfws(body, 0)
+  const begin = body[start] === '"' ? start + 1 : start
+  const end = skipToken(body, begin)
+  return { token: body.slice(begin, end).toLowerCase(), next: skipCfws(body, begin > start && body[end] === '"' ? end + 1 : end) }
+}
+
+const KNOWN = new Set(['7bit', '8bit', 'binary', 'base64', 'quoted-printable', 'x-uuencode'])
+const UUENCODE = new Set(['x-uue', 'uuencode', 'uue'])
+/** `8-bit`, `7bits`, `8 bit`: not known to any RFC, but no secret either, and the octets stay as they are in any case. */
+const IDENTITY = /^[678][ -]?bits?$/
+
+/**
+ * Reads the body of a Content-Transfer-Encoding field (RFC 2045 §6.1): `7bit`, `8bit`, `binary`, `base64`, `quoted-printable` or
+ * `x-uuencode`, misspelt ones of the first two included, or what was sent instead, in lower case, which means that the octets stay as they are (§6.4). Reports `unknown-encoding`.
+ */
+export function parseTransferEncoding(body: string, report: Report): string {
+  const { token, next } = readQuotedToken(body)
+  // A list of encodings would have each reader pick another one: it is none.
+  const isAlone = next >= body.length || body[next] === ';'
+  if (isAlone && KNOWN.has(token)) return token
+  if (isAlone && UUENCODE.has(token)) return 'x-uuencode'
+  report('unknown-encoding', 0)
+  const sent = printable(body.trim(), 100).toLowerCase()
+  return IDENTITY.test(sent) || sent === '' ? (sent.startsWith('8') ? '8bit' : '7bit') : sent
+}
