@@ -1,6 +1,6 @@
 /** Where in the dialogue something happened: a step of the way to the server, a command, or a piece of work of the connector. */
 export type Phase = 'options' | 'connect' | 'tls' | 'greeting' | 'auth' | 'quit' | Pop3Phase | SmtpPhase | 'compose' | 'parse' | 'state' | 'document'
-type Pop3Phase = 'capa' | 'stls' | 'stat' | 'list' | 'uidl' | 'top' | 'retr' | 'dele' | 'rset' | 'noop'
+type Pop3Phase = 'capa' | 'stls' | 'stat' | 'list' | 'uidl' | 'top' | 'retr' | 'dele' | 'rset' | 'noop' | 'utf8' | 'lang'
 type SmtpPhase = 'ehlo' | 'starttls' | 'mail' | 'rcpt' | 'data' | 'content'
 
 /** Every code that a `MailError` can have; docs/errors.md has a heading for each. */

@@ -1,3 +1,4 @@
+import { CR, EMPTY, LF } from '../bytes.ts'
 import { GrammarError } from '../errors.ts'
 import { DotUnstuffer } from '../wire/dots.ts'
 import type { LineSplitter } from '../wire/lines.ts'
@@ -37,6 +38,42 @@ export class ContentBody implements Body<Buffer> {
     const views = this.#views
     this.#views = []
     return views.length > (owned ? 0 : MAX_VIEWS) ? [Buffer.concat(views)] : views
+  }
+}
+
+/** The beginning of a message that comes whole: its header section and so many lines of its body, as TOP would give them. */
+export class TopBody extends ContentBody {
+  #left: number
+  #inHeader = true
+  /** Of the line so far. */ #length = 0
+  #first: number | undefined
+
+  constructor(lines: number) {
+    super()
+    this.#left = lines
+  }
+
+  override take(owned: boolean): readonly Buffer[] {
+    const views = super
+      .take(false)
+      .map((view) => this.#cut(view))
+      .filter(({ length }) => length > 0)
+    return owned ? views.map((view) => Buffer.from(view)) : views
+  }
+
+  #cut(view: Buffer): Buffer {
+    let from = 0
+    while (this.#inHeader || this.#left > 0) {
+      const end = view.indexOf(LF, from)
+      if (from < (end < 0 ? view.length : end) && this.#length === 0) this.#first = view[from]
+      this.#length += (end < 0 ? view.length : end) - from
+      if (end < 0) return view
+      if (!this.#inHeader) this.#left--
+      else this.#inHeader = this.#length > 1 || (this.#length === 1 && this.#first !== CR)
+      this.#length = 0
+      from = end + 1
+    }
+    return from === 0 ? EMPTY : view.subarray(0, from)
   }
 }
 

@@ -1,19 +1,25 @@
+import { createHash } from 'node:crypto'
 import { pop3CommandChannel, pop3ReplyChannel } from '../diagnostics.ts'
-import { MailError } from '../errors.ts'
+import { MailError, type Phase } from '../errors.ts'
 import { checkSecrecy, Dialogue, tlsRequired } from '../tls/dialogue.ts'
-import { checkServerOptions, POP3_DEFAULTS, readSecret, type CheckedOptions, type Secret, type ServerOptions, type TlsFacts } from '../tls/options.ts'
+import { readSecret, type Credentials, type TlsFacts } from '../tls/options.ts'
 import { connect } from '../tls/socket.ts'
-import type { Transport } from '../tls/transport.ts'
+import type { Transport, Wait } from '../tls/transport.ts'
+import { createMechanism, MAX_ROUNDS } from '../wire/sasl/mechanism.ts'
 import { ContentBody } from './body.ts'
 import * as command from './command.ts'
 import type { Command } from './command.ts'
 import { Pop3ReplyError } from './errors.ts'
-import { parseStat, type Listing, type StatusReply, type UniqueIdListing } from './grammar.ts'
+import { parseFeatures, type Pop3Features } from './features.ts'
+import { parseStat, parseUniqueIdListing, type Language, type Listing, type StatusReply, type UniqueIdListing } from './grammar.ts'
 import { Lane, type Exchange } from './lane.ts'
+import { apopDigest, chooseLogin } from './login.ts'
+import { checkPop3Options, type CheckedPop3Options, type Pop3Options } from './options.ts'
 import { Pop3Session, type Pop3Event } from './session.ts'
 
 /** What is left of an answer that nobody wants is read when it is at most this long; otherwise the connection ends. */
 const MAX_DRAIN_OCTETS = 256 * 1024
+const WINDOW = 32 // commands under way where the server allows several
 const GOODBYE_MS = 1_000 // how long a connection whose begin failed may take to close
 
 /** The octets of one message, once: iterating gives owned chunks; `views()` gives borrowed ones, valid until the next, which is what `readMessage` wants. */
@@ -22,56 +28,75 @@ export interface Retrieval extends AsyncIterable<Buffer> {
   views(): AsyncIterable<Buffer>
 }
 
+/** What became of one message of a batch. */
+export interface Deletion {
+  readonly number: number
+  /** Why it is not marked: what the server said, or that this is no message-number. */ readonly error: MailError | null
+}
+
+/** A message of a batch, which may have been asked for before its reader comes. */
+type Item = { readonly number: number; exchange?: Exchange<Buffer> }
+
 /**
  * A POP3 connection (RFC 1939). Calls may be made at any time; each has its turn in order. A call waits while the content of a message is
  * being read, and drains what nobody reads. After a failure that the connection does not survive, every call rejects with `ERR_CLOSED`.
  */
 export class Pop3Client implements AsyncDisposable {
-  readonly #transport: Transport
-  readonly #session = new Pop3Session((line) => this.#dialogue.publish(pop3ReplyChannel, line))
-  readonly #dialogue: Dialogue<Command, Pop3Event>
-  readonly #lane = new Lane(
-    (next) => this.#send(next),
+  readonly #options: CheckedPop3Options
+  #transport: Transport
+  #session = new Pop3Session((line) => this.#dialogue.publish(pop3ReplyChannel, line))
+  #dialogue: Dialogue<Command, Pop3Event>
+  #lane = new Lane(
+    (exchanges) => this.#send(exchanges),
     (exchange) => void this.#drain(exchange),
   )
   #capabilities: ReadonlyMap<string, readonly string[]> = new Map()
+  #features = parseFeatures(this.#capabilities)
   #greeting = ''
   #quit: Promise<{ confirmed: boolean }> | undefined
+  /** Messages were marked as deleted, which another connection would not know. */ #marked = false
+  /** Of the whole unique-id listing, once it was read: shows whether another connection finds the same messages under the same numbers. */
+  #listed = ''
+  /** Makes another connection to the same maildrop. */ #again: (() => Promise<Pop3Client>) | undefined
+  #resumed: Promise<boolean> | undefined
 
-  private constructor(transport: Transport, options: CheckedOptions) {
+  private constructor(transport: Transport, options: CheckedPop3Options) {
+    this.#options = { ...options, auth: undefined }
     this.#transport = transport
     this.#dialogue = new Dialogue(transport, this.#session, options, pop3CommandChannel, (reason) => this.#refuse(reason))
   }
 
   /**
    * Connects, secures the connection, logs in and asks for the capabilities. Without `auth` the connection stays before the login. Rejects with
-   * the errors of the way there, `ERR_TLS_REQUIRED`, `ERR_AUTH_CLEAR_TEXT` (before anything is sent), or a `Pop3ReplyError` (`ERR_AUTH` when
-   * the credentials were refused).
+   * the errors of the way there, `ERR_TLS_REQUIRED`, `ERR_AUTH_CLEAR_TEXT` (before anything is sent), `ERR_AUTH_MECHANISM`, `ERR_UNSUPPORTED`, or a
+   * `Pop3ReplyError` (`ERR_AUTH` when the credentials were refused).
    */
-  static async connect(options: ServerOptions): Promise<Pop3Client> {
-    const checked = checkServerOptions(options, POP3_DEFAULTS)
-    checkLogin(checked, checked.security !== 'none')
+  static async connect(options: Pop3Options): Promise<Pop3Client> {
+    const client = await Pop3Client.#connect(checkPop3Options(options))
+    client.#again = () => Pop3Client.#connect(checkPop3Options({ ...options, pipelining: 'never' }))
+    return client
+  }
+
+  static async #connect(options: CheckedPop3Options): Promise<Pop3Client> {
     try {
-      return await Pop3Client.#start(await connect(checked), checked, true)
+      return await Pop3Client.#start(await connect(options), options)
     } catch (error) {
       // Some servers hang up at a command that they do not know (H56).
       if (!(error instanceof MailError && error.phase === 'capa' && (error.code === 'ERR_CLOSED' || error.code === 'ERR_TIMEOUT'))) throw error
-      return Pop3Client.#start(await connect(checked), checked, false)
+      return Pop3Client.#start(await connect(options), { ...options, capabilities: 'never' })
     }
   }
 
   /** The same on a transport that is there already; `host` and `port` only name it. */
-  static async over(transport: Transport, options: ServerOptions): Promise<Pop3Client> {
-    const checked = checkServerOptions(options, POP3_DEFAULTS)
-    checkLogin(checked, checked.security === 'starttls' || transport.tls !== null)
-    return Pop3Client.#start(transport, checked, true)
+  static async over(transport: Transport, options: Pop3Options): Promise<Pop3Client> {
+    return Pop3Client.#start(transport, checkPop3Options(options, options.security === 'starttls' || transport.tls !== null))
   }
 
-  static async #start(transport: Transport, options: CheckedOptions, asksCapabilities: boolean): Promise<Pop3Client> {
+  static async #start(transport: Transport, options: CheckedPop3Options): Promise<Pop3Client> {
     const client = new Pop3Client(transport, options)
     try {
       client.#dialogue.begin()
-      await client.#begin(options, asksCapabilities)
+      await client.#begin(options)
       return client
     } catch (error) {
       await client.#abandon(error)
@@ -89,6 +114,11 @@ export class Pop3Client implements AsyncDisposable {
     return this.#capabilities
   }
 
+  /** The same in types: asked again after the upgrade to TLS and after the login, and never carried over. */
+  get features(): Pop3Features {
+    return this.#features
+  }
+
   /** The text of the greeting. Server text. */
   get greeting(): string {
     return this.#greeting
@@ -96,7 +126,7 @@ export class Pop3Client implements AsyncDisposable {
 
   /** What the server says it is (RFC 2449 §6.9). Server text. */
   get implementation(): string | null {
-    return this.#capabilities.get('IMPLEMENTATION')?.join(' ') ?? null
+    return this.#features.implementation
   }
 
   /** Messages in the maildrop and their size, as the server counts; `octets` is 0 where it cannot be read. */
@@ -110,44 +140,77 @@ export class Pop3Client implements AsyncDisposable {
 
   /** The scan listing (RFC 1939 §5). Lines that are none are left out; LIST is sent when iteration starts. */
   list(): AsyncIterable<Listing> {
-    return { [Symbol.asyncIterator]: () => this.#parts(command.list()) }
+    return { [Symbol.asyncIterator]: () => this.#parts(() => this.#lane.enter(command.list())) }
   }
 
-  /** The unique-id listing (RFC 1939 §7). Lines that are none are left out; UIDL is sent when iteration starts. */
-  uniqueIds(): AsyncIterable<UniqueIdListing> {
-    return { [Symbol.asyncIterator]: () => this.#parts(command.uidl()) }
+  /**
+   * The unique-id listing (RFC 1939 §7). Lines that are none are left out; UIDL is sent when iteration starts. With `numbers` only these are
+   * asked for; one that the server refuses is left out, and when it refuses all, the first refusal rejects.
+   */
+  uniqueIds(numbers?: Iterable<number>): AsyncIterable<UniqueIdListing> {
+    return { [Symbol.asyncIterator]: () => (numbers === undefined ? this.#uniqueIds() : this.#uniqueIdsOf(numbers)) }
   }
 
   /** A message, undotted. RETR is sent when iteration starts; an `-ERR` rejects there and leaves the connection usable. */
   retrieve(number: number): Retrieval {
-    return this.#content(number, command.retr(number))
+    const asked = command.retr(number)
+    return this.#retrieval(number, 'retr', (owned) => this.#parts(() => this.#lane.enter(asked), owned))
   }
 
   /** The header section and `lines` lines of the body (RFC 1939 §7, TOP). */
   top(number: number, lines: number): Retrieval {
-    return this.#content(number, command.top(number, lines))
+    const asked = this.#top(number, lines)
+    return this.#retrieval(number, 'top', (owned) => this.#parts(() => this.#lane.enter(asked), owned))
   }
 
-  /** One after the other, in the order given. What is left of one is skipped when the next is asked for. */
-  async *retrieveAll(numbers: Iterable<number>): AsyncGenerator<Retrieval, void, undefined> {
-    for (const number of numbers) {
-      const asked = command.retr(number)
-      try {
-        yield this.#content(number, asked)
-      } finally {
-        this.#lane.giveUp(asked)
-      }
-    }
+  /**
+   * One after the other, in the order given. What is left of one is skipped when the next is asked for. Where the server allows it, further ones
+   * are asked for ahead, once the first was read to its end and no other call came between: a loop that deletes as it goes stays at one at a
+   * time. A call that comes later has to read what was asked for, and it is asked for again.
+   *
+   * When a server cannot do what it announced (PIPELINING), the connection ends; on a client of `connect`, the rest goes on over another one, one
+   * at a time, if a unique-id listing was read on both and is the same, and nothing was deleted. All later calls go there, too.
+   */
+  retrieveAll(numbers: Iterable<number>): AsyncGenerator<Retrieval, void, undefined> {
+    return this.#contents(numbers, 'retr', command.retr)
+  }
+
+  /** The same with the beginning of each message. */
+  topAll(numbers: Iterable<number>, lines: number): AsyncGenerator<Retrieval, void, undefined> {
+    return this.#contents(numbers, 'top', (number) => this.#top(number, lines))
   }
 
   /** Marks a message as deleted; it is removed when QUIT is confirmed. */
   async delete(number: number): Promise<void> {
+    this.#marked = true
     await this.#ask(command.dele(number))
+  }
+
+  /** Marks messages as deleted, several at a time where the server allows it, and tells of each what became of it. Who leaves early may have marked some more. */
+  async *deleteAll(numbers: Iterable<number>): AsyncGenerator<Deletion, void, undefined> {
+    this.#marked = true
+    for await (const { number, error } of this.#replies(numbers, command.dele)) yield { number, error }
   }
 
   /** Takes back all deletions of this session. */
   async reset(): Promise<void> {
     await this.#ask(command.rset())
+    this.#marked = false
+  }
+
+  /** The languages in which the server can give its texts (RFC 6856 §3). Fails with `ERR_UNSUPPORTED` where it announces none. */
+  async languages(): Promise<readonly Language[]> {
+    this.#demand(this.#features.lang, 'LANG', 'lang')
+    const languages: Language[] = []
+    for await (const language of this.#parts(() => this.#lane.enter(command.languages()))) languages.push(language)
+    return languages
+  }
+
+  /** Asks for texts in that language (RFC 5646), or `*` for the server's own choice. Fails as `languages` does. */
+  async setLanguage(tag: string): Promise<void> {
+    const asked = command.lang(tag)
+    this.#demand(this.#features.lang, 'LANG', 'lang')
+    await this.#ask(asked)
   }
 
   async noop(): Promise<void> {
@@ -166,50 +229,86 @@ export class Pop3Client implements AsyncDisposable {
     else this.#dialogue.fail(new MailError('ERR_CLOSED', 'the client was disposed of while a call was under way', { phase: 'quit' }))
   }
 
-  async #begin(options: CheckedOptions, asksCapabilities: boolean): Promise<void> {
-    const { auth, security, timeouts } = options
+  async #begin(options: CheckedPop3Options): Promise<void> {
+    const { auth, security, timeouts, utf8 } = options
     const wait = { phase: 'greeting', totalMs: timeouts.greeting, idleMs: timeouts.idle } as const
-    const reply = status(await this.#dialogue.greeting(this.#dialogue.event(wait)))
+    const reply = this.#reply(await this.#dialogue.greeting(this.#dialogue.event(wait)))
     this.#greeting = reply.text
-    if (asksCapabilities) await this.#askCapabilities()
+    await this.#askCapabilities()
     if (security === 'starttls' && this.tls === null) {
       await this.#startTls()
-      if (asksCapabilities) await this.#askCapabilities()
+      await this.#askCapabilities()
+    }
+    if (utf8) {
+      this.#demand(this.#features.utf8 !== null, 'UTF8', 'utf8')
+      await this.#ask(command.utf8())
     }
     if (auth === undefined) return
     checkSecrecy(options, this.tls !== null)
-    if ('password' in auth) await this.#logIn(auth.user, auth.password)
-    if (asksCapabilities) await this.#askCapabilities() // they may differ after the login (RFC 2449 §5)
+    await this.#logIn(auth)
+    await this.#askCapabilities() // they may differ after the login (RFC 2449 §5)
   }
 
   async #askCapabilities(): Promise<void> {
+    if (this.#options.capabilities === 'never') return
     const capabilities = new Map<string, readonly string[]>()
     try {
-      for await (const [tag, parameters] of this.#parts(command.capa())) {
+      for await (const [tag, parameters] of this.#parts(() => this.#lane.enter(command.capa()))) {
         capabilities.set(tag, [...(capabilities.get(tag) ?? []), ...parameters])
       }
     } catch (error) {
       if (!(error instanceof Pop3ReplyError)) throw error
     }
+    this.#learn(capabilities)
+  }
+
+  #learn(capabilities: ReadonlyMap<string, readonly string[]>): void {
     this.#capabilities = capabilities
+    this.#features = parseFeatures(capabilities)
+    this.#lane.depth = this.#features.pipelining && this.#options.pipelining === 'auto' ? WINDOW : 1
+  }
+
+  /** A server that does not say what it can do is asked all the same. */
+  #demand(offered: boolean, what: string, phase: 'lang' | 'utf8'): void {
+    if (!offered && this.#capabilities.size > 0)
+      throw new MailError('ERR_UNSUPPORTED', `the server does not offer ${what}`, { phase, reusable: true })
   }
 
   async #startTls(): Promise<void> {
     // A server that hides its capabilities may know STLS all the same (T4, H56); one that lists them without it does not.
-    if (this.#capabilities.size > 0 && !this.#capabilities.has('STLS')) throw tlsRequired('the server does not offer STLS', 'stls')
+    if (this.#capabilities.size > 0 && !this.#features.stls) throw tlsRequired('the server does not offer STLS', 'stls')
     try {
       await this.#ask(command.stls())
     } catch (error) {
       throw error instanceof Pop3ReplyError ? tlsRequired('the server refused STLS', 'stls', error) : error
     }
-    this.#capabilities = new Map() // what was heard in the clear can be forged (T7)
+    this.#learn(new Map()) // what was heard in the clear can be forged (T7)
     await this.#dialogue.upgrade()
   }
 
-  async #logIn(user: string, password: Secret): Promise<void> {
-    await this.#ask(command.user(user))
-    const { timeouts, signal } = this.#dialogue.options
-    await this.#ask(command.pass(await readSecret(password, timeouts.command, signal)))
+  async #logIn(auth: Credentials): Promise<void> {
+    const { timeouts, signal, initialResponse } = this.#options
+    const way = chooseLogin(auth, this.#features, this.#capabilities.size > 0)
+    if (way === 'USER') await this.#ask(command.user(auth.user))
+    const password = await readSecret('password' in auth ? auth.password : '', timeouts.command, signal)
+    if (way === 'USER') await this.#ask(command.pass(password))
+    else if (way === 'APOP') await this.#ask(command.apop(auth.user, apopDigest(this.#greeting, password)))
+    else {
+      const mechanism = createMechanism(way, auth.user, password)
+      const { messages = 1 } = mechanism
+      let reply = await this.#ask(command.auth(way, initialResponse ? mechanism.initialResponse : null, password))
+      for (let round = 1; reply.challenge !== undefined; round++) {
+        try {
+          if (round > MAX_ROUNDS) throw new MailError('ERR_LIMIT', `authentication of more than ${MAX_ROUNDS} rounds`, { phase: 'auth' })
+          const response = await mechanism.respond(Buffer.from(reply.challenge, 'base64'))
+          reply = await this.#ask(command.authResponse(response, password, round >= messages))
+        } catch (error) {
+          if (!(error instanceof Pop3ReplyError) && this.#dialogue.failure === undefined) await this.#ask(command.authCancel()).catch(() => {})
+          throw error
+        }
+      }
+      mechanism.succeeded?.()
+    }
   }
 
   /** A command whose answer is one line. */
@@ -217,24 +316,176 @@ export class Pop3Client implements AsyncDisposable {
     return this.#status(this.#lane.enter(asked))
   }
 
-  #content(number: number, asked: Command<Buffer>): Retrieval {
+  #top(number: number, lines: number): Command<Buffer> {
+    return this.#options.top === 'use' ? command.top(number, lines) : command.topOfRetr(number, lines)
+  }
+
+  #retrieval(number: number, phase: Phase, read: (owned: boolean) => AsyncGenerator<Buffer, void, undefined>): Retrieval {
     let begun = false
     const begin = (owned: boolean): AsyncGenerator<Buffer, void, undefined> => {
-      if (begun) {
-        throw new MailError('ERR_SESSION_STATE', `the content of message ${number} can be read only once`, { phase: asked.phase, reusable: true })
-      }
+      if (begun) throw new MailError('ERR_SESSION_STATE', `the content of message ${number} can be read only once`, { phase, reusable: true })
       begun = true
-      return this.#parts(asked, owned)
+      return read(owned)
     }
     return { number, [Symbol.asyncIterator]: () => begin(true), views: () => ({ [Symbol.asyncIterator]: () => begin(false) }) }
   }
 
+  async *#uniqueIds(): AsyncGenerator<UniqueIdListing, void, undefined> {
+    const hash = createHash('sha256')
+    for await (const entry of this.#parts(() => this.#lane.enter(command.uidl()))) {
+      hash.update(`${entry.number} ${entry.uniqueId}\n`)
+      yield entry
+    }
+    this.#listed = hash.digest('hex')
+  }
+
+  async *#uniqueIdsOf(numbers: Iterable<number>): AsyncGenerator<UniqueIdListing, void, undefined> {
+    let refused: MailError | undefined
+    let any = false
+    for await (const { number, reply, error } of this.#replies(numbers, command.uniqueId)) {
+      refused ??= error ?? undefined
+      if (reply === null) continue
+      any = true
+      // Some servers leave the number out.
+      const { uniqueId, ...entry } = parseUniqueIdListing(Buffer.from(reply.line, 'latin1')) ?? { number, uniqueId: reply.text }
+      if (entry.number === number) yield { number, uniqueId }
+      else
+        throw this.#dialogue.fail(new MailError('ERR_PROTOCOL', `the answer to UIDL ${number} is about message ${entry.number}`, { phase: 'uidl' }))
+    }
+    if (!any && refused !== undefined) throw refused
+  }
+
+  /** The replies to one-line commands, several under way where that is allowed. What fails one item alone is told with it. */
+  async *#replies(numbers: Iterable<number>, make: (number: number) => Command) {
+    const batch = {}
+    const ask = async (number: number): Promise<{ number: number; reply: StatusReply | null; error: MailError | null }> => {
+      try {
+        return { number, reply: await this.#status(this.#lane.enter(make(number), batch)), error: null }
+      } catch (error) {
+        if (error instanceof MailError && error.reusable) return { number, reply: null, error }
+        throw error
+      }
+    }
+    const asked: ReturnType<typeof ask>[] = []
+    for (const number of numbers) {
+      const one = ask(number)
+      one.catch(() => {}) // it may be an earlier one that tells of the failure
+      asked.push(one)
+      if (asked.length < this.#ahead) continue
+      this.#lane.flush()
+      const first = await asked.shift()
+      if (first !== undefined) yield first
+    }
+    this.#lane.flush()
+    for (const one of asked) yield await one
+  }
+
+  /** How many messages are asked for before the first of them is read: what is under way, and as many that wait to follow. */
+  get #ahead(): number {
+    return this.#lane.depth === 1 ? 1 : 2 * this.#lane.depth
+  }
+
+  async *#contents(numbers: Iterable<number>, phase: Phase, make: (number: number) => Command<Buffer>): AsyncGenerator<Retrieval, void, undefined> {
+    const batch = {}
+    const source = numbers[Symbol.iterator]()
+    const items: Item[] = []
+    let isOver = false
+    /** The first was read to its end, and nothing came between: it is worth to ask ahead. */ let isSteady: boolean | undefined
+    let changes: number | undefined
+    const ask = (item: Item): Exchange<Buffer> => {
+      if (item.exchange === undefined || item.exchange.recalled) item.exchange = this.#lane.enter(make(item.number), batch)
+      changes ??= this.#lane.changes
+      return item.exchange
+    }
+    try {
+      for (;;) {
+        const most = isSteady === true ? this.#ahead : 1
+        while (!isOver && items.length < most) {
+          const next = source.next()
+          isOver = next.done === true
+          if (next.done !== true) items.push({ number: next.value })
+        }
+        if (most > 1) {
+          for (const item of items) {
+            if (!command.isMessageNumber(item.number)) break // it is refused when its turn comes
+            ask(item)
+          }
+          this.#lane.flush()
+        }
+        const item = items.shift()
+        if (item === undefined) return
+        if (item.exchange === undefined) make(item.number)
+        const enter = (): Exchange<Buffer> => {
+          const exchange = ask(item)
+          this.#lane.flush()
+          return exchange
+        }
+        const read = (owned: boolean) => (isSteady === undefined ? this.#parts(enter, owned) : this.#parted(enter, () => make(item.number), owned))
+        yield this.#retrieval(item.number, phase, read)
+        const { exchange } = item
+        if (exchange !== undefined) this.#lane.giveUp(exchange)
+        isSteady = isSteady !== false && exchange?.answered === true && this.#lane.changes === changes
+        if (isSteady) continue
+        this.#lane.recall(batch)
+        for (const one of items) delete one.exchange
+      }
+    } finally {
+      this.#lane.recall(batch)
+      if (!isOver) source.return?.()
+    }
+  }
+
+  /** Content of a batch; from another connection when this one breaks before there was any of it. */
+  async *#parted(enter: () => Exchange<Buffer>, make: () => Command<Buffer>, owned: boolean): AsyncGenerator<Buffer, void, undefined> {
+    let any = false
+    try {
+      for await (const part of this.#parts(enter, owned)) {
+        any = true
+        yield part
+      }
+      return
+    } catch (error) {
+      if (any || !(await this.#resume())) throw error
+    }
+    yield* this.#parts(() => this.#lane.enter(make()), owned)
+  }
+
+  /** After a batch that the server could not take (H60, P17): takes another connection in place of this one. `false` when that would not be the same. */
+  #resume(): Promise<boolean> {
+    const { reason } = this.#dialogue.failure ?? {}
+    const isServers = reason instanceof MailError && (reason.code === 'ERR_PROTOCOL' || (reason.code === 'ERR_CLOSED' && reason.transient))
+    const isPossible = isServers && !this.#marked && this.#listed !== '' && this.#quit === undefined
+    if (this.#resumed === undefined && isPossible && this.#again !== undefined) this.#resumed = this.#replace(this.#again, reason)
+    return this.#resumed ?? Promise.resolve(false)
+  }
+
+  async #replace(again: () => Promise<Pop3Client>, cause: MailError): Promise<boolean> {
+    const other = await again()
+    try {
+      for await (const _entry of other.uniqueIds());
+    } catch {
+      // Then it has not listed the same.
+    }
+    if (other.#listed !== this.#listed) {
+      await other.quit()
+      const message = 'the connection broke, and another one does not find the same messages in the maildrop'
+      throw new MailError('ERR_PROTOCOL', message, { phase: cause.phase, transient: true, cause })
+    }
+    this.#transport = other.#transport
+    this.#session = other.#session
+    this.#dialogue = other.#dialogue
+    this.#lane = other.#lane
+    this.#learn(other.#capabilities)
+    this.#lane.depth = 1
+    return true
+  }
+
   /** A command whose answer has a body, as the parts of it. Asks for octets only when a part is wanted. */
-  async *#parts<Part>(asked: Command<Part>, owned = true): AsyncGenerator<Part, void, undefined> {
-    const exchange = this.#lane.enter(asked)
+  async *#parts<Part>(enter: () => Exchange<Part>, owned = true): AsyncGenerator<Part, void, undefined> {
+    const exchange = enter()
     await this.#status(exchange)
-    const { command: commandMs, transaction } = this.#dialogue.options.timeouts
-    const until = performance.now() + (asked.phase === 'capa' ? commandMs : transaction)
+    const { command: commandMs, transaction } = this.#options.timeouts
+    const until = performance.now() + (exchange.command.phase === 'capa' ? commandMs : transaction)
     try {
       while (!exchange.answered) {
         for (const part of await this.#body(exchange, until, owned)) {
@@ -250,24 +501,25 @@ export class Pop3Client implements AsyncDisposable {
   }
 
   async #status(exchange: Exchange): Promise<StatusReply> {
+    this.#lane.claim(exchange)
     await exchange.turn
     const { phase } = exchange.command
-    const { command: commandMs, idle, quit } = this.#dialogue.options.timeouts
-    const event = await this.#dialogue.event({ phase, totalMs: phase === 'quit' ? quit : commandMs, idleMs: idle })
+    const { command: commandMs, idle, quit } = this.#options.timeouts
+    const event = await this.#event({ phase, totalMs: phase === 'quit' ? quit : commandMs, idleMs: idle })
     if (event.type === 'reply' && !event.more) this.#lane.release(exchange)
-    return status(event)
+    return this.#reply(event)
   }
 
   /** The next parts of a body. What came with the end is owned, so the next call need not wait until it was looked at. */
   async #body<Part>(exchange: Exchange<Part>, until: number, owned: boolean): Promise<readonly Part[]> {
     const { phase, body } = exchange.command
-    const { idle } = this.#dialogue.options.timeouts
+    const { idle } = this.#options.timeouts
     const leftMs = until - performance.now()
     if (leftMs <= 0) {
       const message = `the whole answer took too long in the ${phase} phase`
       throw this.#dialogue.fail(new MailError('ERR_TIMEOUT', message, { phase, transient: true }))
     }
-    const event = await this.#dialogue.event({ phase, totalMs: Math.min(idle, leftMs), idleMs: idle })
+    const event = await this.#event({ phase, totalMs: Math.min(idle, leftMs), idleMs: idle })
     const last = event.type === 'body' && event.last
     const parts = body?.take(owned || last) ?? []
     if (last && body instanceof ContentBody) this.#dialogue.publish(pop3ReplyChannel, () => `${body.octets} octets of content`)
@@ -275,13 +527,19 @@ export class Pop3Client implements AsyncDisposable {
     return parts
   }
 
-  /** Ends a reader's turn. A short rest of its answer is read; for a long one the connection ends. */
+  #event(wait: Wait): Promise<Pop3Event> {
+    return this.#dialogue.event({ ...wait, before: () => this.#lane.refill() })
+  }
+
+  /** Ends a reader's turn. A short rest of its answer is read; for a long one the connection ends. What was recalled is read whole: nobody chose to leave it. */
   async #drain(exchange: Exchange): Promise<void> {
     exchange.suspendedAt = undefined
     const { phase, body } = exchange.command
-    const until = performance.now() + this.#dialogue.options.timeouts.command
-    const most = (body?.octets ?? 0) + MAX_DRAIN_OCTETS
+    const { command: commandMs, transaction } = this.#options.timeouts
+    const most = exchange.recalled ? Infinity : (body?.octets ?? 0) + MAX_DRAIN_OCTETS
     try {
+      if (exchange.recalled) await this.#status(exchange)
+      const until = performance.now() + (exchange.recalled ? transaction : commandMs)
       while (!exchange.answered && this.#dialogue.failure === undefined) {
         if ((body?.octets ?? 0) <= most) await this.#body(exchange, until, false)
         else {
@@ -290,22 +548,23 @@ export class Pop3Client implements AsyncDisposable {
         }
       }
     } catch {
-      // The connection has failed with it; later calls are told.
+      // The connection has failed with it, and later calls are told; or what was recalled had been refused.
     }
   }
 
-  #send(exchange: Exchange): boolean {
+  #send(exchanges: readonly Exchange[]): boolean {
     try {
-      this.#dialogue.send([exchange.command])
+      this.#dialogue.send(exchanges.map((exchange) => exchange.command))
       return true
     } catch (error) {
-      exchange.refuse(error)
+      for (const exchange of exchanges) exchange.refuse(error)
       if (!(error instanceof MailError && error.reusable)) this.#dialogue.fail(error)
       return false
     }
   }
 
   async #leaveTaking(): Promise<{ confirmed: boolean }> {
+    if (this.#options.resetBeforeQuit && !this.#marked && this.#session.state === 'TRANSACTION') void this.#ask(command.rset()).catch(() => {})
     const exchange = this.#lane.enter(command.quit())
     this.#lane.seal(new MailError('ERR_CLOSED', 'the connection is closed: quit was called', { phase: 'quit' }))
     let from = performance.now()
@@ -339,20 +598,11 @@ export class Pop3Client implements AsyncDisposable {
     const closed = new MailError('ERR_CLOSED', 'the connection was closed by an earlier failure', { phase, cause: reason })
     this.#lane.fail(signal?.aborted === true && signal.reason === reason ? reason : closed)
   }
-}
 
-/** Whether there is a way to log in, and whether the credentials may leave. */
-function checkLogin(options: CheckedOptions, secure: boolean): void {
-  const { auth } = options
-  if (auth !== undefined && (!('password' in auth) || (auth.mechanism !== undefined && auth.mechanism.toUpperCase() !== 'USER'))) {
-    throw new MailError('ERR_AUTH_MECHANISM', 'POP3 logs in with a user and a password (USER and PASS); leave auth.mechanism out', { phase: 'auth' })
+  /** The reply that an event must be. Throws when it is a refusal. */
+  #reply(event: Pop3Event): StatusReply {
+    if (event.type !== 'reply') throw new Error('a body out of order') // which would be our own mistake
+    if (!event.reply.ok) throw new Pop3ReplyError(event.command.phase, event.reply, this.#features.loginDelay?.seconds)
+    return event.reply
   }
-  checkSecrecy(options, secure)
-}
-
-/** The reply that an event must be. Throws when it is a refusal. */
-function status(event: Pop3Event): StatusReply {
-  if (event.type !== 'reply') throw new Error('a body out of order') // which would be our own mistake
-  if (!event.reply.ok) throw new Pop3ReplyError(event.command.phase, event.reply)
-  return event.reply
 }

@@ -2,34 +2,56 @@ import { printable } from '../bytes.ts'
 import { MailError, type Phase } from '../errors.ts'
 import type { StatusReply } from './grammar.ts'
 
+/** Why a server refuses: wrong credentials, another session in the maildrop, a login too soon, something that will pass, something that will not; or it does not say. */
+export type Refusal = 'credentials' | 'in use' | 'login delay' | 'temporary' | 'permanent' | 'other'
+
 /**
  * The server answered `-ERR`. `ERR_AUTH` when it refused the credentials; otherwise `ERR_POP3_REPLY`, `transient` when the response code
  * (RFC 2449 §8, RFC 3206) says that it will pass, or, without a code, when the text speaks of a lock.
  */
 export class Pop3ReplyError extends MailError {
   override readonly name = 'Pop3ReplyError'
+  readonly refusal: Refusal
+  /** For a login that came too soon: how long the server wants between two (LOGIN-DELAY); `null` where it does not say. */ readonly retryAfterMs:
+    | number
+    | null
   /** What stood in brackets before the text, in upper case: `IN-USE`, `LOGIN-DELAY`, `SYS/TEMP`, `AUTH`, … */ readonly responseCode: string | null
   /** The rest of the reply. Server text: escape it before showing it to anyone. */ readonly text: string
 
-  constructor(phase: Phase, reply: StatusReply) {
+  /** @param loginDelay seconds that the server announced */
+  constructor(phase: Phase, reply: StatusReply, loginDelay?: number) {
     const { responseCode, text } = reply
-    const transient = isTransient(reply)
-    // Nobody's client holds a connection that was refused before it was made.
-    const reusable = phase !== 'greeting' && phase !== 'stls' && phase !== 'auth'
-    const code = phase === 'auth' && !transient && !responseCode?.startsWith('SYS/') ? 'ERR_AUTH' : 'ERR_POP3_REPLY'
-    const what = code === 'ERR_AUTH' ? 'the server refused the credentials' : `the server refused in the ${phase} phase`
-    super(code, `${what}: ${printable(responseCode === null ? text : `[${responseCode}] ${text}`, 200)}`, { phase, transient, reusable })
+    const refusal = refusalOf(phase, reply)
+    const code = refusal === 'credentials' ? 'ERR_AUTH' : 'ERR_POP3_REPLY'
+    const what = refusal === 'credentials' ? 'the server refused the credentials' : `the server refused in the ${phase} phase`
+    super(code, `${what}: ${printable(responseCode === null ? text : `[${responseCode}] ${text}`, 200)}`, {
+      phase,
+      transient: refusal === 'in use' || refusal === 'login delay' || refusal === 'temporary',
+      reusable: !BEFORE_THE_CLIENT.has(phase),
+    })
+    this.refusal = refusal
+    this.retryAfterMs = refusal === 'login delay' && loginDelay !== undefined ? loginDelay * 1000 : null
     this.responseCode = responseCode
     this.text = text
   }
 }
 
-const TRANSIENT_CODES: ReadonlySet<string> = new Set(['IN-USE', 'LOGIN-DELAY', 'SYS/TEMP'])
-const PERMANENT_CODES: ReadonlySet<string> = new Set(['AUTH', 'SYS/PERM'])
+/** Nobody's client holds a connection that was refused before it was made. */
+const BEFORE_THE_CLIENT: ReadonlySet<Phase> = new Set(['greeting', 'stls', 'auth', 'utf8'])
 
-function isTransient({ responseCode, text }: StatusReply): boolean {
-  if (responseCode !== null && TRANSIENT_CODES.has(responseCode)) return true
-  if (responseCode !== null && PERMANENT_CODES.has(responseCode)) return false
+const REFUSALS: ReadonlyMap<string | null, Refusal> = new Map([
+  ['IN-USE', 'in use'],
+  ['LOGIN-DELAY', 'login delay'],
+  ['SYS/TEMP', 'temporary'],
+  ['SYS/PERM', 'permanent'],
+])
+
+function refusalOf(phase: Phase, { responseCode, text }: StatusReply): Refusal {
+  const coded = REFUSALS.get(responseCode)
+  if (coded !== undefined) return coded
+  const other = phase === 'auth' ? 'credentials' : 'other'
+  if (responseCode === 'AUTH' || responseCode?.startsWith('SYS/') === true) return responseCode === 'AUTH' ? other : 'other'
   // Servers without response codes say it in words: another session holds the maildrop, or too many came at once.
-  return /\b(?:dot)?lock(?:ed|ing)?\b|\bbusy\b|\bwait\b|\bin use\b|\btry (?:again|later)\b|\btemporar/i.test(text)
+  if (/\b(?:dot)?lock(?:ed|ing)?\b|\bin use\b/i.test(text)) return 'in use'
+  return /\bbusy\b|\bwait\b|\btry (?:again|later)\b|\btemporar/i.test(text) ? 'temporary' : other
 }

@@ -6,6 +6,8 @@ export interface StatusReply {
   readonly ok: boolean
   /** What stands in brackets directly after the status indicator, in upper case (RFC 2449 §8). */ readonly responseCode: string | null
   /** UTF-8 where it is that, otherwise one character an octet. */ readonly text: string
+  /** The server wants to hear more of an AUTH exchange: its challenge in base64. */ readonly challenge?: string
+  /** The whole line, one character an octet. */ readonly line: string
 }
 
 /** One message of a scan listing (RFC 1939 §5, LIST). */
@@ -20,6 +22,12 @@ export interface UniqueIdListing {
   /** Opaque, one character an octet. Servers may repeat one; `''` when the server left it blank. */ readonly uniqueId: string
 }
 
+/** A language that LANG lists (RFC 6856 §3). */
+export interface Language {
+  readonly tag: string
+  /** Its name, in that language. Server text. */ readonly name: string
+}
+
 /** A capability's tag in upper case and its parameters as they came (RFC 2449 §5). */
 export type Capability = readonly [tag: string, parameters: readonly string[]]
 
@@ -32,7 +40,15 @@ export function parseStatus(line: Buffer): StatusReply {
   const rest = line.subarray(ok ? 3 : 4)
   const responseCode = parseResponseCode(rest)
   const text = decodeText(responseCode === null ? rest : rest.subarray(responseCode.length + 3)).trim()
-  return { ok, responseCode: responseCode?.toUpperCase() ?? null, text }
+  return { ok, responseCode: responseCode?.toUpperCase() ?? null, text, line: line.toString('latin1') }
+}
+
+/** The answer to a line of an AUTH exchange (RFC 5034 §4). Some servers say `+OK` for `+`; while success is not possible it is taken for that. */
+export function parseAuthReply(line: Buffer, successPossible: boolean): StatusReply {
+  const isChallenge = startsWithToken(line, '+')
+  const reply = isChallenge ? { ok: true, responseCode: null, text: '', line: line.toString('latin1') } : parseStatus(line)
+  if (!isChallenge && (!reply.ok || successPossible)) return reply
+  return { ...reply, challenge: reply.line.slice(isChallenge ? 1 : 3).trim() }
 }
 
 /** The drop listing of STAT, or `undefined`. A size that cannot be read (some servers overflow to negative ones) counts as 0. */
@@ -65,11 +81,17 @@ export function parseCapability(line: Buffer): Capability | undefined {
   return /^[!-~]+$/.test(tag) ? [tag.toUpperCase(), parameters] : undefined
 }
 
+/** A line of the answer to LANG, or `undefined` for one without a tag. */
+export function parseLanguage(line: Buffer): Language | undefined {
+  const [tag = '', ...name] = decodeText(line).split(' ')
+  return /^[!-~]+$/.test(tag) ? { tag, name: name.join(' ').trim() } : undefined
+}
+
 /** The line that ends a multi-line response. */
 export const isFinalDot = (line: Buffer): boolean => line.length === 1 && line[0] === DOT
 
 /** Digits only, no leading zero, small enough to be exact. */
-const parseDecimal = (text: string): number | undefined => (/^(?:0|[1-9][0-9]{0,14})$/.test(text) ? Number(text) : undefined)
+export const parseDecimal = (text: string): number | undefined => (/^(?:0|[1-9][0-9]{0,14})$/.test(text) ? Number(text) : undefined)
 
 /** Blank-separated fields, with the dot that transparency put in taken out, and without the `+OK` that some servers put before each line. */
 function fields(line: Buffer): string[] {

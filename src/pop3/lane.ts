@@ -3,21 +3,27 @@ import type { Command } from './command.ts'
 
 /** How long a reader may ask for nothing while another call waits, before what it reads counts as left. Between one and two of these. */
 const LEFT_MS = 1_000
+/** Of commands under way: a server that reads no more while it writes must have room for them (2 KiB is the smallest buffer that is known). */
+const MAX_OCTETS_UNDER_WAY = 2_048
 
 /** One command with its place in the order of writing and of reading. */
 export class Exchange<Part = unknown> {
   readonly command: Command<Part>
+  /** What it is a part of: the commands of a batch may leave before the answers to those before them have come. */ readonly batch: object | undefined
   /** Settles when the command has left and all answers before its own were read. */ readonly turn: Promise<void>
   /** The whole answer has arrived. */
   answered = false
+  /** Its answer was in the way of another call and is dropped: who wants it asks again. */
+  recalled = false
   /** Since when its reader works on a piece and has not asked for the next one. */ suspendedAt: number | undefined
-  /** Why its reader gets no more. */ givenUp: MailError | undefined
+  /** Why its reader gets no more. */ givenUp: unknown
   /** Takes the turn, or is refused it. */
   begin: () => void = () => {}
   refuse: (reason: unknown) => void = () => {}
 
-  constructor(command: Command<Part>) {
+  constructor(command: Command<Part>, batch: object | undefined) {
     this.command = command
+    this.batch = batch
     this.turn = new Promise((resolve, reject) => {
       this.begin = resolve
       this.refuse = reject
@@ -27,36 +33,62 @@ export class Exchange<Part = unknown> {
 }
 
 /**
- * The order of calls on one connection. Commands leave in the order of the calls, at most `depth` without their whole answer (RFC 2449 §6.6);
- * answers are read in the same order, each by the call that it belongs to. The next command leaves in the tick in which the end of the answer
- * before it was seen.
+ * The order of calls on one connection. Commands leave in the order of the calls; answers are read in the same order, each by the call that it
+ * belongs to. A command leaves in the tick in which the end of the answer before it was seen; those of one batch leave earlier, `depth` of
+ * them at most (RFC 2449 §6.6).
  */
 export class Lane {
   depth = 1
-  readonly #write: (exchange: Exchange) => boolean
+  readonly #write: (exchanges: readonly Exchange[]) => boolean
   readonly #drain: (exchange: Exchange) => void
   /** The oldest first: commands that have left, the first one's answer is being read; and those that wait. */ readonly #sent: Exchange[] = []
   readonly #waiting: Exchange[] = []
+  /** Of the latest batch: what nobody has begun to read. */ readonly #unclaimed = new Set<Exchange>()
+  #latest: object | undefined
+  /** How often a command followed one of another batch, or of none. */ changes = 0
   #failure: { readonly reason: unknown } | undefined
   #timer: NodeJS.Timeout | undefined
 
   /**
-   * @param write sends the command; `false` when it was refused instead
-   * @param drain reads the rest of an answer whose reader has left it
+   * @param write sends the commands; `false` when they were refused instead
+   * @param drain reads the rest of an answer whose reader has left it, or the whole of one that was recalled
    */
-  constructor(write: (exchange: Exchange) => boolean, drain: (exchange: Exchange) => void) {
+  constructor(write: (exchanges: readonly Exchange[]) => boolean, drain: (exchange: Exchange) => void) {
     this.#write = write
     this.#drain = drain
   }
 
-  enter<Part>(command: Command<Part>): Exchange<Part> {
-    const exchange = new Exchange(command)
-    if (this.#failure === undefined) {
+  /** Takes a place. A command of a batch leaves with the next `flush`, and its answer waits for who claims it. */
+  enter<Part>(command: Command<Part>, batch?: object): Exchange<Part> {
+    const exchange = new Exchange(command, batch)
+    if (this.#latest !== batch || batch === undefined) {
+      this.recall(this.#latest)
+      this.changes++
+    }
+    this.#latest = batch
+    if (this.#failure !== undefined) exchange.refuse(this.#failure.reason)
+    else {
       this.#waiting.push(exchange)
-      this.#pump()
-      this.#watch()
-    } else exchange.refuse(this.#failure.reason)
+      if (batch === undefined) this.flush()
+      else this.#unclaimed.add(exchange)
+    }
     return exchange
+  }
+
+  /** Somebody is going to read this answer. */
+  claim(exchange: Exchange): void {
+    if (this.#unclaimed.delete(exchange)) this.#watch()
+  }
+
+  /** Lets commands leave when none is under way. */
+  flush(): void {
+    if (this.#sent.length === 0) this.#fill()
+    this.#watch()
+  }
+
+  /** Before a wait for octets: what has arrived is used up, so when a fifth of the window is left it is filled. */
+  refill(): void {
+    if (this.#sent.length <= this.depth / 5) this.#fill()
   }
 
   /** The end of its answer was seen: the next one has its turn. */
@@ -64,16 +96,24 @@ export class Lane {
     exchange.answered = true
     if (this.#sent[0] !== exchange) return
     this.#sent.shift()
-    this.#pump()
-    this.#watch()
+    this.flush()
+    this.#sent[0]?.begin()
+  }
+
+  /** Nobody waits for these answers: commands that have not left are forgotten, answers of the others read and dropped. */
+  recall(batch: object | undefined): void {
+    if (batch === undefined || batch !== this.#latest || this.#unclaimed.size === 0) return
+    for (const exchange of this.#unclaimed) exchange.recalled = true
+    this.#unclaimed.clear()
+    for (const exchange of this.#waiting.splice(0)) if (!exchange.recalled) this.#waiting.push(exchange)
+    for (const exchange of this.#sent) if (exchange.recalled) this.#drain(exchange)
   }
 
   /** Takes what its reader, when it is suspended, has not read of an answer away from it. */
-  giveUp(command: Command): void {
-    const exchange = this.#sent.find((one) => one.command === command)
-    if (exchange?.suspendedAt === undefined || exchange.givenUp !== undefined) return
+  giveUp(exchange: Exchange): void {
+    if (exchange.answered || exchange.suspendedAt === undefined || exchange.givenUp !== undefined) return
     exchange.givenUp = new MailError('ERR_SESSION_STATE', 'the rest was dropped: its reader asked for nothing while another call waited', {
-      phase: command.phase,
+      phase: exchange.command.phase,
       reusable: true,
     })
     this.#drain(exchange)
@@ -87,7 +127,11 @@ export class Lane {
   /** Waiting calls and later ones are refused. */
   fail(reason: unknown): void {
     this.seal(reason)
-    for (const exchange of [...this.#sent.splice(0), ...this.#waiting.splice(0)]) exchange.refuse(reason)
+    this.#unclaimed.clear()
+    for (const exchange of [...this.#sent.splice(0), ...this.#waiting.splice(0)]) {
+      exchange.givenUp ??= reason
+      exchange.refuse(reason)
+    }
     this.#watch()
   }
 
@@ -95,25 +139,36 @@ export class Lane {
     return this.#sent.length === 0
   }
 
-  #pump(): void {
-    while (this.#sent.length < this.depth) {
-      const next = this.#waiting.shift()
-      if (next === undefined) break
-      if (this.#write(next)) this.#sent.push(next)
-    }
+  #fill(): void {
+    for (let group = this.#next(); group.length > 0; group = this.#next()) if (this.#write(group)) this.#sent.push(...group)
     this.#sent[0]?.begin()
+  }
+
+  /** Takes those that may leave now. */
+  #next(): readonly Exchange[] {
+    let octets = this.#sent.reduce((sum, { command }) => sum + command.octets.length, 0)
+    let before = this.#sent.at(-1)
+    let count = 0
+    for (const exchange of this.#waiting) {
+      octets += exchange.command.octets.length
+      const isFull = this.#sent.length + count >= this.depth || octets > MAX_OCTETS_UNDER_WAY
+      if (before !== undefined && (isFull || exchange.batch === undefined || before.batch === undefined)) break
+      before = exchange
+      count++
+    }
+    return this.#waiting.splice(0, count)
   }
 
   /** While somebody waits behind an answer, looks now and then whether its reader still asks. */
   #watch(): void {
-    if (this.#sent.length + this.#waiting.length < 2) {
+    if (this.#sent.length + this.#waiting.length - this.#unclaimed.size < 2) {
       clearTimeout(this.#timer)
       this.#timer = undefined
     } else
       this.#timer ??= setTimeout(() => {
         this.#timer = undefined
         const [head] = this.#sent
-        if (head?.suspendedAt !== undefined && performance.now() - head.suspendedAt >= LEFT_MS) this.giveUp(head.command)
+        if (head?.suspendedAt !== undefined && performance.now() - head.suspendedAt >= LEFT_MS) this.giveUp(head)
         this.#watch()
       }, LEFT_MS)
   }

@@ -1,9 +1,9 @@
 import { CR, EMPTY, LF } from '../bytes.ts'
 import { GrammarError, MailError } from '../errors.ts'
 import { mask, Session } from '../wire/session.ts'
-import type { Body } from './body.ts'
+import { ListBody, type Body } from './body.ts'
 import type { Command, SessionState } from './command.ts'
-import { parseStat, parseStatus, type StatusReply } from './grammar.ts'
+import { parseAuthReply, parseStat, parseStatus, type StatusReply } from './grammar.ts'
 
 export type Pop3Event =
   /** The status of the oldest command that has none yet. With `more` its body follows. */
@@ -44,6 +44,12 @@ export class Pop3Session extends Session<Command, Pop3Event> {
     return super.send(commands)
   }
 
+  /** Some servers leave out the line end of the last dot of a listing and close. Content never ends so: it could be cut (quirks of old servers, H49). */
+  override end(): void {
+    if (this.#body instanceof ListBody && this.unread === 1) this.receive(Buffer.from('\n'))
+    super.end()
+  }
+
   protected override read(): Pop3Event | undefined {
     return this.#body === undefined ? this.#readStatus() : this.#readBody(this.#body)
   }
@@ -61,12 +67,13 @@ export class Pop3Session extends Session<Command, Pop3Event> {
     this.#blankLines = 0
     const [command] = this.expected
     if (command === undefined) throw new GrammarError('a line that nobody asked for')
-    const parsed = parseStatus(line)
-    const reply = { ...parsed, text: mask(parsed.text, command) }
+    const parsed = command.success === undefined ? parseStatus(line) : parseAuthReply(line, command.success)
+    const reply = { ...parsed, text: mask(parsed.text, command), line: mask(parsed.line, command) }
     const more = reply.ok && command.body !== undefined
     if (more) this.#body = command.body
     else this.expected.shift()
-    if (reply.ok && command.verb === 'PASS') this.#state = 'TRANSACTION'
+    const isLogin = command.verb === 'PASS' || command.verb === 'APOP' || command.verb === 'AUTH'
+    if (reply.ok && isLogin && reply.challenge === undefined) this.#state = 'TRANSACTION'
     if (reply.ok && command.verb === 'QUIT') this.#state = 'UPDATE'
     if (reply.ok && command.verb === 'STAT') this.#messageCount = Math.max(this.#messageCount ?? 0, parseStat(reply.text)?.count ?? Infinity)
     if (reply.ok && command.verb === 'RSET') this.#messageCount = undefined // messages may have come back
@@ -78,7 +85,7 @@ export class Pop3Session extends Session<Command, Pop3Event> {
     let last = false
     try {
       last = body.read(this.splitter, (this.#messageCount ?? Infinity) + LISTING_SLACK)
-      if (last && this.expected.length === 1) this.#checkEnd()
+      if (last) this.#checkEnd()
     } catch (error) {
       last = false
       this.failure = error
@@ -91,11 +98,17 @@ export class Pop3Session extends Session<Command, Pop3Event> {
     return last || body.waiting > before ? { type: 'body', body, last } : undefined
   }
 
-  /** A dot line that the server failed to stuff ends content too early, and the rest of it comes where nothing is expected (P9, H52). */
+  /**
+   * A dot line that the server failed to stuff ends content too early, and the rest of it comes where nothing or a status line is expected
+   * (P9, H52).
+   */
   #checkEnd(): void {
     const rest = this.splitter.take()
     this.splitter.push(rest)
-    if (rest.some((octet) => octet !== CR && octet !== LF)) throw new GrammarError('octets behind the final dot; the content may be cut')
+    const from = rest.findIndex((octet) => octet !== CR && octet !== LF)
+    const start = from < 0 ? '' : rest.toString('latin1', from, from + 3)
+    if (start === '' || (this.expected.length > 1 && ('+OK'.startsWith(start) || '-ERR'.startsWith(start)))) return
+    throw new GrammarError('octets behind the final dot; the content may be cut')
   }
 }
 

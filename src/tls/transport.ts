@@ -31,8 +31,8 @@ export interface Transport {
   readonly destroyed: boolean
 }
 
-/** How long the answer of one phase may take: in all, and between its octets. Milliseconds. */
-export type Wait = { readonly phase: Phase; readonly totalMs: number; readonly idleMs: number }
+/** How long the answer of one phase may take: in all, and between its octets. Milliseconds. `before`: called when all that has arrived was used up. */
+export type Wait = { readonly phase: Phase; readonly totalMs: number; readonly idleMs: number; readonly before?: () => void }
 
 /** The one loop that joins a session with a transport. Both clients await it. */
 export async function nextEvent<C extends CommandLine, E>(session: Session<C, E>, transport: Transport, wait: Wait): Promise<E> {
@@ -41,7 +41,9 @@ export async function nextEvent<C extends CommandLine, E>(session: Session<C, E>
   const until = performance.now() + wait.totalMs
   let waitMs = wait.totalMs
   for (;;) {
-    const chunk = await transport.read(wait.phase, waitMs)
+    const ahead = wait.before === undefined ? null : transport.readAhead()
+    if (ahead === null) wait.before?.()
+    const chunk = ahead ?? (await transport.read(wait.phase, waitMs))
     if (chunk === null) session.end()
     else session.receive(chunk)
     const next = session.next()

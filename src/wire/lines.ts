@@ -6,7 +6,7 @@ import { GrammarError } from '../errors.ts'
  * a CR anywhere else is part of the line (RFC 5321 §2.3.8). Lines are views, valid until the next `push`.
  */
 export class LineSplitter {
-  readonly #limit: number
+  /** Octets of one line, its line end included. */ limit: number
   readonly #observe: (line: Buffer) => void
   #chunk: Buffer = EMPTY
   #at = 0
@@ -18,7 +18,7 @@ export class LineSplitter {
    * @param observe sees each line that `next` gives
    */
   constructor(limit: number, observe: (line: Buffer) => void = () => {}) {
-    this.#limit = limit
+    this.limit = limit
     this.#observe = observe
   }
 
@@ -34,7 +34,7 @@ export class LineSplitter {
     if (from >= this.#chunk.length) return undefined
     const end = this.#chunk.indexOf(LF, from)
     const length = this.#heldLength + (end < 0 ? this.#chunk.length : end + 1) - from
-    if (length > this.#limit) throw new GrammarError(`a line of more than ${this.#limit} octets`, true)
+    if (length > this.limit) throw new GrammarError(`a line of more than ${this.limit} octets`, true)
     if (end < 0) {
       this.#held.push(Buffer.from(this.#chunk.subarray(from)))
       this.#heldLength = length

@@ -1,6 +1,7 @@
 import { decodeText, EMPTY } from '../bytes.ts'
 import { GrammarError, MailError, protocolError, type Phase } from '../errors.ts'
 import { LineSplitter } from './lines.ts'
+import { MAX_CHALLENGE_OCTETS } from './sasl/mechanism.ts'
 
 /** A line for the server, checked and written. Only the `command.ts` of a protocol makes them, and only from values that were checked. */
 export interface CommandLine {
@@ -104,6 +105,7 @@ export abstract class Session<Command extends CommandLine, Event> {
   #read(phase: Phase): Event | undefined {
     try {
       if (this.failure !== undefined) throw this.failure
+      this.splitter.limit = this.phase === 'auth' ? MAX_CHALLENGE_OCTETS + START_OCTETS : MAX_LINE_OCTETS
       if (this.#start !== undefined && isTls(this.#start)) throw new GrammarError('') // TLS needs no line end to wait for
       const event = this.read()
       if (event !== undefined) this.#start = undefined

@@ -12,5 +12,5 @@ export function loginMechanism(user: string, password: string): SaslMechanism {
     if (answer === undefined) throw new MailError('ERR_AUTH', 'the server asks for more than a name and a password', { phase: 'auth' })
     return answer
   }
-  return { initialResponse: null, respond }
+  return { initialResponse: null, messages: 2, respond }
 }

@@ -12,6 +12,7 @@ export interface SaslMechanism {
   readonly initialResponse: Buffer | null
   /** The answer to a challenge; a promise where it takes long (key derivation). Throws `MailError` when the exchange must end. */
   respond(challenge: Buffer): Buffer | Promise<Buffer>
+  /** So many messages of the client come before a success. @default 1 */ readonly messages?: number
   /** Called when the server reports success: throws `MailError` when it did not prove itself (SCRAM). */ readonly succeeded?: () => void
 }
 

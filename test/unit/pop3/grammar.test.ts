@@ -21,7 +21,7 @@ test.each([
   [Buffer.from('+OK grüß').toString('latin1'), { ok: true, responseCode: null, text: 'grüß' }],
   ['+OK a\0b\x1b', { ok: true, responseCode: null, text: 'a\0b\x1b' }],
 ])('reads the status line %j', (text, reply) => {
-  expect(parseStatus(line(text))).toEqual(reply)
+  expect(parseStatus(line(text))).toEqual({ ...reply, line: text })
 })
 
 test.each(['', '+', '+ok', '+OKAY', '+O', 'OK', '+ERR', '-err', '-ERROR', '-ER', ' +OK', '+OK\r', '+OK\0', '220 x', '\xff\xfe'])(
