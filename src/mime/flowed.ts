@@ -8,16 +8,10 @@ export interface Paragraph {
 export function unflow(text: string, options: { readonly delSp?: boolean | undefined } = {}): Paragraph[] {
   const paragraphs: Paragraph[] = []
   let open: { quoteDepth: number; text: string } | undefined
-  for (let at = 0; at < text.length;) {
-    const lineEnd = text.indexOf('\n', at)
-    const next = lineEnd < 0 ? text.length : lineEnd + 1
-    const end = lineEnd < 0 ? next : lineEnd > at && text[lineEnd - 1] === '\r' ? lineEnd - 1 : lineEnd
-    let start = at
-    while (start < end && text[start] === '>') start++
-    const quoteDepth = start - at
-    if (start < end && text[start] === ' ') start++ // stuffed (§4.4)
-    const line = text.slice(start, end)
-    at = next
+  // Quote marks, a stuffed space (§4.4), and the line with its end.
+  for (const [, marks = '', , rest = ''] of text.matchAll(/(?!$)(>*)( ?)([^\n]*\n?)/g)) {
+    const quoteDepth = marks.length
+    const line = rest.replace(/\r?\n$/, '')
     // A signature separator neither flows nor is flowed into (§4.3), and a change of depth ends a paragraph (§4.5).
     const isSeparator = line === '-- '
     const isFlowed = line.endsWith(' ') && !isSeparator

@@ -30,14 +30,37 @@ const tables = new Map<CodeSet, Uint32Array>()
  * An octet that means something alone is its own index.
  */
 export function codesOf(set: CodeSet): Uint32Array {
-  let table = tables.get(set)
-  if (table === undefined) {
-    table = new Uint32Array(0x10000)
-    tables.set(set, table)
-    fill(table, set)
+  const known = tables.get(set)
+  if (known !== undefined) return known
+  const table = new Uint32Array(0x10000)
+  tables.set(set, table)
+  const leads = LEADS[set]
+  for (let range = 0; range < leads.length; range += 2) table.fill(LEAD, leads[range], (leads[range + 1] ?? 0) + 1)
+  if (set !== 'euc-tw' && set !== 'cns2') readPairs(table, set)
+  for (const [code, count, from] of CNS_RUNS[set] ?? []) table.set(codesOf('big5').subarray(from, from + count), code)
+  for (const [code, characters] of RUNS[set] ?? []) {
+    for (const [at, character] of (characters.match(/.\p{M}?/gsu) ?? []).entries()) table[code + at] = entry(character)
   }
   return table
 }
+
+/** Asks Node's decoder for the pairs of a lead octet at once, each on a line of its own. Private characters count where users define their own. */
+function readPairs(table: Uint32Array, set: CodeSet): void {
+  const label = set === 'jisx0212' ? 'euc-jp' : set
+  const before = label === set ? [] : [0x8f]
+  const first = label.startsWith('euc') ? 0xa1 : 0x40
+  const meaning = label === 'gb18030' || label === 'shift_jis' ? /^[^\ufffd]$/u : /^[^\ufffd\p{Co}]$/u
+  const decoder = new TextDecoder(label)
+  for (let lead = 0x81; lead < 0xff; lead++) {
+    if (table[lead] !== LEAD) continue
+    const octets: number[] = []
+    for (let trail = first; trail < 0xff; trail++) octets.push(...before, lead, trail, LF)
+    const lines = decoder.decode(Uint8Array.from(octets)).split('\n')
+    for (const [at, characters] of lines.entries()) if (meaning.test(characters)) table[(lead << 8) | (first + at)] = entry(characters)
+  }
+}
+
+const entry = (characters: string): number => (characters.charCodeAt(0) | (characters.charCodeAt(1) << 16)) >>> 0
 
 /**
  * Octets of a charset whose characters are one octet or several. A wrong sequence is one U+FFFD and goes up to its first ASCII octet, which stands for
@@ -98,56 +121,4 @@ function longCode(charset: MultiByteCharset, octets: Buffer, at: number): number
   const [start, first] = GB18030_RANGES[low] ?? [0, 0]
   const character = first + pointer - start
   return character > 0x10ffff ? REPLACEMENT : entry(String.fromCodePoint(character))
-}
-
-const entry = (characters: string): number => (characters.charCodeAt(0) | (characters.charCodeAt(1) << 16)) >>> 0
-
-function fill(table: Uint32Array, set: CodeSet): void {
-  const leads = LEADS[set]
-  for (let range = 0; range < leads.length; range += 2) table.fill(LEAD, leads[range], (leads[range + 1] ?? 0) + 1)
-  if (set !== 'euc-tw' && set !== 'cns2') readPairs(table, set)
-  for (const [code, count, from] of CNS_RUNS[set] ?? []) table.set(codesOf('big5').subarray(from, from + count), code)
-  for (const [code, characters] of RUNS[set] ?? []) {
-    for (const [at, character] of (characters.match(/.\p{M}?/gsu) ?? []).entries()) table[code + at] = entry(character)
-  }
-  if (set === 'euc-kr') addSyllables(table)
-}
-
-const ONE_CHARACTER = /^[^\ufffd]$/u
-const PRIVATE = /\p{Co}/u
-
-/** Asks Node's decoder for all pairs at once, each on a line of its own. Private characters count where users define their own. */
-function readPairs(table: Uint32Array, set: CodeSet): void {
-  const label = set === 'jisx0212' ? 'euc-jp' : set
-  const before = set === 'jisx0212' ? [0x8f] : []
-  const octets: number[] = []
-  const codes: number[] = []
-  for (let code = 0x8140; code <= 0xfefe; code++) {
-    if (table[code >> 8] !== LEAD || (code & 0xff) < (label.startsWith('euc') ? 0xa1 : 0x40) || (code & 0xff) === 0xff) continue
-    codes.push(code)
-    octets.push(...before, code >> 8, code & 0xff, LF)
-  }
-  const lines = new TextDecoder(label).decode(Uint8Array.from(octets)).split('\n')
-  const hasPrivate = label === 'gb18030' || label === 'shift_jis'
-  for (const [at, code] of codes.entries()) {
-    const characters = lines[at] ?? ''
-    if (ONE_CHARACTER.test(characters) && (hasPrivate || !PRIVATE.test(characters))) table[code] = entry(characters)
-  }
-}
-
-/**
- * EUC-KR is decoded with the extension that everybody means by it (UHC, code page 949). Node knows KS X 1001 only; the 8,822 other syllables follow in
- * the order of Unicode over the pairs that EUC-KR leaves free, so they are counted off rather than stored.
- */
-function addSyllables(table: Uint32Array): void {
-  const present = new Set(table)
-  let syllable = 0xac00
-  for (let lead = 0x81; lead <= 0xc6; lead++) {
-    for (let trail = 0x41; trail <= (lead <= 0xa0 ? 0xfe : 0xa0); trail++) {
-      if ((trail > 0x5a && trail < 0x61) || (trail > 0x7a && trail < 0x81)) continue
-      while (present.has(syllable)) syllable++
-      if (syllable > 0xd7a3) return
-      table[(lead << 8) | trail] = syllable++
-    }
-  }
 }
