@@ -10,15 +10,8 @@ import { Inbox, type GetReport } from './inbox.ts'
 import { Ledger } from './ledger.ts'
 import { lockMailbox } from './lock.ts'
 import { defaultLogger, errorFields, safeFields, traceDialogue, type Logger } from './log.ts'
-import {
-  checkGetOperation,
-  checkSendOperation,
-  demand,
-  type CheckedGet,
-  type GetOperation,
-  type OutgoingDocument,
-  type SendOperation,
-} from './operation.ts'
+import { checkGetOperation, checkSendOperation, demand } from './operation.ts'
+import type { CheckedGet, GetOperation, OutgoingDocument, SendOperation } from './operation.ts'
 import { Outbox, type OutgoingConnection, type SendReceipt } from './outbox.ts'
 import { openSpool } from './spool.ts'
 import { onAbort, Stop } from './stop.ts'

@@ -143,7 +143,7 @@ function readLines(octets: Buffer, path: string, book: Book): { readonly isTorn:
     records += some.length
     ;({ end } = line)
   }
-  if (end < octets.length && !isTorn(octets, end)) throw damagedError(path, end)
+  if (end < octets.length && !isRest(octets, end)) throw damagedError(path, end)
   return { isTorn: end < octets.length, records }
 }
 
@@ -162,7 +162,7 @@ function lineAt(octets: Buffer, from: number): { json: string; end: number } | u
  * there are octets that the disk never got (NUL, which JSON does not contain). Anything else was changed after it was written, as was a line that
  * has all its octets and one more in place of its end.
  */
-function isTorn(octets: Buffer, from: number): boolean {
+function isRest(octets: Buffer, from: number): boolean {
   let end = octets.indexOf(LF, from)
   if (end === -1) return lineAt(Buffer.concat([octets.subarray(from, -1), Buffer.from('\n')]), 0) === undefined
   if (!octets.includes(NUL, from)) return false

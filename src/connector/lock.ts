@@ -44,14 +44,13 @@ const held = new Set<string>()
 /** The path of a claim that nobody contests. */
 async function claimFile(folder: string, name: string, mailbox: Mailbox): Promise<string> {
   await diskFiles.makeFolder(folder).catch(failState('write to the state directory', folder))
-  const me = { pid: process.pid, start: startOf(process.pid) ?? '0', machine: machine() }
   for (let attempt = 1; ; attempt += 1) {
-    const mine = `${name}.${me.pid}-${me.start}-${me.machine}-${randomUUID().slice(0, 8)}.lock`
+    const mine = `${name}.${process.pid}-${startOf(process.pid) ?? '0'}-${machine()}-${randomUUID().slice(0, 8)}.lock`
     const path = join(folder, mine)
-    let other: Claim | undefined
+    let other: string | undefined
     try {
       await writeFile(path, '.', { flag: 'wx', mode: 0o600 })
-      other = await otherClaim(folder, name, mine)
+      other = await otherHolder(folder, name, mine)
     } catch (error) {
       await remove(path)
       throw stateError('take the lock in', folder, error)
@@ -59,48 +58,39 @@ async function claimFile(folder: string, name: string, mailbox: Mailbox): Promis
     if (other === undefined) return path
     await remove(path)
     // Two that began at the same moment may both have stepped back: one of them comes first the next time.
-    if (attempt === ATTEMPTS)
-      throw lockedError(mailbox, `process ${other.pid}${other.machine === me.machine ? '' : ' of another machine or container'}`)
+    if (attempt === ATTEMPTS) throw lockedError(mailbox, other)
     await pause(5 + Math.random() * 40)
   }
 }
 
 /** Somebody alive who has a claim too. The claims of the dead are swept away. */
-async function otherClaim(folder: string, name: string, mine: string): Promise<Claim | undefined> {
+async function otherHolder(folder: string, name: string, mine: string): Promise<string | undefined> {
   for (const entry of await readdir(folder)) {
     if (!entry.startsWith(`${name}.`) || entry === mine) continue
     const [, pid, start, where] = /^(\d{1,10})-(\d{1,20})-([0-9a-f]{12})-[0-9a-f]{8}\.lock$/.exec(entry.slice(name.length + 1)) ?? []
-    if (pid === undefined || start === undefined || where === undefined) continue
-    const claim = { pid: Number(pid), start, machine: where }
-    if (await isAlive(claim, join(folder, entry), join(folder, mine))) return claim
+    if (pid === undefined || start === undefined) continue
+    const isHere = where === machine()
+    const isAlive =
+      isHere && start !== '0' ? startOf(Number(pid)) === start : (!isHere || exists(Number(pid))) && (await isTouched(folder, entry, mine))
+    if (isAlive) return `process ${pid}${isHere ? '' : ' of another machine or container'}`
     await remove(join(folder, entry))
   }
   return undefined
 }
 
-async function isAlive(claim: Claim, path: string, mine: string): Promise<boolean> {
-  if (claim.machine === machine()) {
-    if (claim.start !== '0') return startOf(claim.pid) === claim.start
-    if (!exists(claim.pid)) return false
-  }
-  // Both times come from the clock of the file system, so that clocks that differ do no harm.
-  const [theirs, ours] = await Promise.all([stat(path).catch(() => undefined), stat(mine)])
+/** Both times come from the clock of the file system, so that clocks that differ do no harm. */
+async function isTouched(folder: string, entry: string, mine: string): Promise<boolean> {
+  const [theirs, ours] = await Promise.all([stat(join(folder, entry)).catch(() => undefined), stat(join(folder, mine))])
   return theirs !== undefined && ours.mtimeMs - theirs.mtimeMs < SILENCE_MS
 }
 
 const remove = (path: string): Promise<void> => diskFiles.remove(path).catch(() => undefined)
 
-interface Claim {
-  readonly pid: number
-  /** Of the process, in ticks since the machine started; '0' where the system does not tell. */ readonly start: string
-  /** Of the running system and its process numbers. */ readonly machine: string
-}
-
 const ATTEMPTS = 4
 const BEAT_MS = 20_000
 const SILENCE_MS = 90_000
 
-/** The start time of a running process; `undefined` when there is none, when it is dead but not yet reaped, or when the system does not tell. */
+/** The start time of a running process, in ticks since the machine started; `undefined` when there is none, when it is dead but not yet reaped, or when the system does not tell. */
 function startOf(pid: number): string | undefined {
   const text = orNothing(() => readFileSync(`/proc/${pid}/stat`, 'latin1')) ?? ''
   // The name of the program stands in parentheses and may contain anything (proc(5)).

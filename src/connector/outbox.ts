@@ -1,4 +1,5 @@
 import { MailError } from '../errors.ts'
+import { destroy } from '../mime/composer.ts'
 import type { Receipt, SmtpClient } from '../smtp/index.ts'
 import type { TrackedProperties } from './document.ts'
 import { errorFields, safeFields, type Logger } from './log.ts'
@@ -216,17 +217,11 @@ async function* batches(
       else held.push(next.value)
       if (held.length === 0 || (operation.together && !isOver)) continue
       yield held
-      held.splice(0).forEach(closeStream)
+      held.splice(0).forEach((document) => destroy(document?.content))
     }
   } finally {
     // Not waited for: it may be in the middle of something that never ends.
     if (!isOver) Promise.resolve(iterator.return?.()).catch(() => undefined)
-    held.forEach(closeStream)
+    held.forEach((document) => destroy(document?.content))
   }
-}
-
-/** A Node stream holds its file open until it is destroyed, also when nobody came to read it. */
-function closeStream(document: OutgoingDocument | null | undefined): void {
-  const content = document?.content
-  if (typeof content === 'object' && content !== null && 'destroy' in content && typeof content.destroy === 'function') content.destroy()
 }

@@ -16,8 +16,52 @@ const LARGE = CHUNK / 2 // octets from here on go out as they are
 export function composeMessage(draft: Draft, options?: ComposeOptions): Composed {
   const transport = options?.transport ?? '7bit'
   if (!['7bit', '8bit', 'binary'].includes(transport)) throw new MailError('ERR_OPTION', 'transport: 7bit, 8bit or binary', { phase: 'compose' })
-  const header = writeMessageFields(draft)
-  return new ComposedMessage(layOut(header.fields, buildStructure(draft, transport)), header.messageId)
+  const { fields, messageId } = writeMessageFields(draft)
+  const pieces = layOut(fields, buildStructure(draft, transport))
+  const streams = pieces.flatMap(({ source }) => (Buffer.isBuffer(source) ? [] : [source]))
+  if (new Set(streams).size < streams.length) throw contentError('one stream cannot be the content of two parts')
+  // A Node stream that fails before its turn keeps its error for the one who reads it: the process must not end of it.
+  for (const stream of streams) if ('on' in stream && typeof stream.on === 'function') stream.on('error', () => {})
+  let size: number | undefined
+  let isBegun = false
+  async function* octets(again: boolean, allocate: Allocate): AsyncGenerator<Buffer, void, undefined> {
+    const unread = new Set(again ? [] : streams)
+    const output = new Output()
+    try {
+      yield EMPTY
+      if (again) throw contentError('a stream can be read only once: compose the message again')
+      for (const piece of pieces) {
+        if (!Buffer.isBuffer(piece.source)) unread.delete(piece.source)
+        yield* encode(piece, output, allocate)
+      }
+      yield* output.end()
+    } finally {
+      // What fails now is of no use to one who leaves early and has its reason already.
+      for (const stream of unread) if (!destroy(stream)) await (async () => stream[Symbol.asyncIterator]().return?.())().catch(() => undefined)
+    }
+  }
+  const begin = (allocate: Allocate): AsyncGenerator<Buffer, void, undefined> => {
+    const again = isBegun && streams.length > 0
+    isBegun = true
+    const reader = octets(again, allocate)
+    void reader.next() // A generator that never began would close nothing when it is left.
+    const leave = reader.return.bind(reader)
+    // One that waits for a stream does not hear that it is left: a file or socket that hangs would stay open.
+    reader.return = (value) => {
+      if (!again) streams.forEach(destroy)
+      return leave(value)
+    }
+    return reader
+  }
+  return {
+    messageId,
+    get size() {
+      size ??= pieces.reduce((total, piece) => total + encodedSize(piece), 0)
+      return Number.isNaN(size) ? undefined : size
+    },
+    borrowed: () => ({ [Symbol.asyncIterator]: () => begin(reuse()) }),
+    [Symbol.asyncIterator]: () => begin((length) => Buffer.allocUnsafe(length)),
+  }
 }
 
 /** The message as text of our own and content, in order. */
@@ -45,66 +89,6 @@ function layOut(messageFields: readonly string[], root: BodyPart): Outgoing[] {
 }
 
 const ownText = (text: string): Outgoing => ({ encoding: '7bit', charset: 'us-ascii', source: Buffer.from(text, 'latin1'), size: text.length })
-
-class ComposedMessage implements Composed {
-  readonly messageId: string
-  readonly #pieces: readonly Outgoing[]
-  readonly #streams: readonly AsyncIterable<Uint8Array>[]
-  #size: number | undefined
-  #begun = false
-
-  constructor(pieces: readonly Outgoing[], messageId: string) {
-    this.#pieces = pieces
-    this.messageId = messageId
-    this.#streams = pieces.flatMap(({ source }) => (Buffer.isBuffer(source) ? [] : [source]))
-    if (new Set(this.#streams).size < this.#streams.length) throw contentError('one stream cannot be the content of two parts')
-    // A Node stream that fails before its turn keeps its error for the one who reads it: the process must not end of it.
-    for (const stream of this.#streams) if ('on' in stream && typeof stream.on === 'function') stream.on('error', () => {})
-  }
-
-  get size(): number | undefined {
-    const size = (this.#size ??= this.#pieces.reduce((total, piece) => total + encodedSize(piece), 0))
-    return Number.isNaN(size) ? undefined : size
-  }
-
-  [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
-    return this.#begin((size) => Buffer.allocUnsafe(size))
-  }
-
-  borrowed(): AsyncIterable<Buffer> {
-    return { [Symbol.asyncIterator]: () => this.#begin(reuse()) }
-  }
-
-  #begin(allocate: Allocate): AsyncGenerator<Buffer, void, undefined> {
-    const again = this.#begun && this.#streams.length > 0
-    const reader = this.#read(again, allocate)
-    this.#begun = true
-    void reader.next() // A generator that never began would close nothing when it is left.
-    const leave = reader.return.bind(reader)
-    // One that waits for a stream does not hear that it is left: a file or socket that hangs would stay open.
-    reader.return = (value) => {
-      if (!again) this.#streams.forEach(destroy)
-      return leave(value)
-    }
-    return reader
-  }
-
-  async *#read(again: boolean, allocate: Allocate): AsyncGenerator<Buffer, void, undefined> {
-    const unread = new Set(again ? [] : this.#streams)
-    const output = new Output()
-    try {
-      yield EMPTY
-      if (again) throw contentError('a stream can be read only once: compose the message again')
-      for (const piece of this.#pieces) {
-        if (!Buffer.isBuffer(piece.source)) unread.delete(piece.source)
-        yield* encode(piece, output, allocate)
-      }
-      yield* output.end()
-    } finally {
-      for (const stream of unread) await close(stream)
-    }
-  }
-}
 
 /** Reads a source when somebody wants what comes of it. Whoever reads us must be able to trust that the end means the whole content. */
 async function* encode({ encoding, source, size }: Outgoing, output: Output, allocate: Allocate): AsyncGenerator<Buffer, void, undefined> {
@@ -143,18 +127,9 @@ function reuse(): Allocate {
   }
 }
 
-/** Ends a stream that nobody has read from. */
-async function close(stream: AsyncIterable<Uint8Array>): Promise<void> {
-  try {
-    if (!destroy(stream)) await stream[Symbol.asyncIterator]().return?.()
-  } catch {
-    // The one who leaves early has its reason already.
-  }
-}
-
 /** Ends a Node stream, which holds its file open until then; its iterator alone does not do that. Whether it was one. */
-function destroy(stream: AsyncIterable<Uint8Array>): boolean {
-  if (!('destroy' in stream) || typeof stream.destroy !== 'function') return false
+export function destroy(stream: unknown): boolean {
+  if (typeof stream !== 'object' || stream === null || !('destroy' in stream) || typeof stream.destroy !== 'function') return false
   stream.destroy()
   return true
 }

@@ -62,7 +62,7 @@ export function openWinmail(octets: Uint8Array, options: { readonly limits?: Par
     }
     limits[name] = limit
   }
-  return openMessage(new Cursor(asBuffer(octets), 0, octets.length), limits.depth, limits)
+  return openMessage({ view: asBuffer(octets), offset: 0 }, limits.depth, limits)
 }
 
 const SIGNATURE = 0x22_3e_9f_78
@@ -99,23 +99,22 @@ function fixedLength(type: number): number {
 type Range = { readonly view: Buffer; readonly offset: number }
 type Value = Range & { readonly type: number }
 type Values = Map<number, Value>
+const NOTHING: Value = { view: EMPTY, offset: 0, type: BINARY }
 type Report = (code: WinmailDefect['code'], offset: number) => void
 
-/** Reads up to `end`, never past it. */
+/** Reads a range from its start to its end, never past it. */
 class Cursor {
-  readonly #octets: Buffer
-  readonly #end: number
+  #rest: Buffer
   at: number
   /** More was asked for than there is. */ truncated = false
 
-  constructor(octets: Buffer, at: number, end: number) {
-    this.#octets = octets
-    this.at = at
-    this.#end = end
+  constructor({ view, offset }: Range) {
+    this.#rest = view
+    this.at = offset
   }
 
   get left(): number {
-    return this.#end - this.at
+    return this.#rest.length
   }
 
   number(length: 1 | 2 | 4): number {
@@ -124,20 +123,17 @@ class Cursor {
   }
 
   take(length: number): Range {
-    const offset = this.at
-    this.truncated ||= this.left < length
-    this.at += Math.min(this.left, length)
-    return { view: this.#octets.subarray(offset, this.at), offset }
-  }
-
-  /** Reads within a range of what this one reads. */
-  within({ view, offset }: Range): Cursor {
-    return new Cursor(this.#octets, offset, offset + view.length)
+    const range = { view: this.#rest.subarray(0, length), offset: this.at }
+    this.truncated ||= range.view.length < length
+    this.#rest = this.#rest.subarray(length)
+    this.at += range.view.length
+    return range
   }
 }
 
 /** `left` is what the limits leave; messages enclosed in this one take from it too. */
-function openMessage(cursor: Cursor, depth: number, left: WinmailLimits): Winmail {
+function openMessage(range: Range, depth: number, left: WinmailLimits): Winmail {
+  const cursor = new Cursor(range)
   const defects: WinmailDefect[] = []
   const report: Report = (code, offset) => {
     if (defects.length < MAX_DEFECTS) defects.push({ code, offset })
@@ -153,9 +149,8 @@ function openMessage(cursor: Cursor, depth: number, left: WinmailLimits): Winmai
   }
   const message: Values = new Map()
   const attachments: Values[] = []
-  const start = cursor.at
   if (cursor.number(4) !== SIGNATURE) {
-    report('tnef-signature', start)
+    report('tnef-signature', range.offset)
     cursor.take(cursor.left)
   }
   cursor.take(2) // a key that nobody uses
@@ -181,7 +176,7 @@ function openMessage(cursor: Cursor, depth: number, left: WinmailLimits): Winmai
     }
     const values = level === MESSAGE_LEVEL ? message : (attachments.at(-1) ?? message)
     if (PROPERTY_BLOCKS.has(id)) {
-      readProperties(cursor.within(data), left, report, (property, value) => keep(values, property, value))
+      readProperties(new Cursor(data), left, report, (property, value) => keep(values, property, value))
     } else keep(values, id, { ...data, type: id === ATTRIBUTE.content ? BINARY : STRING8 })
   }
 
@@ -196,10 +191,11 @@ function openMessage(cursor: Cursor, depth: number, left: WinmailLimits): Winmai
     return decoded.slice(0, end)
   }
   const openAttachment = (values: Values): WinmailAttachment => {
-    const object = values.get(OF_ATTACHMENT.content)
-    const range = object?.type === OBJECT ? { view: object.view.subarray(OBJECT_KIND), offset: object.offset + OBJECT_KIND } : object
-    const isMessage = object?.type === OBJECT && range !== undefined && range.view.length >= 4 && range.view.readUInt32LE(0) === SIGNATURE
-    if (isMessage && depth === 0) report('tnef-limit', range.offset)
+    const object = values.get(OF_ATTACHMENT.content) ?? NOTHING
+    const isObject = object.type === OBJECT
+    const inner = isObject ? { view: object.view.subarray(OBJECT_KIND), offset: object.offset + OBJECT_KIND } : object
+    const isMessage = isObject && new Cursor(inner).number(4) === SIGNATURE
+    if (isMessage && depth === 0) report('tnef-limit', inner.offset)
     const data = values.get(ATTRIBUTE.content)?.view ?? EMPTY
     const fileName = text(values, OF_ATTACHMENT.longName, ATTRIBUTE.title, OF_ATTACHMENT.shortName, OF_ATTACHMENT.displayName)
     const type = text(values, OF_ATTACHMENT.type)?.toLowerCase() ?? ''
@@ -208,8 +204,8 @@ function openMessage(cursor: Cursor, depth: number, left: WinmailLimits): Winmai
       safeFileName: fileName === null ? null : safeFileName(fileName),
       type: MEDIA_TYPE.test(type) ? type : isMessage ? 'application/ms-tnef' : 'application/octet-stream',
       contentId: text(values, OF_ATTACHMENT.contentId)?.replace(/^<(.*)>$/s, '$1') ?? null,
-      content: isMessage || data.length === 0 ? (range?.view ?? EMPTY) : data,
-      message: isMessage && depth > 0 ? openMessage(cursor.within(range), depth - 1, left) : null,
+      content: isMessage || data.length === 0 ? inner.view : data,
+      message: isMessage && depth > 0 ? openMessage(inner, depth - 1, left) : null,
     }
   }
   return {
