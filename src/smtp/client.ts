@@ -8,16 +8,17 @@ import type { Transport } from '../tls/transport.ts'
 import { createMechanism, MAX_CHALLENGE_OCTETS, MAX_ROUNDS, selectMechanism } from '../wire/sasl/mechanism.ts'
 import type { CommandLine } from '../wire/session.ts'
 import * as commands from './command.ts'
-import { blocks, DataFramer } from './content.ts'
-import { checkEnvelope, contentFacts, envelopeCommands, type CheckedEnvelope, type Envelope, type SubmittedContent } from './envelope.ts'
+import { blocks, DataFramer, Outflow } from './content.ts'
+import { checkSubmission, type Envelope, type Submission, type SubmittedContent } from './envelope.ts'
 import { closedError, contentError, inPhase, SmtpReplyError } from './errors.ts'
 import { parseExtensions, parseMechanisms } from './grammar.ts'
 import { checkSmtpOptions, type CheckedSmtpOptions, type SmtpOptions } from './options.ts'
-import { abandon, Outflow, type Source } from './outflow.ts'
 import { addressLiteral } from './path.ts'
 import type { Reply } from './reply.ts'
 import { SmtpSession, type Answer } from './session.ts'
 import { Transaction, type Receipt } from './transaction.ts'
+
+type Source = Iterator<Uint8Array> | AsyncIterator<Uint8Array>
 
 const NO_LIMIT_MS = 0x7fff_ffff // a reply is waited for as long as its phase allows; the client's own timers watch that
 const FAREWELL_MS = 2_000 // how long a server that refused us may take to answer QUIT
@@ -97,8 +98,9 @@ export class SmtpClient implements AsyncDisposable {
    * the call was aborted before the final dot: the message was not sent then. Content is not touched before the server asks for it.
    */
   async submit(envelope: Envelope, content: SubmittedContent): Promise<Receipt> {
-    const checked = checkEnvelope(envelope)
-    return this.#inTurn(checked.signal, () => this.#submit(checked, content))
+    const submission = checkSubmission(envelope, content, this.#extensions, this.tls?.authorized === true)
+    const signal = envelope.options?.signal
+    return this.#inTurn(signal, () => this.#submit(submission, content, signal))
   }
 
   /** Ends the session in order, after all submissions; the server's answer is waited for, but not needed. Never rejects. */
@@ -167,12 +169,9 @@ export class SmtpClient implements AsyncDisposable {
 
   // ── one submission ──
 
-  async #submit(envelope: CheckedEnvelope, content: SubmittedContent): Promise<Receipt> {
+  async #submit(submission: Submission, content: SubmittedContent, signal: AbortSignal | undefined): Promise<Receipt> {
     this.#checkUsable()
-    const facts = contentFacts(content)
-    const list = envelopeCommands(envelope, facts, this.#extensions, this.tls?.authorized === true)
-    const transaction = new Transaction(envelope, list, this.#extensions.has('PIPELINING'))
-    const { signal } = envelope
+    const transaction = new Transaction(submission, this.#extensions.has('PIPELINING'))
     const onAbort = (): void => void this.#dialogue.fail(signal?.reason)
     signal?.addEventListener('abort', onAbort)
     const timer = this.#deadline('content', this.#timeouts.transaction)
@@ -181,7 +180,7 @@ export class SmtpClient implements AsyncDisposable {
       if (rset !== undefined && rset.status !== 250) throw new SmtpReplyError('rset', rset)
       await this.#envelope(transaction)
       const { verdict } = transaction
-      if (verdict === 'content') return await this.#content(transaction, content, facts.size)
+      if (verdict === 'content') return await this.#content(transaction, content, submission.declared)
       if (verdict === 'broken') throw new MailError('ERR_PROTOCOL', 'the server answered DATA with neither 354 nor a refusal', { phase: 'data' })
       if (verdict === 'end') this.#dialogue.fail(closedError('ended without content, which the server waits for or will not take', 'data'))
       return transaction.receipt()
@@ -213,10 +212,10 @@ export class SmtpClient implements AsyncDisposable {
   }
 
   /** Between 354 and the final reply. A reply that comes early stops the content: with a final dot the server might take what it has for the whole. */
-  async #content(transaction: Transaction, content: SubmittedContent, size: number | undefined): Promise<Receipt> {
+  async #content(transaction: Transaction, content: SubmittedContent, declared: number | undefined): Promise<Receipt> {
     const framer = new DataFramer()
     const outflow = new Outflow((views) => this.#dialogue.write(views, 'content', this.#timeouts.dataBlock))
-    const [source, declared] = content instanceof Uint8Array ? [[content].values(), undefined] : [iteratorOf(content), size]
+    const source = content instanceof Uint8Array ? [content].values() : iteratorOf(content)
     this.#session.content()
     let early: Reply | undefined
     let finished = false
@@ -248,7 +247,11 @@ export class SmtpClient implements AsyncDisposable {
     outflow.add(framer.end())
     outflow.flush()
     this.#dialogue.publish(smtpCommandChannel, () => `content of ${framer.octets} octets`)
-    return transaction.receipt(framer.octets, await this.#finalReply(outflow, answered))
+    // From here on the message may have been taken, so nothing throws: without a reply the outcome is unknown (RFC 1047).
+    const { dataBlock, dataEnd } = this.#timeouts
+    const left = outflow.settled.then(() => this.#transport.flush('content', dataBlock)).catch((error: unknown) => this.#dialogue.fail(error))
+    const reply = Promise.race([answered, left]).then(() => this.#answer(dataEnd))
+    return transaction.receipt(framer.octets, await reply.catch(() => null))
   }
 
   /** Everything but the end of the content. Returns early when the connection has ended. */
@@ -264,18 +267,6 @@ export class SmtpClient implements AsyncDisposable {
       }
     }
     if (declared !== undefined && given !== declared) throw contentError(`the content was to have ${declared} octets and has ${given}`)
-  }
-
-  /** From here on the message may have been taken, so nothing throws: without a reply the outcome is unknown (RFC 1047). */
-  async #finalReply(outflow: Outflow, answered: Promise<void>): Promise<Reply | null> {
-    const { dataBlock, dataEnd } = this.#timeouts
-    const left = outflow.settled.then(() => this.#transport.flush('content', dataBlock)).catch((error: unknown) => this.#dialogue.fail(error))
-    try {
-      await Promise.race([answered, left])
-      return await this.#answer(dataEnd)
-    } catch {
-      return null
-    }
   }
 
   // ── the dialogue ──
@@ -364,6 +355,16 @@ function startTlsRequired(why: string, reply?: Reply): MailError {
 /** A composed message lends its chunks for as long as two writes take, so that a large one leaves nothing for the collector. */
 function iteratorOf(content: AsyncIterable<Uint8Array> & { borrowed?: () => AsyncIterable<Uint8Array> }): AsyncIterator<Uint8Array> {
   return (typeof content.borrowed === 'function' ? content.borrowed() : content)[Symbol.asyncIterator]()
+}
+
+/** Lets the source clean up. It is not waited for: it may hang, which can be why we stopped; a stream that hangs would not hear of it. */
+export function abandon(content: object, source: Source): void {
+  try {
+    if ('destroy' in content && typeof content.destroy === 'function') content.destroy()
+    void Promise.resolve(source.return?.()).catch(() => {})
+  } catch {
+    // What a source says about being left changes nothing.
+  }
 }
 
 function nothing(): void {}

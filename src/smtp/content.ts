@@ -20,7 +20,7 @@ export class DataFramer {
    * final dot that is not in one packet with the line end before it (quirk 27).
    */
   #held: 'none' | 'CR' | 'whole' = 'none'
-  #octets = 0
+  /** Of the content so far, as the server stores it: its line ends, but not the doubled and the final dots. */ octets = 0
 
   /** Throws `ERR_CONTENT` for a NUL, which mail cannot carry (RFC 5321 §4.5.2, RFC 5322 §4). */
   push(chunk: Buffer): Buffer[] {
@@ -42,17 +42,12 @@ export class DataFramer {
   end(): Buffer[] {
     const lineEnd = this.#held === 'none' ? [] : this.#stuffed(CRLF)
     const finalDot = this.#dots.end()
-    this.#octets += finalDot.length - FINAL_DOT_OCTETS
+    this.octets += finalDot.length - FINAL_DOT_OCTETS
     return [lineEnd.length === 0 ? finalDot : Buffer.concat([...lineEnd, finalDot])]
   }
 
-  /** Octets of the content so far, as the server stores it: its line ends, but not the doubled and the final dots. */
-  get octets(): number {
-    return this.#octets
-  }
-
   #stuffed(view: Buffer): Buffer[] {
-    this.#octets += view.length
+    this.octets += view.length
     const views = this.#dots.push(view)
     return views.length > MANY_VIEWS ? [Buffer.concat(views)] : views
   }
@@ -84,19 +79,53 @@ function repaired(octets: Buffer): Buffer {
   return copy.subarray(0, length)
 }
 
-/** What can be known of content in memory before it is sent: its size as sent, and whether it is 8-bit. Throws `ERR_CONTENT`. */
+/** The size of content in memory as it will be sent, and whether it is 8-bit. Throws `ERR_CONTENT`. */
 export function measure(octets: Buffer): { readonly size: number; readonly eightBit: boolean } {
   const framer = new DataFramer()
-  let eightBit = false
-  for (const block of blocks(octets)) {
-    framer.push(block)
-    eightBit ||= !isAscii(block)
-  }
+  for (const block of blocks(octets)) framer.push(block)
   framer.end()
-  return { size: framer.octets, eightBit }
+  return { size: framer.octets, eightBit: !isAscii(octets) }
 }
 
 /** Views of at most `BLOCK_OCTETS`. */
 export function* blocks(octets: Buffer): Generator<Buffer, void> {
   for (let at = 0; at < octets.length; at += BLOCK_OCTETS) yield octets.subarray(at, at + BLOCK_OCTETS)
+}
+
+/**
+ * Content on its way out: gathered into blocks, and written at once when the source makes us wait, so that neither a source of many small
+ * chunks nor a slow one costs what it need not.
+ */
+export class Outflow {
+  /** What was written has gone far enough for more. */ settled: Promise<void> = Promise.resolve()
+  readonly #write: (views: readonly Buffer[]) => Promise<void>
+  #held: Buffer[] = []
+  #heldOctets = 0
+  #waiting: NodeJS.Immediate | undefined
+
+  /** @param write must not reject */
+  constructor(write: (views: readonly Buffer[]) => Promise<void>) {
+    this.#write = write
+  }
+
+  /** What is not written by then leaves at the next turn of the event loop, which comes when the source makes us wait. */
+  add(views: readonly Buffer[]): void {
+    for (const view of views) {
+      this.#held.push(view)
+      this.#heldOctets += view.length
+    }
+    if (this.#heldOctets >= BLOCK_OCTETS) this.flush()
+    else this.#waiting ??= setImmediate(() => this.flush())
+  }
+
+  /** Writes what was gathered. */
+  flush(): void {
+    clearImmediate(this.#waiting)
+    this.#waiting = undefined
+    const views = this.#held
+    if (views.length === 0) return
+    this.#held = []
+    this.#heldOctets = 0
+    this.settled = this.#write(views)
+  }
 }

@@ -32,21 +32,23 @@ export interface DeliveryReports {
   /** Comes back in reports: printable ASCII, at most 100 characters as xtext. */ readonly envid?: string | undefined
 }
 
-/** An envelope after the door: parsed and copied, so that nothing the caller does later changes it (S37). */
-export interface CheckedEnvelope {
-  readonly from: Path
-  /** Each once, in order. */ readonly paths: readonly Path[]
+/** Content to submit. An iterable with a number `size` has that many octets, or the submission fails before its final dot. Chunks must not change afterwards. */
+export type SubmittedContent = AsyncIterable<Uint8Array> | Uint8Array
+
+/** What was asked for, after the door: parsed and copied, so that nothing the caller does later changes it (S37). */
+export interface Submission {
+  /** MAIL, RCPT for each path, DATA. */ readonly commands: readonly CommandLine[]
+  readonly pathCount: number
   /** The addresses as given, each with the index of its path. */ readonly recipients: readonly { readonly address: string; readonly path: number }[]
   readonly partial: 'deliver' | 'refuse'
-  readonly mailParameters: readonly string[]
-  readonly rcptParameters: readonly string[]
-  /** Keywords that the server must offer. */ readonly needs: readonly string[]
-  readonly body: '7bit' | '8bit' | undefined
-  readonly signal: AbortSignal | undefined
+  /** Octets that a stream is to have. */ readonly declared: number | undefined
 }
 
-/** Throws `ERR_ADDRESS` or `ERR_OPTION`. */
-export function checkEnvelope(envelope: Envelope): CheckedEnvelope {
+/**
+ * For a server that offers `extensions`, `secure` when its certificate is trusted. Throws `ERR_ADDRESS` (also for one that needs SMTPUTF8 there)
+ * or `ERR_OPTION`, `ERR_UNSUPPORTED` for what the server does not offer, and `ERR_LIMIT` for content above its SIZE.
+ */
+export function checkSubmission(envelope: Envelope, content: SubmittedContent, extensions: ReadonlyMap<string, string>, secure: boolean): Submission {
   const options = envelope.options ?? {}
   const partial = oneOf('partial', options.partial ?? 'deliver', ['deliver', 'refuse'])
   const body = options.body === undefined ? undefined : oneOf('body', options.body, ['7bit', '8bit'])
@@ -62,17 +64,37 @@ export function checkEnvelope(envelope: Envelope): CheckedEnvelope {
     known.set(key, path)
     return { address, path }
   })
-  const { mailParameters, rcptParameters } = reportParameters(options.dsn ?? {})
-  const needs = mailParameters.length + rcptParameters.length > 0 ? ['DSN'] : []
-  if (oneOf('requireTls', options.requireTls ?? false, [true, false])) {
-    needs.push('REQUIRETLS')
-    mailParameters.push('REQUIRETLS')
+  const need = (keyword: string): void => {
+    if (!extensions.has(keyword)) throw unsupported(`the server does not offer ${keyword}`)
   }
-  if (body === '8bit') needs.push('8BITMIME')
-  return { from, paths, recipients, partial, mailParameters, rcptParameters, needs, body, signal: options.signal }
+  const parameters = reportParameters(options.dsn ?? {})
+  if (parameters.mail.length + parameters.rcpt.length > 0) need('DSN')
+  if (oneOf('requireTls', options.requireTls ?? false, [true, false])) {
+    need('REQUIRETLS')
+    if (!secure) throw unsupported('REQUIRETLS needs a connection with verified TLS')
+    parameters.mail.push('REQUIRETLS')
+  }
+  if (body === '8bit') need('8BITMIME')
+  const foreign = [from, ...paths].find((path) => path.international)
+  if (foreign !== undefined && !extensions.has('SMTPUTF8')) {
+    const message = `the address ${foreign.mailbox} cannot be used: its local part is not ASCII, and the server does not offer SMTPUTF8`
+    throw new MailError('ERR_ADDRESS', message, { phase: foreign === from ? 'mail' : 'rcpt', reusable: true })
+  }
+  const { size, eightBit } = content instanceof Uint8Array ? measure(asBuffer(content)) : { size: declaredSize(content), eightBit: true }
+  const limit = parseSizeLimit(extensions.get('SIZE'))
+  if (size !== undefined && limit !== undefined && size > limit) {
+    throw new MailError('ERR_LIMIT', `the message has ${size} octets, and the server takes ${limit}`, { phase: 'mail', reusable: true })
+  }
+  if (size !== undefined && extensions.has('SIZE')) parameters.mail.push(`SIZE=${size}`)
+  if ((body === undefined ? eightBit : body === '8bit') && extensions.has('8BITMIME')) parameters.mail.push('BODY=8BITMIME')
+  const international = foreign !== undefined
+  if (international) parameters.mail.push('SMTPUTF8')
+  const commands = [mail(from, parameters.mail, international), ...paths.map((path) => rcpt(path, parameters.rcpt, international)), data()]
+  return { commands, pathCount: paths.length, recipients, partial, declared: content instanceof Uint8Array ? undefined : size }
 }
 
-function reportParameters({ ret, envid, notify }: DeliveryReports): { mailParameters: string[]; rcptParameters: string[] } {
+/** Parameters of MAIL and RCPT (RFC 3461 §4). */
+function reportParameters({ ret, envid, notify }: DeliveryReports): { mail: string[]; rcpt: string[] } {
   const mailParameters: string[] = []
   if (ret !== undefined) mailParameters.push(`RET=${oneOf('dsn.ret', ret, ['full', 'headers']) === 'full' ? 'FULL' : 'HDRS'}`)
   if (envid !== undefined) {
@@ -80,62 +102,19 @@ function reportParameters({ ret, envid, notify }: DeliveryReports): { mailParame
     if (text === '' || text.length > 100) throw optionError('dsn.envid', 'printable ASCII, 1 to 100 characters')
     mailParameters.push(`ENVID=${text}`)
   }
-  if (notify === undefined || notify === 'never') return { mailParameters, rcptParameters: notify === 'never' ? ['NOTIFY=NEVER'] : [] }
+  if (notify === undefined || notify === 'never') return { mail: mailParameters, rcpt: notify === 'never' ? ['NOTIFY=NEVER'] : [] }
   if (!Array.isArray(notify) || notify.length === 0) throw optionError('dsn.notify', "'never', or a list of 'success', 'failure' and 'delay'")
   const events = notify.map((event) => oneOf('dsn.notify', event, ['success', 'failure', 'delay']).toUpperCase())
-  return { mailParameters, rcptParameters: [`NOTIFY=${[...new Set(events)].join(',')}`] }
+  return { mail: mailParameters, rcpt: [`NOTIFY=${[...new Set(events)].join(',')}`] }
 }
 
-/** RFC 3461 §4. */
 const xtext = (text: string): string => text.replaceAll(/[ +=]/g, (character) => `+${character.charCodeAt(0).toString(16).toUpperCase()}`)
 
-/** What is known of the content before it is read. */
-export interface ContentFacts {
-  /** Octets, as sent or as the source promises. */ readonly size: number | undefined
-  readonly eightBit: boolean | undefined
-}
-
-/** Content to submit. An iterable with a number `size` has that many octets, or the submission fails before its final dot. Chunks must not change afterwards. */
-export type SubmittedContent = AsyncIterable<Uint8Array> | Uint8Array
-
-export function contentFacts(content: SubmittedContent): ContentFacts {
-  if (content instanceof Uint8Array) return measure(asBuffer(content))
+function declaredSize(content: AsyncIterable<Uint8Array>): number | undefined {
   if (typeof content !== 'object' || content === null || typeof content[Symbol.asyncIterator] !== 'function') {
     throw optionError('content', 'octets (Uint8Array) or an async iterable of them')
   }
-  const size: unknown = 'size' in content ? content.size : undefined
-  return { size: typeof size === 'number' && Number.isSafeInteger(size) && size >= 0 ? size : undefined, eightBit: undefined }
-}
-
-/**
- * MAIL, RCPT for each path, and DATA, for a server that offers `extensions`. Nothing has been sent when it throws: `ERR_UNSUPPORTED` for what the
- * server does not offer, `ERR_ADDRESS` for an address that needs SMTPUTF8 there, `ERR_LIMIT` for content above the server's SIZE.
- */
-export function envelopeCommands(
-  envelope: CheckedEnvelope,
-  content: ContentFacts,
-  extensions: ReadonlyMap<string, string>,
-  secure: boolean,
-): CommandLine[] {
-  for (const keyword of envelope.needs) if (!extensions.has(keyword)) throw unsupported(`the server does not offer ${keyword}`)
-  if (envelope.needs.includes('REQUIRETLS') && !secure) throw unsupported('REQUIRETLS needs a connection with verified TLS')
-  const foreign = [envelope.from, ...envelope.paths].find((path) => path.international)
-  if (foreign !== undefined && !extensions.has('SMTPUTF8')) {
-    const message = `the address ${foreign.mailbox} cannot be used: its local part is not ASCII, and the server does not offer SMTPUTF8`
-    throw new MailError('ERR_ADDRESS', message, { phase: foreign === envelope.from ? 'mail' : 'rcpt', reusable: true })
-  }
-  const limit = parseSizeLimit(extensions.get('SIZE'))
-  if (content.size !== undefined && limit !== undefined && content.size > limit) {
-    throw new MailError('ERR_LIMIT', `the message has ${content.size} octets, and the server takes ${limit}`, { phase: 'mail', reusable: true })
-  }
-  const parameters = [...envelope.mailParameters]
-  if (content.size !== undefined && extensions.has('SIZE')) parameters.push(`SIZE=${content.size}`)
-  const eightBit = envelope.body === undefined ? content.eightBit !== false : envelope.body === '8bit'
-  if (eightBit && extensions.has('8BITMIME')) parameters.push('BODY=8BITMIME')
-  const international = foreign !== undefined
-  if (international) parameters.push('SMTPUTF8')
-  const recipients = envelope.paths.map((path) => rcpt(path, envelope.rcptParameters, international))
-  return [mail(envelope.from, parameters, international), ...recipients, data()]
+  return 'size' in content && typeof content.size === 'number' && Number.isSafeInteger(content.size) && content.size >= 0 ? content.size : undefined
 }
 
 function oneOf<const T extends string | boolean>(name: string, value: T, allowed: readonly T[]): T {
@@ -143,8 +122,7 @@ function oneOf<const T extends string | boolean>(name: string, value: T, allowed
   return value
 }
 
-function optionError(name: string, expected: string): MailError {
-  return new MailError('ERR_OPTION', `${name} must be ${expected}`, { phase: 'options', reusable: true })
-}
+const optionError = (name: string, expected: string): MailError =>
+  new MailError('ERR_OPTION', `${name} must be ${expected}`, { phase: 'options', reusable: true })
 
 const unsupported = (message: string): MailError => new MailError('ERR_UNSUPPORTED', message, { phase: 'mail', reusable: true })

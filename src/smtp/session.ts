@@ -12,8 +12,8 @@ const unasked = (phase: Phase): CommandLine => ({ phase, octets: EMPTY, shown: '
 
 /** Which replies are due on one SMTP connection, and whether commands can have them. */
 export class SmtpSession extends Session<CommandLine, Answer> {
+  /** No more commands: the server said 421, or we said QUIT. */ closing = false
   readonly #parser: ReplyParser
-  #closing = false
 
   constructor(observe: (line: () => string) => void = () => {}) {
     super('SMTP', unasked('greeting'), observe)
@@ -23,9 +23,9 @@ export class SmtpSession extends Session<CommandLine, Answer> {
   /** After 421 or QUIT nothing more can be sent. */
   override send(commands: readonly CommandLine[]): Buffer {
     const phase = commands[0]?.phase ?? 'mail'
-    if (this.#closing) throw closedError(`the server closed the connection before the ${phase} phase`, phase)
+    if (this.closing) throw closedError(`the server closed the connection before the ${phase} phase`, phase)
     const octets = super.send(commands)
-    this.#closing = phase === 'quit'
+    this.closing = phase === 'quit'
     return octets
   }
 
@@ -37,7 +37,7 @@ export class SmtpSession extends Session<CommandLine, Answer> {
   protected override read(): Answer | undefined {
     const reply = this.#parser.next()
     if (reply === undefined) return undefined
-    if (reply.status === 421) this.#closing = true
+    if (reply.status === 421) this.closing = true
     const expected = this.expected.shift()
     if (expected === undefined) {
       // A server that shuts down may say so unasked (RFC 5321 §3.8).
@@ -54,10 +54,5 @@ export class SmtpSession extends Session<CommandLine, Answer> {
   /** A reply that is half read counts too. */
   override get unread(): number {
     return this.#parser.unread
-  }
-
-  /** No more commands: the server said 421, or we said QUIT. */
-  get closing(): boolean {
-    return this.#closing
   }
 }

@@ -1,6 +1,6 @@
 import type { Phase } from '../errors.ts'
 import type { CommandLine } from '../wire/session.ts'
-import type { CheckedEnvelope } from './envelope.ts'
+import type { Submission } from './envelope.ts'
 import type { Reply } from './reply.ts'
 
 /** What became of one recipient. */
@@ -28,8 +28,7 @@ const GROUP_OCTETS = 32 * 1024
  * taken before anything follows from them, or the next reply would be taken for another command's.
  */
 export class Transaction {
-  readonly #envelope: CheckedEnvelope
-  readonly #queue: readonly CommandLine[]
+  readonly #asked: Submission
   readonly #pipelining: boolean
   #next = 0
   #mail: Reply | undefined
@@ -38,11 +37,9 @@ export class Transaction {
   #shutdown: Reply | undefined
   /** A final reply ends the transaction on the server, whatever it says. */ #over = false
 
-  /** @param commands MAIL, RCPT for each path, DATA */
-  constructor(envelope: CheckedEnvelope, commands: readonly CommandLine[], pipelining: boolean) {
-    this.#envelope = envelope
+  constructor(asked: Submission, pipelining: boolean) {
+    this.#asked = asked
     this.#pipelining = pipelining
-    this.#queue = commands
   }
 
   /** The commands that leave next, once all replies to those before were taken; none when the envelope is done. */
@@ -50,17 +47,17 @@ export class Transaction {
     const group: CommandLine[] = []
     let octets = 0
     for (;;) {
-      const command = this.#queue[this.#next]
+      const command = this.#asked.commands[this.#next]
       octets += command?.octets.length ?? 0
-      if (command === undefined || octets > GROUP_OCTETS || !this.#follows(command, group.length > 0)) return group
+      if (command === undefined || octets > GROUP_OCTETS || !this.#mayFollow(command.phase, group.length > 0)) return group
       group.push(command)
       this.#next++
     }
   }
 
-  #follows(command: CommandLine, inGroup: boolean): boolean {
-    if (inGroup) return this.#pipelining && (command.phase !== 'data' || this.#envelope.partial === 'deliver')
-    return this.#shutdown === undefined && !this.#mailRefused && (command.phase !== 'data' || this.#wanted)
+  #mayFollow(phase: Phase, inGroup: boolean): boolean {
+    if (inGroup) return this.#pipelining && (phase !== 'data' || this.#asked.partial === 'deliver')
+    return this.#shutdown === undefined && !isRefused(this.#mail) && (phase !== 'data' || this.#wanted)
   }
 
   /** The reply to the oldest command that has none. */
@@ -84,7 +81,7 @@ export class Transaction {
 
   /** The replies that came decide about everybody, though the connection was lost before the others (H20). */
   get decided(): boolean {
-    return this.#mailRefused || (this.#rcpt.length === this.#envelope.paths.length && !this.#wanted)
+    return isRefused(this.#mail) || (this.#rcpt.length === this.#asked.pathCount && !this.#wanted)
   }
 
   /** The server may still hold a reverse-path or recipients: RSET must come before the next transaction. */
@@ -97,31 +94,27 @@ export class Transaction {
     return this.#mail === undefined
   }
 
-  get #mailRefused(): boolean {
-    return this.#mail !== undefined && !isAccepted(this.#mail)
-  }
-
   /** Somebody, or with `partial: 'refuse'` everybody, was accepted. */
   get #wanted(): boolean {
     if (!isAccepted(this.#mail)) return false
-    if (this.#envelope.partial === 'deliver') return this.#rcpt.some(isAccepted)
-    return this.#rcpt.length === this.#envelope.paths.length && this.#rcpt.every(isAccepted)
+    if (this.#asked.partial === 'deliver') return this.#rcpt.some(isAccepted)
+    return this.#rcpt.length === this.#asked.pathCount && this.#rcpt.every(isAccepted)
   }
 
   /** @param final the reply to the content; `null` when it never came, left out when no content was sent */
   receipt(octets = 0, final?: Reply | null): Receipt {
     if (final !== undefined) this.#over = true
-    const paths = this.#envelope.paths.map((_path, index) => this.#outcome(this.#rcpt[index], final))
-    const outcome = total(paths, this.#envelope.partial)
+    const { pathCount, partial, recipients } = this.#asked
+    const paths = Array.from({ length: pathCount }, (_, path) => this.#outcome(this.#rcpt[path], final))
+    const outcome = total(paths, partial)
     const decisive = outcome === 'partial' ? 'accepted' : outcome
     const reply = paths.find((path) => path.outcome === decisive && path.reply !== null)?.reply ?? null
-    const recipients = this.#envelope.recipients.map(({ address, path }) => ({ address, ...(paths[path] ?? NOT_SENT) }))
-    return { outcome, recipients, reply, octets }
+    return { outcome, recipients: recipients.map(({ address, path }) => Object.assign({ address }, paths[path] ?? NOT_SENT)), reply, octets }
   }
 
-  #outcome(rcpt: Reply | undefined, final: Reply | null | undefined): Omit<RecipientOutcome, 'address'> {
-    if (this.#mail !== undefined && !isAccepted(this.#mail)) return decided(this.#mail)
-    if (rcpt !== undefined && !isAccepted(rcpt)) {
+  #outcome(rcpt: Reply | undefined, final: Reply | null | undefined): PathOutcome {
+    if (isRefused(this.#mail)) return decided(this.#mail)
+    if (isRefused(rcpt)) {
       // 552 here is "too many recipients" in the words of RFC 821: later may help (RFC 5321 §4.5.3.1.10).
       return rcpt.status === 552 ? { outcome: 'deferred', reply: rcpt } : decided(rcpt)
     }
@@ -131,15 +124,18 @@ export class Transaction {
   }
 }
 
+type PathOutcome = Omit<RecipientOutcome, 'address'>
+
 const NOT_SENT = { outcome: 'deferred', reply: null } as const
 
 const isAccepted = (reply: Reply | undefined): boolean => reply !== undefined && reply.status < 300
+const isRefused = (reply: Reply | undefined): reply is Reply => reply !== undefined && reply.status >= 300
 
-function decided(reply: Reply): Omit<RecipientOutcome, 'address'> {
+function decided(reply: Reply): PathOutcome {
   return { outcome: reply.status < 300 ? 'accepted' : reply.status < 500 ? 'deferred' : 'refused', reply }
 }
 
-function total(paths: readonly Omit<RecipientOutcome, 'address'>[], partial: 'deliver' | 'refuse'): Receipt['outcome'] {
+function total(paths: readonly PathOutcome[], partial: 'deliver' | 'refuse'): Receipt['outcome'] {
   const outcomes = new Set(paths.map(({ outcome }) => outcome))
   if (outcomes.has('unknown')) return 'unknown'
   if (outcomes.has('accepted')) return outcomes.size === 1 ? 'accepted' : 'partial'

@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { MailError } from '../../../src/errors.ts'
 import * as commands from '../../../src/smtp/command.ts'
-import { checkEnvelope, envelopeCommands, type SubmitOptions } from '../../../src/smtp/envelope.ts'
+import { checkSubmission, type SubmitOptions } from '../../../src/smtp/envelope.ts'
 import { normalizeDomain } from '../../../src/addr-spec.ts'
 import { untyped } from '../../support/smtp-replay.ts'
 
@@ -68,9 +68,8 @@ test('nothing that is given as address, name or option can add a line or a param
       const lines: Buffer[] = []
       try {
         const options: SubmitOptions = { dsn: { envid, notify: [untyped(envid), 'failure'] } }
-        const checked = checkEnvelope({ from, to: [to, to], options: secure ? options : {} })
-        const envelope = envelopeCommands(checked, { size: 1, eightBit: true }, EVERYTHING, true)
-        lines.push(...envelope.slice(0, -1).map(({ octets }) => octets))
+        const envelope = checkSubmission({ from, to: [to, to], options: secure ? options : {} }, Buffer.from('ü'), EVERYTHING, true)
+        lines.push(...envelope.commands.slice(0, -1).map(({ octets }) => octets))
       } catch (error) {
         expect(error).toBeInstanceOf(MailError)
       }
