@@ -157,14 +157,15 @@ export function messageFacts(file: string, message: Entity, shown: Shown): Messa
 function entityFacts(entity: Entity, shown: Shown): EntityFacts {
   const isLeaf = entity.parts.length === 0
   const content = isLeaf ? entity.content() : null
-  const { start, bodyStart, end } = described(entity)
+  const { start, bodyStart, end, kind, mediaType } = described(entity)
   const isText = isLeaf && entity.type.startsWith('text/')
   // Before the defects are asked for: it finds those that only reading finds.
   const text = isText && shown.text && (content?.length ?? 0) <= constants.MAX_STRING_LENGTH ? entity.text() : null
   void entity.ambiguous
   return {
     section: entity.section,
-    type: entity.type,
+    // As the message says: in an encoding that nobody knows, `entity.type` is another (RFC 2045 §6.4).
+    type: kind === 'rest' ? entity.type : mediaType.type,
     parameters: Object.fromEntries(entity.parameters),
     disposition: entity.disposition,
     fileName: entity.fileName,

@@ -223,3 +223,13 @@ test('opens winmail.dat only when asked', async () => {
     entity: { winmail: { attachments: [{ fileName: 'in\u001bside.txt', size: 5 }], defects: [] } },
   })
 })
+
+test('shows the type that a message names, in an encoding that nobody knows too', async () => {
+  const file = join(folder, 'x.eml')
+  await writeFile(file, 'Content-Type: text/html\r\nContent-Transfer-Encoding: x-gzip64\r\n\r\nH4sI')
+  const io = fakeIo()
+  expect(await parseCommand([file, '--json', '--text'], io)).toBe(0)
+  expect(JSON.parse(io.written.out)).toMatchObject({
+    entity: { type: 'text/html', text: null, decodedSize: 4, defects: [{ code: 'unknown-encoding' }] },
+  })
+})
