@@ -71,16 +71,12 @@ export class BodyFinder {
 
   offer(part: Described, path: readonly Described[]): BodyRole {
     const waiting = this.#waiting
-    if (waiting !== undefined && !path.includes(waiting)) {
-      this.#waiting = undefined
-      this.#found = true
-    }
+    if (waiting !== undefined && !path.includes(waiting)) this.#found = true
     if (this.#found || isAttachment(part, path) || path.some(isMessage)) return 'other'
     if (path.length > 0 && !part.type.startsWith('text/')) return 'other'
     const alternative = part.type === 'text/plain' ? undefined : alternativeAround(path)
     if (alternative === undefined) {
       this.#found = true
-      this.#waiting = undefined
       return 'body'
     }
     if (waiting !== undefined) return 'other'

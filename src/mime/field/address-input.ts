@@ -4,7 +4,7 @@ import { MailError } from '../../errors.ts'
 import type { Group, Mailbox } from './address.ts'
 import { needsEncoding } from './encoded-word.ts'
 import { checkFieldText, FieldWriter, hasLoneSurrogate, headerError } from './fold.ts'
-import { isBlank, skipBlanks, skipQuoted, unescape } from './scan.ts'
+import { isBlank, skipBlanks, skipEnclosed, trimBlanks, unescape } from './scan.ts'
 
 /** One mailbox as a caller writes it: `a@x`, `A <a@x>`, `"B, A" <a@x>`. Throws `ERR_ADDRESS`, which says what is wrong with it. */
 export function parseMailboxInput(text: string): Mailbox {
@@ -71,14 +71,8 @@ function failure(text: string, start = () => 0): Fail {
   return fail
 }
 
-function trimBlanks(text: string): string {
-  let end = text.length
-  while (end > 0 && isBlank(text.charCodeAt(end - 1))) end--
-  return text.slice(skipBlanks(text, 0), end)
-}
-
 function endOfQuoted(text: string, from: number, fail: Fail): number {
-  const end = skipQuoted(text, from)
+  const end = skipEnclosed(text, from)
   return end < 0 ? fail('has a quote that is never closed') : end
 }
 

@@ -1,7 +1,7 @@
 import { quote, writeLocalPart } from '../../addr-spec.ts'
 import type { Report } from '../defect.ts'
 import { decodeWords } from './encoded-word.ts'
-import { enclosedIn, firstOfEach, octetDecoder, skipBlanks, skipEnclosed, unescape } from './scan.ts'
+import { enclosedIn, firstOfEach, octetDecoder, skipBlanks, skipEnclosed, skipRun, unescape } from './scan.ts'
 
 export { checkAddress, formatAddressList, parseAddressInput, parseMailboxInput } from './address-input.ts'
 
@@ -127,11 +127,11 @@ class AddressReader {
   #run(apart: boolean): void {
     const body = this.#body
     const start = this.#at
-    const word = body.startsWith('=?', start) ? endOf(ENCODED_WORD, body, start) : start
-    let at = endOf(RUN, body, word)
+    const word = body.startsWith('=?', start) ? Math.max(start, skipRun(ENCODED_WORD, body, start)) : start
+    let at = skipRun(RUN, body, word)
     while (body[at] === '[') {
       const before = at === start ? this.#final : body[at - 1]
-      at = endOf(RUN, body, Math.max(at + 1, before === '@' ? endOf(LITERAL, body, at) : 0))
+      at = skipRun(RUN, body, Math.max(at + 1, before === '@' ? skipRun(LITERAL, body, at) : 0))
     }
     this.#at = at
     const text = body.slice(start, at)
@@ -247,13 +247,7 @@ const isAngle = (piece: Piece): boolean => piece.kind === 'angle-addr'
 const isWord = (piece: Piece): boolean => piece.kind !== 'comment' && piece.kind !== 'angle-addr'
 
 /** NUL is no character of a header value (RFC 5322 §2.2). */
-const withoutNul = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', '\ufffd') : text)
-
-/** Where a match that begins at `from` ends, or `from`. */
-function endOf(pattern: RegExp, body: string, from: number): number {
-  pattern.lastIndex = from
-  return pattern.test(body) ? pattern.lastIndex : from
-}
+const withoutNul = (text: string): string => text.replaceAll('\0', '\ufffd')
 
 /** An addr-spec with the words of its local part made one (obs-local-part); `undefined` for what is none. Its domain is not looked into. */
 function joinLocalPart(address: string): string | undefined {
@@ -261,7 +255,7 @@ function joinLocalPart(address: string): string | undefined {
   let local = ''
   for (let from = 0; from <= at;) {
     const quoted = address[from] === '"'
-    const end = quoted ? skipEnclosed(address, from) : endOf(ATOM, address, from)
+    const end = quoted ? skipEnclosed(address, from) : skipRun(ATOM, address, from)
     if (end === from || address[end] !== (end < at ? '.' : '@')) return undefined
     local += (from > 0 ? '.' : '') + (quoted ? unescape(address.slice(from + 1, end - 1)) : address.slice(from, end))
     from = end + 1

@@ -97,27 +97,21 @@ const Q_SAFE = /^[A-Za-z0-9!*+\-/]$/
  */
 export function encodeWords(text: string, room = MAX_WORD): string[] {
   const quoted = Array.from(text, quotedCharacter)
-  const length = quoted.reduce((sum, piece) => sum + piece.length, 0)
-  const isQuoted = length <= Math.ceil(Buffer.byteLength(text) / 3) * 4
+  const isQuoted = quoted.join('').length <= Math.ceil(Buffer.byteLength(text) / 3) * 4
   const words: string[] = []
-  let piece = ''
   let size = 0
   let limit = Math.min(room, MAX_WORD) - FRAME
-  const flush = (): void => {
-    if (piece !== '') words.push(isQuoted ? `=?utf-8?Q?${piece}?=` : `=?utf-8?B?${Buffer.from(piece).toString('base64')}?=`)
-  }
   for (const character of isQuoted ? quoted : text) {
-    size += isQuoted ? character.length : Buffer.byteLength(character)
-    if (piece !== '' && (isQuoted ? size : Math.ceil(size / 3) * 4) > limit) {
-      flush()
-      piece = ''
-      size = isQuoted ? character.length : Buffer.byteLength(character)
-      limit = MAX_WORD - FRAME
+    const length = isQuoted ? character.length : Buffer.byteLength(character)
+    size += length
+    if (words.length === 0 || (size > length && (isQuoted ? size : Math.ceil(size / 3) * 4) > limit)) {
+      if (words.length > 0) limit = MAX_WORD - FRAME
+      words.push('')
+      size = length
     }
-    piece += character
+    words[words.length - 1] += character
   }
-  flush()
-  return words
+  return words.map((word) => (isQuoted ? `=?utf-8?Q?${word}?=` : `=?utf-8?B?${Buffer.from(word).toString('base64')}?=`))
 }
 
 function quotedCharacter(character: string): string {

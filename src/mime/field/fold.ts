@@ -32,7 +32,6 @@ export class FieldWriter {
   readonly #name: string
   readonly #pieces: string[]
   #column: number
-  #empty = true
 
   constructor(name: string) {
     checkFieldName(name)
@@ -44,13 +43,15 @@ export class FieldWriter {
   /** Adds text that stays in one piece, after `blanks`, before which a fold may come. With '' it continues what is there. */
   add(text: string, blanks = ' '): void {
     const length = blanks.length + text.length
-    if (blanks !== '' && this.#column + length > LINE && this.#mayFold(length)) this.#fold()
+    // A first word that is too long for any line stays beside the name: some readers lose a field whose first line is empty.
+    const mayFold = this.#pieces.length > 1 || length <= LINE || this.#column + length > MAX_LINE
+    if (blanks !== '' && this.#column + length > LINE && mayFold) this.#fold()
     this.#write(blanks + text)
   }
 
   /** Adds text as encoded-words. */
   addWords(text: string, blanks = ' '): void {
-    if (this.#column + blanks.length > WORD_LINE - LEAST_ROOM && !this.#empty) this.#fold()
+    if (this.#column + blanks.length > WORD_LINE - LEAST_ROOM && this.#pieces.length > 1) this.#fold()
     let before = blanks
     for (const word of encodeWords(text, Math.max(LEAST_ROOM, WORD_LINE - this.#column - blanks.length))) {
       if (before === '' || this.#column + before.length + word.length > WORD_LINE) this.#fold()
@@ -70,11 +71,6 @@ export class FieldWriter {
     return this.#pieces.join('')
   }
 
-  /** A first word that is too long for any line stays beside the name: some readers lose a field whose first line is empty. */
-  #mayFold(length: number): boolean {
-    return !this.#empty || length <= LINE || this.#column + length > MAX_LINE
-  }
-
   #fold(): void {
     this.#pieces.push('\r\n')
     this.#column = 0
@@ -83,7 +79,6 @@ export class FieldWriter {
   #write(text: string): void {
     this.#pieces.push(text)
     this.#column += text.length
-    this.#empty = false
     if (this.#column > MAX_LINE) throw headerError(this.#name, `a word of more than ${MAX_LINE - 2} characters cannot be written on one line`)
   }
 }

@@ -81,10 +81,8 @@ export const createMessageId = (domain: string): string => checkMessageId(`${ran
 export function formatMessageIds(name: string, ids: readonly string[]): string {
   const writer = new FieldWriter(name)
   for (const [at, id] of ids.entries()) {
-    const text = `<${checkMessageId(id, name)}>`
     // The first stays on the line of the name, which some servers look at alone.
-    if (at === 0) writer.add(` ${text}`, '')
-    else writer.add(text)
+    writer.add(`${at === 0 ? ' ' : ''}<${checkMessageId(id, name)}>`, at === 0 ? '' : ' ')
   }
   return writer.toString()
 }

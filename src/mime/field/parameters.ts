@@ -3,8 +3,8 @@ import type { Report } from '../defect.ts'
 import { decodeWords } from './encoded-word.ts'
 import { decodeOctets, firstOfEach, skipBlanks, skipCfws, skipEnclosed, skipRun, unescape } from './scan.ts'
 
-/** Octets as sent, quotes removed. `extended`: with percent signs, and perhaps a charset. */
-type Value = { readonly octets: string; readonly offset: number; readonly extended: boolean }
+/** Octets as sent, quotes removed, and where they stand. `extended`: with percent signs, and perhaps a charset. */
+type Value = { readonly octets: string; readonly offset: number; readonly end: number; readonly extended: boolean }
 
 /** What was given under one name: '' is `name=`, '*' is `name*=`, and a number is `name*0=` or `name*0*=` (RFC 2231). */
 type Forms = Map<string, Value>
@@ -25,7 +25,6 @@ export function parseParameters(body: string, from: number, reportAll: Report, l
 }
 
 const NAME = /[^\t\n\r "(,;=]*/y
-const FILE_NAME = /^(?:file)?name(?:$|\*)/i
 
 function readParameters(body: string, from: number, report: Report, limit: number): Map<string, Forms> {
   const given = new Map<string, Forms>()
@@ -45,11 +44,10 @@ function readParameters(body: string, from: number, report: Report, limit: numbe
       report('parameters-limit', start)
       break
     }
-    const offset = skipCfws(body, equals + 1)
-    const value = readValue(body, offset, FILE_NAME.test(name), report)
+    const value = readValue(body, skipCfws(body, equals + 1), name, report)
     end = value.end
-    if (end === offset) report('parameter-syntax', start)
-    else add(given, name, { octets: value.octets, offset, extended: name.endsWith('*') }, start, report)
+    if (end === value.offset) report('parameter-syntax', start)
+    else add(given, name, value, start, report)
   }
   return given
 }
@@ -67,17 +65,21 @@ function add(given: Map<string, Forms>, attribute: string, value: Value, offset:
 
 // ── values ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-type ReadValue = { readonly octets: string; readonly end: number }
-
 const VALUE = /[^\t\n\r (,;]*/y
+const FILE_NAME = /^(?:file)?name(?:$|\*)/i
 
-function readValue(body: string, from: number, fileName: boolean, report: Report): ReadValue {
-  if (body[from] === '"') return readQuoted(body, from, fileName, report)
-  let end = from
-  for (let next = from; next >= 0; next = continued(body, end, fileName)) end = skipRun(VALUE, body, next)
-  const octets = body.slice(from, end)
-  if (/[\t (]/.test(octets)) report('parameter-syntax', from)
-  return { octets, end }
+function readValue(body: string, offset: number, attribute: string, report: Report): Value {
+  const fileName = FILE_NAME.test(attribute)
+  const extended = attribute.endsWith('*')
+  if (body[offset] === '"') {
+    const close = closingQuote(body, offset, fileName, report)
+    return { octets: unescape(body.slice(offset + 1, close)), offset, end: Math.min(close + 1, body.length), extended }
+  }
+  let end = offset
+  for (let next = offset; next >= 0; next = continued(body, end, fileName)) end = skipRun(VALUE, body, next)
+  const octets = body.slice(offset, end)
+  if (/[\t (]/.test(octets)) report('parameter-syntax', offset)
+  return { octets, offset, end, extended }
 }
 
 /** A file name's parenthesis that takes longer to close is no comment: the limit keeps 1,000 of them from being searched to the end each. */
@@ -97,41 +99,30 @@ function continued(body: string, from: number, fileName: boolean): number {
 
 const endsValue = (body: string, at: number): boolean => at >= body.length || body[at] === ';' || isAttribute(body, at)
 
-/** As long as a name is, and no longer, so that a hostile field is not read again and again. */
+/** `name=`, as long as a name is, and no longer, so that a hostile field is not read again and again. */
 const ATTRIBUTE = /[!#$%&'*+\-.\w^`{|}~]{1,80}[\t\n\r ]{0,8}=/y
 
-/** Whether `name=` stands here. */
-function isAttribute(body: string, at: number): boolean {
-  ATTRIBUTE.lastIndex = at
-  return ATTRIBUTE.test(body)
-}
+const isAttribute = (body: string, at: number): boolean => skipRun(ATTRIBUTE, body, at) > at
 
-function readQuoted(body: string, from: number, fileName: boolean, report: Report): ReadValue {
-  for (let at = from + 1; at < body.length; at++) {
-    if (body[at] === '\\') at++
-    else if (body[at] === '"') {
-      if (!fileName || closes(body, skipBlanks(body, at + 1))) return { octets: unescape(body.slice(from + 1, at)), end: at + 1 }
-      report('parameter-syntax', at) // a quote that belongs to the name
-    }
+/** Where it stands, or the end of the body. What nothing follows that may stand behind a value belongs to a file name. */
+function closingQuote(body: string, from: number, fileName: boolean, report: Report): number {
+  for (let end = skipEnclosed(body, from); end >= 0; end = skipEnclosed(body, end - 1)) {
+    const next = skipBlanks(body, end)
+    if (!fileName || body[next] === ',' || body[next] === '(' || endsValue(body, next)) return end - 1
+    report('parameter-syntax', end - 1)
   }
   report('parameter-syntax', from)
-  return { octets: unescape(body.slice(from + 1)), end: body.length }
+  return body.length
 }
-
-const closes = (body: string, at: number): boolean => body[at] === ',' || body[at] === '(' || endsValue(body, at)
 
 // ── decoding ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** What two readers could take for different boundaries is decided for the plainest form, and never decoded. */
 function boundaryValue(forms: Forms, report: Report): string | undefined {
   const plain = forms.get('')
-  if (plain !== undefined) {
-    if (forms.size > 1) report('parameter-conflict', plain.offset)
-    return plain.octets
-  }
-  const rich = richForm(forms, report)
-  if (rich === undefined || !rich.extended) return rich?.octets
-  return percentDecoded(rich.octets.replace(/^[^']*'[^']*'/, ''), rich.offset, report)
+  if (plain !== undefined && forms.size > 1) report('parameter-conflict', plain.offset)
+  const value = plain ?? richForm(forms, report)
+  return value?.extended === true ? percentDecoded(value.octets.replace(/^[^']*'[^']*'/, ''), value.offset, report) : value?.octets
 }
 
 function decodedValue(forms: Forms, report: Report): string | undefined {
@@ -161,7 +152,7 @@ function richForm(forms: Forms, report: Report): Value | undefined {
   const extended = pieces.some((piece) => piece.extended)
   const octets = pieces.map((piece) => (extended && !piece.extended ? piece.octets.replaceAll('%', '%25') : piece.octets))
   // Only the first piece can name a charset; where it does not, there is none.
-  return { octets: (extended && !first.extended ? "''" : '') + octets.join(''), offset: first.offset, extended }
+  return { ...first, octets: (extended && !first.extended ? "''" : '') + octets.join(''), extended }
 }
 
 function richValue(value: Value, report: Report): string {

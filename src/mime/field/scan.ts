@@ -17,6 +17,13 @@ export function skipBlanks(body: string, from: number): number {
   return at
 }
 
+/** Of a long run of blanks no part is looked at twice. */
+export function trimBlanks(text: string): string {
+  let end = text.length
+  while (end > 0 && isBlank(text.charCodeAt(end - 1))) end--
+  return text.slice(skipBlanks(text, 0), end)
+}
+
 /** Past the comment (RFC 5322 §3.2.2; counted, not recursed) or quoted-string (§3.2.4) that opens at `from`, or -1 when it does not close before `to`. */
 export function skipEnclosed(body: string, from: number, to = body.length): number {
   const isQuoted = body.charCodeAt(from) === QUOTE
@@ -29,7 +36,6 @@ export function skipEnclosed(body: string, from: number, to = body.length): numb
   }
   return -1
 }
-export const skipQuoted = skipEnclosed
 
 /** The same for one body after another place of it, or -1 where none opens: once it was searched in vain, an opener is an ordinary character. */
 export function enclosedIn(body: string): (from: number) => number {

@@ -1,24 +1,17 @@
 import type { Report } from '../defect.ts'
 import { decodeWords, needsEncoding } from './encoded-word.ts'
 import { checkFieldText, FieldWriter } from './fold.ts'
-import { firstOfEach, isBlank, octetDecoder } from './scan.ts'
+import { firstOfEach, octetDecoder, skipBlanks, trimBlanks } from './scan.ts'
 
 /** An unstructured field's body as text (RFC 5322 §3.2.5, RFC 2047), without the blanks around it. A CR or LF inside is a space, NUL is U+FFFD. */
 export function decodeUnstructured(body: string, reportAll: Report): string {
-  const { text, start } = trimmed(body)
+  const text = trimBlanks(body)
   if (!needsEncoding(text)) return text // printable ASCII: what nearly every field is
   const report = firstOfEach(reportAll)
+  const start = skipBlanks(body, 0)
   const decode = octetDecoder(text, report, start)
   if (!/[\r\n\0]/.test(text)) return decodeWords(text, report, start, decode)
   return decodeWords(text.replace(/[\r\n]/g, ' '), report, start, (octets) => decode(octets).replace(/\0/g, '\ufffd'))
-}
-
-function trimmed(body: string): { text: string; start: number } {
-  let start = 0
-  let end = body.length
-  while (end > 0 && isBlank(body.charCodeAt(end - 1))) end--
-  while (start < end && isBlank(body.charCodeAt(start))) start++
-  return { text: body.slice(start, end), start }
 }
 
 const MAX_BLANKS = 20 // more than this many blanks in a row, or characters without one, and a plain line would become too long
@@ -46,14 +39,15 @@ type Segment = { value: string; readonly blanks: string; readonly encoded: boole
  */
 function segments(text: string): Segment[] {
   const found: Segment[] = []
-  const { start, text: middle } = trimmed(text)
+  const start = skipBlanks(text, 0)
+  const middle = trimBlanks(text)
   const end = start + middle.length
   for (const { 0: match, 1: blanks = '', index } of middle.matchAll(/([\t ]*)[^\t ]+/g)) {
     const first = found.length === 0
     const last = found.at(-1)
     const word = (first ? text.slice(0, start) : '') + match.slice(blanks.length) + (index + match.length === middle.length ? text.slice(end) : '')
     const isLong = word.length > MAX_PLAIN || blanks.length > MAX_BLANKS
-    if (!isLong && !needsEncoding(word) && word === trimmed(word).text) found.push({ value: word, blanks: first ? ' ' : blanks, encoded: false })
+    if (!isLong && !needsEncoding(word) && word === trimBlanks(word)) found.push({ value: word, blanks: first ? ' ' : blanks, encoded: false })
     else if (last?.encoded === true) last.value += blanks + word
     else if (blanks.length > MAX_BLANKS) found.push({ value: blanks.slice(1) + word, blanks: blanks.slice(0, 1), encoded: true })
     else found.push({ value: word, blanks: first ? ' ' : blanks, encoded: true })
