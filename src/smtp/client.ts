@@ -121,7 +121,11 @@ export class SmtpClient implements AsyncDisposable {
     if (greeting.status !== 220) throw new SmtpReplyError('greeting', greeting)
     await this.#hello(auth === undefined, security === 'starttls')
     if (security === 'starttls') {
-      await this.#startTls()
+      if (!this.#extensions.has('STARTTLS')) throw startTlsRequired('the server does not offer STARTTLS')
+      const reply = await this.#ask(commands.starttls())
+      if (reply.status !== 220) throw startTlsRequired(`the server answered STARTTLS with ${reply.status}`, reply)
+      this.#extensions = new Map() // what was heard in the clear can be forged (RFC 3207 §4.2)
+      await this.#dialogue.upgrade()
       await this.#hello(false, false)
     }
     if (auth === undefined) return
@@ -138,14 +142,6 @@ export class SmtpClient implements AsyncDisposable {
     if (unknown && needsStartTls) throw startTlsRequired('the server does not know EHLO and so has no STARTTLS', reply)
     const second = unknown && heloWillDo ? await this.#ask(commands.helo(this.#clientName)) : reply
     if (second.status !== 250) throw new SmtpReplyError('ehlo', second)
-  }
-
-  async #startTls(): Promise<void> {
-    if (!this.#extensions.has('STARTTLS')) throw startTlsRequired('the server does not offer STARTTLS')
-    const reply = await this.#ask(commands.starttls())
-    if (reply.status !== 220) throw startTlsRequired(`the server answered STARTTLS with ${reply.status}`, reply)
-    this.#extensions = new Map() // what was heard in the clear can be forged (RFC 3207 §4.2)
-    await this.#dialogue.upgrade()
   }
 
   async #authenticate(auth: Credentials): Promise<void> {
@@ -170,7 +166,9 @@ export class SmtpClient implements AsyncDisposable {
   // ── one submission ──
 
   async #submit(submission: Submission, content: SubmittedContent, signal: AbortSignal | undefined): Promise<Receipt> {
-    this.#checkUsable()
+    const { options, failure } = this.#dialogue
+    options.signal?.throwIfAborted()
+    if (failure !== undefined) throw unusable(failure.reason)
     const transaction = new Transaction(submission, this.#extensions.has('PIPELINING'))
     const onAbort = (): void => void this.#dialogue.fail(signal?.reason)
     signal?.addEventListener('abort', onAbort)
@@ -179,10 +177,9 @@ export class SmtpClient implements AsyncDisposable {
       const rset = this.#dirty ? await this.#ask(commands.rset()) : undefined
       if (rset !== undefined && rset.status !== 250) throw new SmtpReplyError('rset', rset)
       await this.#envelope(transaction)
-      const { verdict } = transaction
-      if (verdict === 'content') return await this.#content(transaction, content, submission.declared)
-      if (verdict === 'broken') throw new MailError('ERR_PROTOCOL', 'the server answered DATA with neither 354 nor a refusal', { phase: 'data' })
-      if (verdict === 'end') this.#dialogue.fail(closedError('ended without content, which the server waits for or will not take', 'data'))
+      if (transaction.verdict === 'content') return await this.#content(transaction, content, submission.declared)
+      if (transaction.verdict === 'end')
+        this.#dialogue.fail(closedError('ended without content, which the server waits for or will not take', 'data'))
       return transaction.receipt()
     } catch (error) {
       throw this.#dialogue.fail(error)
@@ -276,7 +273,6 @@ export class SmtpClient implements AsyncDisposable {
     return this.#answer(waitMs)
   }
 
-  /** The next reply that is due, within `waitMs`. */
   async #answer(waitMs: number): Promise<Reply> {
     const { phase } = this.#session
     const timer = this.#deadline(phase, waitMs)
@@ -308,16 +304,6 @@ export class SmtpClient implements AsyncDisposable {
     }, waitMs)
   }
 
-  #checkUsable(): void {
-    const { options, failure } = this.#dialogue
-    options.signal?.throwIfAborted()
-    if (failure === undefined) return
-    const { reason } = failure
-    if (reason instanceof SmtpReplyError) throw reason
-    if (!(reason instanceof MailError && reason.code === 'ERR_PROTOCOL')) throw closedError('the connection has ended', 'mail', reason)
-    throw new MailError('ERR_PROTOCOL', reason.message, { phase: 'mail', cause: reason })
-  }
-
   /** Runs `work` when all before it has ended. A signal ends the waiting. */
   #inTurn<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
@@ -346,6 +332,15 @@ export class SmtpClient implements AsyncDisposable {
   get #timeouts(): Timeouts {
     return this.#dialogue.options.timeouts
   }
+}
+
+/** What a submission hears after the failure of another. */
+function unusable(reason: unknown): MailError {
+  if (reason instanceof SmtpReplyError) return reason
+  const broken = reason instanceof MailError && reason.code === 'ERR_PROTOCOL'
+  return broken
+    ? new MailError(reason.code, reason.message, { phase: 'mail', cause: reason })
+    : closedError('the connection has ended', 'mail', reason)
 }
 
 function startTlsRequired(why: string, reply?: Reply): MailError {

@@ -30,13 +30,10 @@ export function authResponse(response: Buffer, secret: string): CommandLine {
   return command('auth', text, { limit: MAX_AUTH_OCTETS, shown: '***', secrets: [text, secret] })
 }
 
-export function mail(path: Path, parameters: readonly string[], international: boolean): CommandLine {
-  return command('mail', [`MAIL FROM:<${path.mailbox}>`, ...parameters].join(' '), { limit: MAX_EXTENDED_OCTETS, international })
-}
-
-export function rcpt(path: Path, parameters: readonly string[], international: boolean): CommandLine {
-  return command('rcpt', [`RCPT TO:<${path.mailbox}>`, ...parameters].join(' '), { limit: MAX_EXTENDED_OCTETS, international })
-}
+export const mail = (path: Path, parameters: readonly string[], international: boolean): CommandLine =>
+  command('mail', [`MAIL FROM:<${path.mailbox}>`, ...parameters].join(' '), { limit: MAX_EXTENDED_OCTETS, international })
+export const rcpt = (path: Path, parameters: readonly string[], international: boolean): CommandLine =>
+  command('rcpt', [`RCPT TO:<${path.mailbox}>`, ...parameters].join(' '), { limit: MAX_EXTENDED_OCTETS, international })
 
 /** The choke point: nothing that could end the line or hide in it gets through, whatever a caller above forgot (S1). */
 function command(phase: Phase, text: string, { limit = MAX_OCTETS, international = false, shown = text, secrets = [] }: Rest = {}): CommandLine {

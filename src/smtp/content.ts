@@ -87,7 +87,6 @@ export function measure(octets: Buffer): { readonly size: number; readonly eight
   return { size: framer.octets, eightBit: !isAscii(octets) }
 }
 
-/** Views of at most `BLOCK_OCTETS`. */
 export function* blocks(octets: Buffer): Generator<Buffer, void> {
   for (let at = 0; at < octets.length; at += BLOCK_OCTETS) yield octets.subarray(at, at + BLOCK_OCTETS)
 }
@@ -103,7 +102,6 @@ export class Outflow {
   #heldOctets = 0
   #waiting: NodeJS.Immediate | undefined
 
-  /** @param write must not reject */
   constructor(write: (views: readonly Buffer[]) => Promise<void>) {
     this.#write = write
   }
@@ -118,7 +116,6 @@ export class Outflow {
     else this.#waiting ??= setImmediate(() => this.flush())
   }
 
-  /** Writes what was gathered. */
   flush(): void {
     clearImmediate(this.#waiting)
     this.#waiting = undefined

@@ -38,7 +38,6 @@ export function parseExtensions(lines: readonly string[]): Map<string, string> {
   return extensions
 }
 
-/** Names of SASL mechanisms that EHLO listed. */
 export const parseMechanisms = (parameters: string | undefined): string[] => (parameters ?? '').split(/[ \t,=]/).filter((name) => name !== '')
 
 /** Octets of the largest message that the server takes (RFC 1870 §4), or `undefined` for no limit: 0, nothing or nonsense. */

@@ -7,9 +7,7 @@ export interface SmtpOptions extends ServerOptions {
   readonly clientName?: string | undefined
 }
 
-export interface CheckedSmtpOptions extends CheckedOptions {
-  readonly clientName: string | undefined
-}
+export type CheckedSmtpOptions = CheckedOptions & { readonly clientName: string | undefined }
 
 /** Throws `ERR_OPTION`. */
 export function checkSmtpOptions(options: SmtpOptions): CheckedSmtpOptions {

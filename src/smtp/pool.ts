@@ -24,7 +24,7 @@ export class SmtpPool implements AsyncDisposable {
   readonly #maxMessages: number
   readonly #rate: { readonly messages: number; readonly perMs: number } | undefined
   readonly #idle: Member[] = []
-  readonly #waiters: (() => void)[] = []
+  readonly #waiters = new Set<() => void>()
   /** Submissions and farewells. */ readonly #running = new Set<Promise<unknown>>()
   /** When the latest submissions began, as many as the rate counts. */ readonly #begun: number[] = []
   #timer: NodeJS.Timeout | undefined
@@ -63,27 +63,26 @@ export class SmtpPool implements AsyncDisposable {
     await this.close()
   }
 
-  async #run<T>(work: Promise<T>): Promise<T> {
+  #run<T>(work: Promise<T>): Promise<T> {
     this.#running.add(work)
-    try {
-      return await work
-    } finally {
-      this.#running.delete(work)
-    }
+    return work.finally(() => this.#running.delete(work))
   }
 
   async #submit(envelope: Envelope, content: () => AsyncIterable<Uint8Array>): Promise<Receipt> {
     if (this.#closed) throw new MailError('ERR_CLOSED', 'the pool is closed', { phase: 'mail' })
     await this.#turn(envelope.options?.signal ?? undefined)
     try {
-      const member = this.#reusable()
+      let member = this.#idle.pop()
+      for (; member?.client.usable === false; member = this.#idle.pop()) void this.#run(member.client.quit())
       if (member !== undefined) {
         try {
           const receipt = await this.#use(member, envelope, content)
           // 421 that was on its way before we asked (H19) says nothing about this message.
           if (!(receipt.reply?.status === 421 && member.client.unanswered)) return receipt
         } catch (error) {
-          if (!wasClosedWhileIdle(error)) throw error
+          // Lost before MAIL was answered, so nobody can have taken anything (S31); RSET that is refused is no better than a lost connection.
+          const lost = error instanceof MailError && (error.phase === 'rset' || (error.phase === 'mail' && error.code === 'ERR_CLOSED'))
+          if (!lost) throw error
         }
       }
       return await this.#use({ client: await SmtpClient.connect(this.#options), submissions: 0 }, envelope, content)
@@ -91,14 +90,6 @@ export class SmtpPool implements AsyncDisposable {
       this.#busy--
       this.#wake()
     }
-  }
-
-  #reusable(): Member | undefined {
-    for (let member = this.#idle.pop(); member !== undefined; member = this.#idle.pop()) {
-      if (member.client.usable) return member
-      void this.#run(member.client.quit())
-    }
-    return undefined
   }
 
   async #use(member: Member, envelope: Envelope, content: () => AsyncIterable<Uint8Array>): Promise<Receipt> {
@@ -118,31 +109,33 @@ export class SmtpPool implements AsyncDisposable {
   /** Waits for a free connection and for the rate. */
   #turn(signal: AbortSignal | undefined): Promise<void> {
     return new Promise<void>((resolve, reject) => {
-      if (signal?.aborted === true) return reject(signal.reason)
       const onAbort = (): void => {
-        this.#waiters.splice(this.#waiters.indexOf(waiter), 1)
+        this.#waiters.delete(begin)
         reject(signal?.reason)
       }
-      const waiter = (): void => {
+      const begin = (): void => {
         signal?.removeEventListener('abort', onAbort)
         resolve()
       }
+      if (signal?.aborted === true) return onAbort()
       signal?.addEventListener('abort', onAbort)
-      this.#waiters.push(waiter)
+      this.#waiters.add(begin)
       this.#wake()
     })
   }
 
   #wake(): void {
     clearTimeout(this.#timer)
-    while (this.#waiters.length > 0 && this.#busy < this.#maxConnections) {
+    for (const begin of this.#waiters) {
+      if (this.#busy >= this.#maxConnections) return
       const delay = this.#delay()
       if (delay > 0) {
         this.#timer = setTimeout(() => this.#wake(), Math.min(delay, MAX_TIMER_MS))
         return
       }
       this.#busy++
-      this.#waiters.shift()?.()
+      this.#waiters.delete(begin)
+      begin()
     }
   }
 
@@ -160,11 +153,6 @@ export class SmtpPool implements AsyncDisposable {
     this.#begun.push(now)
     return 0
   }
-}
-
-/** Lost before MAIL was answered, so nobody can have taken anything (S31); RSET that is refused is no better than a lost connection. */
-function wasClosedWhileIdle(error: unknown): boolean {
-  return error instanceof MailError && (error.phase === 'rset' || (error.phase === 'mail' && error.code === 'ERR_CLOSED'))
 }
 
 function positive(name: string, value: number): number {

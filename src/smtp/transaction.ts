@@ -1,4 +1,4 @@
-import type { Phase } from '../errors.ts'
+import { MailError, type Phase } from '../errors.ts'
 import type { CommandLine } from '../wire/session.ts'
 import type { Submission } from './envelope.ts'
 import type { Reply } from './reply.ts'
@@ -60,7 +60,6 @@ export class Transaction {
     return this.#shutdown === undefined && !isRefused(this.#mail) && (phase !== 'data' || this.#wanted)
   }
 
-  /** The reply to the oldest command that has none. */
   take(phase: Phase, reply: Reply): void {
     if (reply.status === 421) this.#shutdown = reply
     else if (phase === 'mail') this.#mail = reply
@@ -70,13 +69,14 @@ export class Transaction {
 
   /**
    * What follows, once no reply is due. `content`: send it. `settled`: the receipt stands. `end`: it stands, and the connection must end
-   * without a final dot, because the server waits for content that has nobody to go to (H25, H27). `broken`: no receipt can be given.
+   * without a final dot, because the server waits for content that has nobody to go to (H25, H27).
    */
-  get verdict(): 'content' | 'settled' | 'end' | 'broken' {
+  get verdict(): 'content' | 'settled' | 'end' {
     if (this.#shutdown !== undefined) return 'end'
     if (this.#data === undefined || this.#data.status >= 400) return 'settled'
     if (!this.#wanted) return 'end'
-    return this.#data.status === 354 ? 'content' : 'broken'
+    if (this.#data.status === 354) return 'content'
+    throw new MailError('ERR_PROTOCOL', 'the server answered DATA with neither 354 nor a refusal', { phase: 'data' })
   }
 
   /** The replies that came decide about everybody, though the connection was lost before the others (H20). */

@@ -83,11 +83,7 @@ export interface UpgradeOptions extends Checked<Omit<TlsOptions, 'ca'>, 'cert' |
   readonly handshakeMs: number
 }
 
-/** What differs between the protocols. */
-export interface ProtocolDefaults {
-  readonly ports: Readonly<Record<'tls' | 'starttls' | 'none', number>>
-  readonly timeouts: Timeouts
-}
+export type ProtocolDefaults = { readonly ports: Readonly<Record<'tls' | 'starttls' | 'none', number>>; readonly timeouts: Timeouts }
 
 const TIMEOUTS: Timeouts = {
   connect: 30_000,
@@ -169,12 +165,10 @@ function checkHost(name: string, host: string): string {
 
 /** No command may be forged through a name or a password (S1, P16); the mechanisms check again what they write. */
 function checkCredentials(auth: Credentials): void {
-  demand(typeof auth.user === 'string' && auth.user.length > 0, 'auth.user', 'the name to log in with')
-  demand(!/[\0\r\n]/.test(auth.user), 'auth.user', 'free of CR, LF and NUL')
+  demand(typeof auth.user === 'string' && /^[^\0\r\n]+$/.test(auth.user), 'auth.user', 'the name to log in with, free of CR, LF and NUL')
   const secret: unknown = 'password' in auth ? auth.password : 'accessToken' in auth ? auth.accessToken : undefined
-  const given = typeof secret === 'string' || typeof secret === 'function' || auth.mechanism === 'EXTERNAL'
-  demand(given, 'auth.password', 'a string or a function that gives one')
-  demand(typeof secret !== 'string' || !/[\0\r\n]/.test(secret), 'auth.password', 'free of CR, LF and NUL')
+  const given = typeof secret === 'string' ? !/[\0\r\n]/.test(secret) : typeof secret === 'function' || auth.mechanism === 'EXTERNAL'
+  demand(given, 'auth.password', 'a string free of CR, LF and NUL, or a function that gives one')
 }
 
 /**

@@ -21,12 +21,7 @@ const MAX_ATTEMPT_MS = 1_000
 export async function connect(options: CheckedOptions): Promise<Transport> {
   options.signal?.throwIfAborted()
   const transport = new SocketTransport(options)
-  try {
-    await transport.open()
-  } catch (error) {
-    transport.destroy(error)
-    throw error
-  }
+  await transport.open() // what fails there has destroyed the socket
   return transport
 }
 
@@ -241,7 +236,6 @@ class SocketTransport implements Transport {
     if (this.#failure !== undefined || !done()) throw this.#failed(phase)
   }
 
-  /** Waits until at most so many writes are under way. */
   async #taken(most: number, octets: number, phase: Phase, waitMs: number): Promise<void> {
     const from = performance.now()
     await this.#until(() => this.#writing <= most, waitMs, phase, 'took nothing')
@@ -249,7 +243,6 @@ class SocketTransport implements Transport {
     if (this.#failure !== undefined) throw this.#failed(phase)
   }
 
-  /** Ends the connection when octets that were waited for are too few. */
   #measure(isSlow: RateMeter, octets: number, waitedMs: number, phase: Phase): void {
     if (!isSlow(octets, waitedMs)) return
     const slow = `${this.host} moves less than ${this.#options.minimumRate} octets a second`
@@ -318,10 +311,10 @@ class SocketTransport implements Transport {
 
 const WINDOW_MS = 60_000
 
-/** Takes octets that were waited for; time between waits does not count. True when over the last minute of waiting they were too few. */
+/** True when the octets that were waited for in the last minute of waiting were too few. */
 type RateMeter = (octets: number, waitedMs: number) => boolean
 
-/** Watches that octets move at a minimum rate, 0 for any. An idle timer cannot: one octet every few seconds would last for ever (H44). */
+/** Watches a minimum rate, 0 for any, which an idle timer cannot: one octet every few seconds would last for ever (H44). */
 function rateMeter(octetsPerSecond: number): RateMeter {
   let moved = 0
   let waited = 0
