@@ -37,6 +37,9 @@ const ASKED = [
   () => command.retr(1),
   () => command.top(1, 0),
   () => command.dele(1),
+  () => command.uniqueId(1),
+  command.languages,
+  () => command.topOfRetr(1, 2),
 ]
 
 /** Mulberry32. */
@@ -59,7 +62,7 @@ test(`whatever a server says is an event or a MailError, and none without end (s
     let events = 0
     let octets = 0
     try {
-      for (const asked of [command.user('u'), command.pass('p')]) session.send([asked])
+      for (const asked of [command.auth('PLAIN', null, 'p'), command.authResponse(Buffer.from('p'), 'p', true)]) session.send([asked])
       session.receive(Buffer.from('+OK\r\n+OK\r\n'))
       while (session.next() !== undefined);
       for (let step = 0; step < 40; step++) {

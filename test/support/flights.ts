@@ -27,8 +27,8 @@ export class FlightServer extends MemoryTransport {
       this.flights.push(flight)
       const arrive = (): void => {
         this.#coming = undefined
-        const answers = flight.map(this.#answer).filter((one) => one !== null)
-        if (answers.length > 0 && !this.destroyed) this.feed(answers.join(''))
+        const said = flight.map(this.#answer).filter((one) => one !== null)
+        if (said.length > 0 && !this.destroyed) this.feed(said.join(''))
       }
       if (this.#linkMs > 0) setTimeout(arrive, this.#linkMs)
       else setImmediate(arrive)

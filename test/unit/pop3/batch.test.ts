@@ -32,6 +32,11 @@ async function readAll(retrievals: AsyncIterable<Retrieval>, after: (number: num
 
 const wanted = (numbers: readonly number[]): string[] => numbers.map((number) => contentOf(number).replace('..', '.'))
 
+/** Lets everything that can go on without new octets go on. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
+}
+
 afterEach(() => {
   vi.useRealTimers()
 })
@@ -79,14 +84,14 @@ test.each([
   await vi.advanceTimersByTimeAsync(40)
   const client = await connecting
   const from = performance.now()
-  let passed: number | undefined
+  const passed: number[] = []
   const reading = readAll(client.retrieveAll(upTo(1_000))).then((seen) => {
-    passed = performance.now() - from
+    passed.push(performance.now() - from)
     return seen
   })
-  while (passed === undefined) await vi.advanceTimersByTimeAsync(20)
+  while (passed.length === 0) await vi.advanceTimersByTimeAsync(20)
   expect(await reading).toEqual(wanted(upTo(1_000)))
-  expect(passed).toBe(server.flights.length * 20)
+  expect(passed).toEqual([server.flights.length * 20])
   expect(server.flights.length).toBeLessThanOrEqual(most)
 })
 
@@ -110,9 +115,6 @@ test('the window is filled again while a fifth of it is left, once all that arri
       seen.push(retrieval.number)
     }
   })()
-  const settle = async (): Promise<void> => {
-    for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
-  }
   await settle()
   expect(server.flights.map(({ length }) => length)).toEqual([1, 32])
   for (let number = 2; number <= 26; number++) server.feed(`+OK\r\n${number}\r\n.\r\n`)
@@ -127,8 +129,7 @@ test('the window is filled again while a fifth of it is left, once all that arri
 })
 
 test('H50: an -ERR in the middle of a batch fails that item only', async () => {
-  const refuse = (line: string): string | undefined => (/ (?:3|70)(?: |$)/.test(line) ? '-ERR [SYS/TEMP] not now\r\n' : undefined)
-  const server = new FlightServer(answers(BOTH, refuse))
+  const server = new FlightServer(answers(BOTH, (line) => (/ (?:3|70)(?: |$)/.test(line) ? '-ERR [SYS/TEMP] not now\r\n' : undefined)))
   const client = await loggedIn(server)
   const seen = await readAll(client.retrieveAll(upTo(100)))
   for (const [at, content] of seen.entries()) {
