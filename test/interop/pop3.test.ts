@@ -1,6 +1,7 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { MailError } from '../../src/index.ts'
-import { Pop3Client, type ServerOptions } from '../../src/pop3/index.ts'
+import { Pop3Client, type Pop3Options } from '../../src/pop3/index.ts'
 import { POP3_SERVERS, type Pop3Server } from './pop3-servers.ts'
 
 const COUNT = 300
@@ -54,16 +55,17 @@ interface Facts {
   /** Announced, and so used by `retrieveAll`. */ readonly pipelining: boolean
   /** The second session is refused while the first holds the maildrop. */ readonly locks: boolean
   /** Messages with the same octets have the same unique-id (RFC 1939 §7 allows it). */ readonly sameUniqueIds: boolean
+  /** Mechanisms of AUTH that the client knows. */ readonly sasl: readonly string[]
   readonly tlsPort: boolean
   readonly implementation: string | null
 }
 
 const FACTS: Readonly<Record<string, Facts>> = {
-  dovecot: { pipelining: true, locks: true, sameUniqueIds: false, tlsPort: true, implementation: null },
-  courier: { pipelining: true, locks: false, sameUniqueIds: false, tlsPort: false, implementation: 'Courier Mail Server' },
-  cyrus: { pipelining: true, locks: false, sameUniqueIds: false, tlsPort: true, implementation: 'Cyrus POP3' },
-  mailutils: { pipelining: true, locks: true, sameUniqueIds: false, tlsPort: false, implementation: 'GNU Mailutils' },
-  popa3d: { pipelining: false, locks: false, sameUniqueIds: true, tlsPort: false, implementation: null },
+  dovecot: { pipelining: true, locks: true, sameUniqueIds: false, sasl: ['PLAIN', 'LOGIN'], tlsPort: true, implementation: null },
+  courier: { pipelining: true, locks: false, sameUniqueIds: false, sasl: ['PLAIN', 'LOGIN'], tlsPort: false, implementation: 'Courier Mail Server' },
+  cyrus: { pipelining: true, locks: false, sameUniqueIds: false, sasl: ['PLAIN', 'LOGIN'], tlsPort: true, implementation: 'Cyrus POP3' },
+  mailutils: { pipelining: true, locks: true, sameUniqueIds: false, sasl: [], tlsPort: false, implementation: 'GNU Mailutils' },
+  popa3d: { pipelining: false, locks: false, sameUniqueIds: true, sasl: [], tlsPort: false, implementation: null },
 }
 
 describe.each(Object.entries(FACTS))('%s', (name, facts) => {
@@ -79,7 +81,7 @@ describe.each(Object.entries(FACTS))('%s', (name, facts) => {
   })
   afterAll(() => server.close())
 
-  const connect = (rest: Partial<ServerOptions> = {}): Promise<Pop3Client> =>
+  const connect = (rest: Partial<Pop3Options> = {}): Promise<Pop3Client> =>
     Pop3Client.connect({
       host: 'localhost',
       port: server.ports.plain,
@@ -123,6 +125,57 @@ describe.each(Object.entries(FACTS))('%s', (name, facts) => {
     expect(got.map((content, at) => `${at + 1}: ${difference(content, kept[at] ?? Buffer.of())}`).filter((one) => !one.endsWith(': none'))).toEqual(
       [],
     )
+  })
+
+  test('commands are sent ahead where the server announces it, and nowhere else', async () => {
+    const client = await connect()
+    const numbers = Array.from({ length: 100 }, (_, at) => at + 1)
+    let ahead = 0
+    let most = 0
+    const onCommand = (): void => void (most = Math.max(most, ++ahead))
+    const onReply = (): void => void ahead--
+    subscribe('mail:pop3:command', onCommand)
+    subscribe('mail:pop3:reply', onReply)
+    try {
+      let count = 0
+      for await (const retrieval of client.topAll(numbers, 1)) if ((await octets(retrieval)).length > 0) count++
+      expect(count).toBe(100)
+    } finally {
+      unsubscribe('mail:pop3:command', onCommand)
+      unsubscribe('mail:pop3:reply', onReply)
+    }
+    if (facts.pipelining) expect(most).toBeGreaterThan(5)
+    else expect(most).toBe(1)
+    expect(await client.quit()).toEqual({ confirmed: true })
+  })
+
+  test('what is not there fails alone in the middle of a batch', async () => {
+    const client = await connect()
+    const numbers = [1, COUNT + 1, 2, COUNT + 2, 3, ...Array.from({ length: 15 }, () => COUNT + 3), 5] // Dovecot bears twenty in a row
+    const got: number[] = []
+    for await (const retrieval of client.retrieveAll(numbers)) {
+      const content = await octets(retrieval).catch((error: unknown) => {
+        expect(error).toMatchObject({ code: 'ERR_POP3_REPLY', phase: 'retr', reusable: true })
+        return Buffer.of()
+      })
+      if (content.includes(`Subject: number ${retrieval.number - 1}\r\n`)) got.push(retrieval.number)
+      else expect(content).toHaveLength(0)
+    }
+    expect(got).toEqual([1, 2, 3, 5])
+    expect(await client.quit()).toEqual({ confirmed: true })
+  })
+
+  test('each way to log in that it announces, in one line and in two', { timeout: 60_000 }, async () => {
+    for (const mechanism of facts.sasl) {
+      for (const initialResponse of [true, false]) {
+        const client = await connect({ auth: { user: server.user, password: server.password, mechanism }, initialResponse })
+        expect((await client.stat()).count).toBe(COUNT)
+        expect(await client.quit()).toEqual({ confirmed: true })
+      }
+    }
+    const [mechanism = 'PLAIN'] = facts.sasl
+    const code = facts.sasl.length > 0 ? 'ERR_AUTH' : expect.stringMatching(/^ERR_AUTH/)
+    await expect(connect({ auth: { user: server.user, password: 'not-it', mechanism } })).rejects.toMatchObject({ code })
   })
 
   test('the beginning of a message is the beginning of what is retrieved', async () => {
@@ -180,7 +233,9 @@ describe.each(Object.entries(FACTS))('%s', (name, facts) => {
 
     const client = await connect()
     const before = await all(client.uniqueIds())
-    for (const { number } of before) if (number % 2 === 1) await client.delete(number)
+    const odd = before.map(({ number }) => number).filter((number) => number % 2 === 1)
+    const deleted = await all(client.deleteAll(odd))
+    expect(deleted.map(({ number }) => number)).toEqual(odd)
     expect(await client.quit()).toEqual({ confirmed: true })
 
     const again = await connect()
@@ -205,5 +260,20 @@ describe.each(Object.entries(FACTS))('%s', (name, facts) => {
     expect(ids).toHaveLength(2)
     expect(ids[0]?.uniqueId === ids[1]?.uniqueId).toBe(facts.sameUniqueIds)
     expect(await client.quit()).toEqual({ confirmed: true })
+  })
+
+  test('a header section in UTF-8 comes as it is, at Courier when UTF8 was asked for', async () => {
+    const inUtf8 = Buffer.from(
+      'From: a@example.test\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-ID: <u@x>\r\nSubject: Grüße\r\n\r\nGrüße\r\n',
+    )
+    await server.deliver([inUtf8])
+    const client = await connect({ utf8: name === 'courier' })
+    const { count } = await client.stat()
+    expect((await octets(client.retrieve(count))).includes(inUtf8.subarray(inUtf8.indexOf('Subject')))).toBe(true)
+    expect(await client.quit()).toEqual({ confirmed: true })
+    if (name !== 'courier') return
+    const without = await connect()
+    expect((await octets(without.retrieve(count))).includes('Content-Type: message/global')).toBe(true)
+    await without.quit()
   })
 })
