@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { Pop3Client, type ServerOptions } from '../../src/pop3/index.ts'
+import { Pop3Client, type Pop3Options } from '../../src/pop3/index.ts'
 import { READINGS, ReplayTransport, type ReplayOptions } from '../support/replay.ts'
 
 /** What a real server said: by the part of the session, the command, and how often that was given before. */
@@ -65,18 +65,13 @@ function loggedIn(recording: Recording): string {
   return `${secured(recording)}${recording.of('authorization', 'USER u1', 'PASS pw-1')}${recording.of('transaction', 'CAPA')}`
 }
 
-function optionsFor(recording: Recording, password = 'pw-1'): ServerOptions {
+function optionsFor(recording: Recording, password = 'pw-1'): Pop3Options {
   const security = recording.has('clear', 'STLS') ? 'starttls' : 'none'
   return { host: 'pop.test', security, allowClearTextAuth: security === 'none', auth: { user: 'u1', password } }
 }
 
 /** Plays a transcript twice: in whole answers and octet by octet. */
-async function play(
-  transcript: string,
-  options: ServerOptions,
-  run: (client: Pop3Client) => Promise<void>,
-  replay: ReplayOptions = {},
-): Promise<void> {
+async function play(transcript: string, options: Pop3Options, run: (client: Pop3Client) => Promise<void>, replay: ReplayOptions = {}): Promise<void> {
   for (const reading of READINGS) {
     const transport = new ReplayTransport(transcript, { reading, tls: options.security === undefined, ...replay })
     const client = await Pop3Client.over(transport, options).catch((error: unknown) => {
@@ -89,7 +84,7 @@ async function play(
 }
 
 /** Plays a transcript in which no session begins, up to QUIT, whose answer nobody waits for; and checks the error. */
-async function refuse(whole: string, options: ServerOptions, error: object): Promise<void> {
+async function refuse(whole: string, options: Pop3Options, error: object): Promise<void> {
   const transcript = whole.slice(0, whole.lastIndexOf('C: QUIT') + 'C: QUIT'.length)
   for (const reading of READINGS) {
     const transport = new ReplayTransport(transcript, { reading, tls: options.security === undefined })
@@ -108,6 +103,10 @@ async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
   const entries: T[] = []
   for await (const entry of source) entries.push(entry)
   return entries
+}
+
+async function quit(client: Pop3Client): Promise<void> {
+  expect(await client.quit()).toEqual({ confirmed: true })
 }
 
 interface Facts {
@@ -227,12 +226,33 @@ describe.each(Object.entries(SERVERS))('%s, as recorded', (server, facts) => {
   })
 })
 
+test.each(['dovecot', 'courier', 'cyrus'])('%s, as recorded: AUTH PLAIN in one line and in two, and refused', async (server) => {
+  const recording = new Recording(server)
+  const options = (password: string, rest: Partial<Pop3Options> = {}): Pop3Options => ({
+    ...optionsFor(recording),
+    auth: { user: 'u1', password, mechanism: 'PLAIN' },
+    ...rest,
+  })
+  const begin = secured(recording)
+  const end = recording.of('transaction', 'CAPA', 'QUIT')
+  await play(begin + recording.of('authorization by AUTH PLAIN', 'AUTH PLAIN AHUxAHB3LTE=') + end, options('pw-1'), quit)
+  const twoLines = recording.of('authorization by AUTH PLAIN in two lines', 'AUTH PLAIN', 'AHUxAHB3LTE=')
+  await play(begin + twoLines + end, options('pw-1', { initialResponse: false }), quit)
+  const refused = recording.of('wrong password by AUTH PLAIN', 'AUTH PLAIN AHUxAG5vdC1pdA==', 'QUIT')
+  await refuse(begin + refused, options('not-it'), { code: 'ERR_AUTH', transient: false, reusable: false })
+})
+
 test('Courier wraps a header section in UTF-8 unless UTF8 was asked for (quirk 49); the size that it lists is the other one', async () => {
   const recording = new Recording('courier')
   await play(loggedIn(recording) + recording.of('EAI without UTF8', 'RETR 4'), optionsFor(recording), async (client) => {
     const content = await text(client.retrieve(4))
     expect(content).toContain('Content-Type: message/global\r\n\r\nSubject: Gr\xc3\xbc\xc3\x9fe\r\n')
     expect(content.length).toBeGreaterThan(29) // what LIST says
+  })
+  const login = recording.of('authorization', 'USER u1', 'PASS pw-1') + recording.of('transaction', 'CAPA')
+  const transcript = secured(recording) + recording.of('UTF8', 'UTF8') + login + recording.of('EAI with UTF8', 'RETR 4')
+  await play(transcript, { ...optionsFor(recording), utf8: true }, async (client) => {
+    expect(await text(client.retrieve(4))).toBe('Subject: Gr\xc3\xbc\xc3\x9fe\r\n\r\nGr\xc3\xbc\xc3\x9fe\r\n')
   })
 })
 
@@ -261,7 +281,7 @@ describe('Gmail, as documented', () => {
     C: PASS top secret
     S: +OK Welcome.
     ${capabilities}`
-  const options: ServerOptions = { host: 'pop.test', auth: { ...ANN, user: `recent:${ANN.user}` } }
+  const options: Pop3Options = { host: 'pop.test', auth: { ...ANN, user: `recent:${ANN.user}` } }
 
   test('the name `recent:` goes out as it is; the next RETR leaves when the one before is complete', async () => {
     await play(
@@ -344,7 +364,7 @@ describe('Exchange and Office 365, as documented', () => {
     C: PASS top secret
     S: +OK User successfully logged on.
     ${capabilities}`
-  const options: ServerOptions = { host: 'pop.test', auth: ANN }
+  const options: Pop3Options = { host: 'pop.test', auth: ANN }
 
   test('a blank line before the answer to DELE (quirk 41, H14)', async () => {
     await play(
@@ -373,6 +393,24 @@ describe('Exchange and Office 365, as documented', () => {
       await expect(client.delete(1)).rejects.toMatchObject({ code: 'ERR_TIMEOUT', phase: 'dele' })
       expect(await client.quit()).toEqual({ confirmed: false })
     })
+  })
+
+  // quirk 31: what the client says first is refused in the line of AUTH; quirk 32: `+` without a blank, or with text
+  test.each(['+', '+ ', '+ go on'])('AUTH in two lines, with %j between them', async (continuation) => {
+    const response = Buffer.from('\0ann@example.test\0top secret').toString('base64')
+    await play(
+      `${greeting}
+      C: AUTH PLAIN
+      S: ${continuation.replace(/ $/, '\\x20')}
+      C: ${response}
+      S: +OK User successfully authenticated.
+      ${capabilities}
+      C: QUIT
+      S: +OK Microsoft Exchange Server POP3 server signing off.
+      *: close`,
+      { ...options, auth: { ...ANN, mechanism: 'PLAIN' }, initialResponse: false },
+      quit,
+    )
   })
 
   test('sizes are not those of the content (quirk 44), and a message that is listed cannot be had (quirk 46, H59)', async () => {
