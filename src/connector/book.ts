@@ -1,12 +1,10 @@
 /** One fact about a mailbox: what the ledger holds, in the order in which it happened. */
 export type LedgerRecord =
-  /** What is new about a message. */
   | readonly ['message', key: string, facts: Partial<MessageFacts>]
   /** Hand-overs of a document so far, negative when it was accepted; 0: it needs no record of its own any more. */
   | readonly ['document', key: string, document: string, attempts: number]
   | readonly ['forget', key: string]
-  /** A run begins, on this day since 1970. */
-  | readonly ['poll', poll: number, day: number]
+  | readonly ['poll', poll: number, daySince1970: number]
   /** The copies of a repeated unique-id, in the order of the maildrop, by ascending numbers. */
   | readonly ['copies', uniqueId: string, numbers: readonly number[]]
 
@@ -87,7 +85,7 @@ export interface Listed {
 /** The name of a message in the ledger. A unique-id comes from a line, so it holds no line feed. */
 export const keyOf = (uniqueId: string, occurrence: number): string => (occurrence === 1 ? uniqueId : `${uniqueId}\n${occurrence}`)
 
-export function parseKey(key: string): { readonly uniqueId: string; readonly occurrence: number } {
+export function parseKey(key: string) {
   const [uniqueId = '', occurrence = 1] = key.split('\n')
   return { uniqueId, occurrence: Number(occurrence) }
 }

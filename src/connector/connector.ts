@@ -6,15 +6,15 @@ import { SmtpClient, type SmtpOptions } from '../smtp/index.ts'
 import { checkServerOptions, POP3_DEFAULTS, SMTP_DEFAULTS, type ServerOptions, type TlsFacts } from '../tls/index.ts'
 import type { MailDocument } from './document.ts'
 import { diskFiles, type Files, type Mailbox } from './files.ts'
-import { Inbox, type GetReport } from './inbox.ts'
+import { runInbox, type GetReport } from './inbox.ts'
 import { Ledger } from './ledger.ts'
 import { lockMailbox } from './lock.ts'
 import { defaultLogger, errorFields, safeFields, traceDialogue, type Logger } from './log.ts'
 import { checkGetOperation, checkSendOperation, demand } from './operation.ts'
-import type { CheckedGet, GetOperation, OutgoingDocument, SendOperation } from './operation.ts'
-import { Outbox, type OutgoingConnection, type SendReceipt } from './outbox.ts'
+import type { CheckedGet, GetOperation, OutgoingDocuments, SendOperation } from './operation.ts'
+import { createOutbox, type OutgoingConnection, type SendReceipt } from './outbox.ts'
 import { openSpool } from './spool.ts'
-import { onAbort, Stop } from './stop.ts'
+import { createStop, onAbort } from './stop.ts'
 
 export interface ConnectorOptions {
   /** The mailbox that `get` reads (POP3). */ readonly inbound?: ServerOptions | undefined
@@ -61,7 +61,7 @@ export class MailConnector implements AsyncDisposable {
   readonly #label = `wirepost-${(connectors += 1)}`
   #logger: Logger | undefined
   #stopTracing: (() => void) | undefined
-  #outbox: Outbox | undefined
+  #outbox: ReturnType<typeof createOutbox> | undefined
 
   /** Throws `ERR_OPTION`. Connects to nothing and writes nothing. */
   constructor(options: ConnectorOptions, ground: Partial<Ground> = {}) {
@@ -124,11 +124,7 @@ export class MailConnector implements AsyncDisposable {
    * Rejects when no connection could be made for the first message, with `ERR_OPTION`, `ERR_FROM_MISSING`, `ERR_TO_MISSING`, `ERR_ADDRESS`,
    * `ERR_HEADER` or `ERR_CONTENT` when the first message is wrong, with a `DocumentsError` when `documents` fails, and with `signal.reason`.
    */
-  async send(
-    operation: SendOperation,
-    documents: Iterable<OutgoingDocument> | AsyncIterable<OutgoingDocument>,
-    options: SendOptions = {},
-  ): Promise<SendReceipt[]> {
+  async send(operation: SendOperation, documents: OutgoingDocuments, options: SendOptions = {}): Promise<SendReceipt[]> {
     const checked = checkSendOperation(operation)
     const isIterable = typeof documents === 'object' && documents !== null && (Symbol.asyncIterator in documents || Symbol.iterator in documents)
     demand(isIterable, 'documents', 'an iterable or async iterable of documents')
@@ -138,7 +134,7 @@ export class MailConnector implements AsyncDisposable {
     const user = auth?.user ?? ''
     const logger = this.#log.child(safeFields({ server: `${host}:${port}`, user }))
     const connect = (signal: AbortSignal): Promise<OutgoingConnection> => this.#connect(outbound, signal, logger, this.#ground.smtp)
-    this.#outbox ??= new Outbox({ connect, host, user, logger })
+    this.#outbox ??= createOutbox(connect, host, user, logger)
     const outbox = this.#outbox
     return this.#track(options.signal, (signal) => outbox.send(checked, documents, signal, options.onReceipt))
   }
@@ -165,10 +161,9 @@ export class MailConnector implements AsyncDisposable {
     const ledger = this.#memory ?? (await Ledger.open(files, folder ?? '', mailbox))
     try {
       const spool = operation.handOver === 'spool' && folder !== undefined ? await openSpool(files, folder, mailbox, ledger) : undefined
-      using stop = new Stop(signal, timeouts.quit)
+      using stop = createStop(signal, timeouts.quit)
       const connect = (ending: AbortSignal): Promise<Pop3Client> => this.#connect(inbound, ending, logger, (options) => Pop3Client.connect(options))
-      const inbox = new Inbox({ operation, handler, ledger, spool, mailbox, logger, concurrency: this.#concurrency, connect, stop })
-      const report = await inbox.run()
+      const report = await runInbox({ operation, handler, ledger, spool, mailbox, logger, concurrency: this.#concurrency, connect, stop })
       logger.info(report, 'get ended')
       return report
     } finally {

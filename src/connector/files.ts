@@ -92,10 +92,8 @@ export type Mailbox = { readonly host: string; readonly port: number; readonly u
  * server (a tunnel, a container): taking two maildrops for one would delete messages that nobody has seen.
  */
 export function mailboxName({ host, port, user }: Mailbox): string {
-  return createHash('sha256')
-    .update(JSON.stringify([host.toLowerCase(), port === 110 ? 995 : port, user]))
-    .digest('hex')
-    .slice(0, 32)
+  const hash = createHash('sha256').update(JSON.stringify([host.toLowerCase(), port === 110 ? 995 : port, user]))
+  return hash.digest('hex').slice(0, 32)
 }
 
 /** A disk's complaint as the error that stops the run: what could not be done, where, and what helps. */
@@ -107,11 +105,10 @@ export function stateError(action: string, path: string, error: unknown): MailEr
 }
 
 /** For `catch`. */
-export function failState(action: string, path: string): (error: unknown) => never {
-  return (error) => {
-    throw stateError(action, path, error)
-  }
-}
+export const failState =
+  (action: string, path: string) =>
+  (reason: unknown): Promise<never> =>
+    Promise.reject(stateError(action, path, reason))
 
 const ADVICE: Readonly<Record<string, string>> = {
   EACCES: 'give this user write permission there, or name another state directory',

@@ -10,39 +10,35 @@ import { joined, openGate, peekHeader, readUpTo, Tap } from './source.ts'
 import { onAbort, orAbort } from './stop.ts'
 
 /** All documents accepted, none there, some not accepted, or not wanted after a look at the header section. */
-export type HandedOver = 'accepted' | 'empty' | 'failed' | 'left'
+type HandedOver = 'accepted' | 'empty' | 'failed' | 'left'
 
-/** Turns the octets of messages into documents, hands them over one after the other, and keeps book. Messages may be under way side by side. */
-export class HandOver {
-  readonly #facts: InboxFacts
-  readonly #accepted: () => void
+/** Asked about the header section before anything is handed over. */
+export type Wanted = (header: Header) => boolean
 
-  /** @param accepted called for each document that was accepted, also when its message fails later */
-  constructor(facts: InboxFacts, accepted: () => void) {
-    this.#facts = facts
-    this.#accepted = accepted
-  }
+/**
+ * Turns the octets of messages into documents, hands them over one after the other, and keeps book. Messages may be under way side by side.
+ * @param accepted called for each document that was accepted, also when its message fails later
+ */
+export function createHandOver({ handler, ledger, operation, stop, mailbox, logger }: InboxFacts, accepted: () => void) {
+  const { disposition } = operation
+  const kind = KINDS[disposition]
 
   /**
    * Hands over what was not accepted before, and reads the source to its end. `accepted` and `empty` are durable when it resolves. Rejects
    * with what the source failed with, and with `ERR_STATE`; documents accepted before that stay accepted.
    * @param source with disposition 'message' the handler gets its very chunks
-   * @param wanted asked about the header section before anything is handed over
    */
-  async message(message: Listed, source: AsyncIterable<Uint8Array>, octets: number, wanted: (header: Header) => boolean): Promise<HandedOver> {
-    const { ledger, operation } = this.#facts
-    const { disposition } = operation
+  async function handOver(message: Listed, source: AsyncIterable<Uint8Array>, octets: number, wanted: Wanted): Promise<HandedOver> {
     const begin = (header: Header): MessageState | undefined => {
       if (!wanted(header)) return undefined
       ledger.note(['message', message.key, { fingerprint: fingerprint(header) }])
       return { message, described: { uniqueId: message.uniqueId, header, octets }, count: 0, names: [], kinds: 0, failed: false }
     }
     const tap = new Tap(source)
-    const state = disposition === 'message' ? await this.#whole(tap, begin) : await this.#leaves(tap, begin)
+    const state = disposition === 'message' ? await whole(tap, begin) : await leaves(tap, begin)
     await tap.drain()
     if (state === undefined) return 'left'
     if (state.failed) return 'failed'
-    const kind = KINDS[disposition]
     // Who has seen every leaf knows what there is not.
     const empty = disposition === 'all' ? (KINDS.attachment | KINDS.inline) & ~state.kinds : state.count === 0 ? kind : 0
     const known = ledger.book.entries.get(message.key)
@@ -52,19 +48,18 @@ export class HandOver {
     return state.count === 0 ? 'empty' : 'accepted'
   }
 
-  async #whole(tap: AsyncIterable<Uint8Array>, begin: Begin): Promise<MessageState | undefined> {
+  async function whole(tap: AsyncIterable<Uint8Array>, begin: Begin): Promise<MessageState | undefined> {
     const { header, content } = await peekHeader(tap)
     const state = begin(header)
     const facts = { name: WHOLE, section: '', contentType: 'message/rfc822', fileName: null, safeFileName: 'message.eml' }
-    if (state !== undefined) await this.#document(state, facts, KINDS.message, content)
+    if (state !== undefined) await offer(state, facts, KINDS.message, content)
     return state
   }
 
-  async #leaves(tap: AsyncIterable<Uint8Array>, begin: Begin): Promise<MessageState | undefined> {
+  async function leaves(tap: AsyncIterable<Uint8Array>, begin: Begin): Promise<MessageState | undefined> {
     const read = await readMessage(tap)
     const state = begin(read.header)
     if (state === undefined) return undefined
-    const bit = KINDS[this.#facts.operation.disposition]
     const finder = new BodyFinder()
     const taken = new Set<string>()
     // HTML that is the body unless the plain text of its alternative comes after it.
@@ -78,18 +73,18 @@ export class HandOver {
       // Two attachments with the same name are two files (pain 19).
       const safeFileName = uniqueFileName(part.safeFileName ?? inventedName(part), taken)
       const facts = { name: section, section, contentType: type, fileName, safeFileName }
-      if (bit === KINDS.inline && role === 'candidate') {
+      if (kind === KINDS.inline && role === 'candidate') {
         const rest = new Tap(part.content)
         const content = joined(await readUpTo(rest, MAX_CANDIDATE_OCTETS), rest)
         candidate = rest.ended ? { facts, content } : undefined
         isSettled = !rest.ended // too long to wait for what may come
-        if (isSettled) await this.#document(state, facts, 0, content)
-      } else if ((kinds & bit) !== 0 && !isSettled) {
+        if (isSettled) await offer(state, facts, 0, content)
+      } else if ((kinds & kind) !== 0 && !isSettled) {
         candidate = undefined
-        await this.#document(state, facts, kinds, part.content)
+        await offer(state, facts, kinds, part.content)
       }
     }
-    if (candidate !== undefined) await this.#document(state, candidate.facts, 0, candidate.content)
+    if (candidate !== undefined) await offer(state, candidate.facts, 0, candidate.content)
     return state
   }
 
@@ -98,8 +93,7 @@ export class HandOver {
    * not accepted, the rest of its message waits for the next run.
    * @param kinds that the leaf is of whatever comes after it
    */
-  async #document(state: MessageState, facts: DocumentFacts, kinds: number, content: AsyncIterable<Buffer>): Promise<void> {
-    const { handler, ledger, stop, mailbox, logger } = this.#facts
+  async function offer(state: MessageState, facts: DocumentFacts, kinds: number, content: AsyncIterable<Buffer>): Promise<void> {
     const { key, uniqueId, occurrence } = state.message
     const entry = ledger.book.entries.get(key)
     const { name, fileName, ...described } = facts
@@ -134,9 +128,11 @@ export class HandOver {
     // Accepted means: all of it came. A handler that was content with less does not change that.
     await tap.drain()
     await ledger.commit(['document', key, name, -attempt])
-    this.#accepted()
+    accepted()
     logger.info(safeFields(fields), 'document accepted')
   }
+
+  return handOver
 }
 
 const MAX_CANDIDATE_OCTETS = 4 * 1024 * 1024

@@ -4,10 +4,10 @@ import type { Pop3Client, Retrieval } from '../pop3/index.ts'
 import { parseKey, type Entry, type Listed } from './book.ts'
 import { filterHash, fingerprint, isFrom, KINDS, type MailDocument } from './document.ts'
 import type { Mailbox } from './files.ts'
-import { HandOver } from './hand-over.ts'
+import { createHandOver, type Wanted } from './hand-over.ts'
 import type { Ledger } from './ledger.ts'
 import { errorFields, safeFields, type Logger } from './log.ts'
-import { Maildrop } from './maildrop.ts'
+import { createMaildrop, type Maildrop } from './maildrop.ts'
 import type { CheckedGet } from './operation.ts'
 import { joined, readUpTo, Tap } from './source.ts'
 import type { Spool } from './spool.ts'
@@ -39,169 +39,140 @@ export interface InboxFacts {
 
 /**
  * One run: the maildrop is listed, what is new is retrieved from the oldest on and handed over, and what is done is deleted. The order of
- * writes is: attempt on disk → handler → acceptance on disk → DELE → QUIT; so a crash at any moment leaves a message
- * on the server or its acceptance on disk (D1 to D9).
+ * writes is: attempt on disk → handler → acceptance on disk → DELE → QUIT; so a crash at any moment leaves a message on the server or its
+ * acceptance on disk (D1 to D9). Rejects when the maildrop could not be listed or the state directory failed; a connection lost later is in the report.
  */
-export class Inbox {
-  readonly #facts: InboxFacts
-  readonly #handOver: HandOver
-  readonly #filter: number
-  readonly #counts = { listed: 0, received: 0, documents: 0, skipped: 0, deleted: 0, unconfirmed: 0, failed: 0, quarantined: 0 }
-  /** Of the limit of this run. */ readonly #left: { messages: number; octets: number }
-  /** Done, and to be deleted when the connection is free. */ readonly #ready: Listed[] = []
-  /** None of them rejects. */ readonly #running = new Set<Promise<void>>()
+export async function runInbox(facts: InboxFacts): Promise<GetReport> {
+  const { operation, ledger, spool, logger, concurrency, connect, stop } = facts
+  const { fromAddress, disposition, deleteFromServer, deleteEmpty, limit } = operation
+  const counts = { listed: 0, received: 0, documents: 0, skipped: 0, deleted: 0, unconfirmed: 0, failed: 0, quarantined: 0 }
+  const handOver = createHandOver(facts, () => (counts.documents += 1))
+  const filterId = fromAddress === undefined ? 0 : filterHash(fromAddress)
+  /** Of the limit of this run. */ const left = { ...limit }
+  /** Done, and to be deleted when the connection is free. */ const ready: Listed[] = []
+  /** None of them rejects. */ const running = new Set<Promise<void>>()
 
-  constructor(facts: InboxFacts) {
-    const { fromAddress, limit } = facts.operation
-    this.#facts = facts
-    this.#handOver = new HandOver(facts, () => (this.#counts.documents += 1))
-    this.#filter = fromAddress === undefined ? 0 : filterHash(fromAddress)
-    this.#left = { ...limit }
-  }
-
-  /** Rejects when the maildrop could not be listed or the state directory failed; a connection lost later is in the report. */
-  async run(): Promise<GetReport> {
-    const { spool, operation, stop } = this.#facts
-    await this.#session((maildrop, messages) => this.#work(maildrop, messages))
-    if (spool !== undefined) {
-      await this.#fromSpool(spool)
-      if (operation.deleteFromServer && this.#ready.length > 0 && !stop.ending.aborted) await this.#deleteLater()
-    }
-    if (isFatal(stop.ending.reason)) throw stop.ending.reason
-    return { ...this.#counts }
-  }
-
-  /** From the connection to QUIT. */
-  async #session(work: (maildrop: Maildrop, messages: readonly Listed[]) => Promise<void>): Promise<void> {
-    const { connect, stop, ledger, logger } = this.#facts
+  async function session(work: (maildrop: Maildrop, messages: readonly Listed[]) => Promise<void>): Promise<void> {
     await using client = await connect(stop.connection)
-    const maildrop = new Maildrop(client, ledger, logger)
+    const maildrop = createMaildrop(client, ledger, logger)
     let isListed = false
     try {
       const messages = await maildrop.list()
       isListed = true
       stop.begin()
       await work(maildrop, messages)
-      this.#counts[(await maildrop.quit()) ? 'deleted' : 'unconfirmed'] += maildrop.deleted.length
+      counts[(await maildrop.quit()) ? 'deleted' : 'unconfirmed'] += maildrop.deleted.length
     } catch (error) {
-      await Promise.all(this.#running)
+      await Promise.all(running)
       if (!isListed || isFatal(error)) {
         // Nothing more may reach the server, not even a QUIT.
         stop.cut(error)
         throw error
       }
       logger.error(errorFields(error), 'the connection was lost; what was not done comes again with the next run')
-      this.#counts.unconfirmed += maildrop.deleted.length
+      counts.unconfirmed += maildrop.deleted.length
     }
   }
 
-  async #work(maildrop: Maildrop, messages: readonly Listed[]): Promise<void> {
-    this.#counts.listed = messages.length
+  async function workThrough(maildrop: Maildrop, messages: readonly Listed[]): Promise<void> {
+    counts.listed = messages.length
     for (const message of messages) {
-      if (this.#facts.stop.ending.aborted) break
-      for (const done of this.#ready.splice(0)) await maildrop.delete(done)
-      await this.#one(maildrop, message)
+      if (stop.ending.aborted) break
+      for (const done of ready.splice(0)) await maildrop.delete(done)
+      await take(maildrop, message)
     }
-    await Promise.all(this.#running)
-    for (const done of this.#ready.splice(0)) await maildrop.delete(done)
+    await Promise.all(running)
+    for (const done of ready.splice(0)) await maildrop.delete(done)
   }
 
-  async #one(maildrop: Maildrop, message: Listed): Promise<void> {
-    const { ledger, operation, spool } = this.#facts
+  async function take(maildrop: Maildrop, message: Listed): Promise<void> {
     const entry = ledger.book.entries.get(message.key)
     const isBack = entry !== undefined && entry.gonePoll > 0
     if (entry !== undefined && !isBack) {
       // What a run without a filter accepted is not yet known to be from the sender whose messages this one deletes.
-      const isJudged = this.#filter === 0 || !operation.deleteFromServer
-      if (isJudged && this.#isDone(message, entry)) return
-      if (this.#filter !== 0 && entry.filter === this.#filter) return this.#skip(message, 'from another sender', true)
+      const isJudged = filterId === 0 || !deleteFromServer
+      if (isJudged && isDone(message, entry)) return
+      if (filterId !== 0 && entry.filter === filterId) return skip(message, 'from another sender', true)
     }
     // What waits in the spool comes first; the next run looks whether this is the same message.
     if (entry !== undefined && entry.stored > 0 && spool !== undefined) return
-    if (this.#left.messages === 0) return this.#skip(message, 'over the limit of this run')
+    if (left.messages === 0) return skip(message, 'over the limit of this run')
     try {
       let isJudged = false
-      if (isBack || this.#filter !== 0) {
-        const header = await maildrop.header(message.number)
-        if (header !== undefined && !this.#isWanted(message, header, isBack)) return
+      if (isBack || filterId !== 0) {
+        const header = await maildrop.headerOf(message.number)
+        if (header !== undefined && !isWanted(message, header, isBack)) return
         isJudged = header !== undefined
       }
-      const octets = await maildrop.octets(message.number)
-      if (octets > operation.limit.octets) return this.#skip(message, 'larger than the limit of octets')
-      if (octets > this.#left.octets) {
-        this.#left.messages = 0
-        return this.#skip(message, 'over the limit of this run')
+      const octets = await maildrop.octetsOf(message.number)
+      if (octets > limit.octets) return skip(message, 'larger than the limit of octets')
+      if (octets > left.octets) {
+        left.messages = 0
+        return skip(message, 'over the limit of this run')
       }
-      this.#left.messages -= 1
-      this.#left.octets -= octets
+      left.messages -= 1
+      left.octets -= octets
       // A message in the spool is looked at without its past: without TOP it counts as new, which repeats and loses nothing.
       if (isBack && !isJudged && spool !== undefined) ledger.note(['forget', message.key])
-      await this.#retrieve(message, maildrop.client.retrieve(message.number), octets, (header) => isJudged || this.#isWanted(message, header, isBack))
+      await retrieve(message, maildrop.client.retrieve(message.number), octets, (header) => isJudged || isWanted(message, header, isBack))
     } catch (error) {
-      this.#failed(message, error)
+      fail(message, error)
       const isOfContent = error instanceof MailError && (error.reusable || error.phase === 'parse' || error.phase === 'document')
-      if (this.#facts.stop.connection.aborted || isFatal(error) || (error instanceof MailError && !isOfContent)) throw error
+      if (stop.connection.aborted || isFatal(error) || (error instanceof MailError && !isOfContent)) throw error
     }
   }
 
-  async #retrieve(message: Listed, retrieval: Retrieval, octets: number, wanted: (header: Header) => boolean): Promise<void> {
-    const { concurrency, spool, ledger, operation } = this.#facts
+  async function retrieve(message: Listed, retrieval: Retrieval, octets: number, wanted: Wanted): Promise<void> {
     if (spool !== undefined) {
       const stored = 1 + (await spool.store(message.key, retrieval.views()))
       await ledger.commit(['message', message.key, { stored }])
-      this.#counts.received += 1
+      counts.received += 1
       return
     }
-    if (concurrency === 1) return this.#settle(message, operation.disposition === 'message' ? retrieval : retrieval.views(), octets, wanted)
-    await this.#room()
+    if (concurrency === 1) return settle(message, disposition === 'message' ? retrieval : retrieval.views(), octets, wanted)
+    await waitForRoom()
     const tap = new Tap(retrieval)
     const held = await readUpTo(tap, MAX_HELD_OCTETS)
     const { ended } = tap
-    const settled = this.#settle(message, joined(held, tap), octets, wanted)
+    const settled = settle(message, joined(held, tap), octets, wanted)
     if (!ended) return settled
-    this.#beside(message, settled)
+    beside(message, settled)
   }
 
-  /** Waits until there is room for one more message. */
-  async #room(): Promise<void> {
-    while (this.#running.size >= this.#facts.concurrency) await Promise.race(this.#running)
+  async function waitForRoom(): Promise<void> {
+    while (running.size >= concurrency) await Promise.race(running)
   }
 
-  /** Lets a message be under way beside others. */
-  #beside(message: Listed, settled: Promise<void>): void {
-    const task = settled.catch((error: unknown) => this.#failed(message, error)).finally(() => this.#running.delete(task))
-    this.#running.add(task)
+  function beside(message: Listed, settled: Promise<void>): void {
+    const task = settled.catch((error: unknown) => fail(message, error)).finally(() => running.delete(task))
+    running.add(task)
   }
 
-  /** Hands a message over and counts what became of it. */
-  async #settle(message: Listed, source: AsyncIterable<Uint8Array>, octets: number, wanted: (header: Header) => boolean): Promise<void> {
-    const outcome = await this.#handOver.message(message, source, octets, wanted)
+  async function settle(message: Listed, source: AsyncIterable<Uint8Array>, octets: number, wanted: Wanted): Promise<void> {
+    const outcome = await handOver(message, source, octets, wanted)
     if (outcome === 'left') return
-    if (this.#facts.spool === undefined) this.#counts.received += 1
-    if (outcome === 'failed') this.#counts.failed += 1
-    else this.#done(message, outcome === 'empty', false)
+    if (spool === undefined) counts.received += 1
+    if (outcome === 'failed') counts.failed += 1
+    else finish(message, outcome === 'empty', false)
   }
 
   /** Nothing is left to do but to delete it, perhaps. */
-  #done(message: Listed, isEmpty: boolean, known: boolean): void {
-    const { deleteFromServer, deleteEmpty } = this.#facts.operation
-    if (isEmpty) this.#skip(message, 'no document', known)
-    if (deleteFromServer && (!isEmpty || deleteEmpty)) this.#ready.push(message)
+  function finish(message: Listed, isEmpty: boolean, known: boolean): void {
+    if (isEmpty) skip(message, 'no document', known)
+    if (deleteFromServer && (!isEmpty || deleteEmpty)) ready.push(message)
   }
 
   /** All that this disposition asks for was accepted in an earlier run (D6, D7, D12). */
-  #isDone(message: Listed, entry: Entry): boolean {
-    const { disposition } = this.#facts.operation
+  function isDone(message: Listed, entry: Entry): boolean {
     const kind = KINDS[disposition]
     const kinds = disposition === 'message' ? kind : kind | KINDS.all
     if ((entry.kinds & kinds) === 0) return false
-    this.#done(message, (entry.empty & kind) !== 0, true)
+    finish(message, (entry.empty & kind) !== 0, true)
     return true
   }
 
   /** Looks at a header section: is this the message that the ledger knows, is it from the right sender, and is there anything left to do? */
-  #isWanted(message: Listed, header: Header, isBack: boolean): boolean {
-    const { ledger, operation, logger } = this.#facts
+  function isWanted(message: Listed, header: Header, isBack: boolean): boolean {
     const { key, uniqueId } = message
     if (isBack) {
       const known = ledger.book.entries.get(key)?.fingerprint ?? 0
@@ -213,46 +184,43 @@ export class Inbox {
         ledger.note(['forget', key])
       }
     }
-    if (operation.fromAddress !== undefined && !isFrom(header, operation.fromAddress)) {
-      ledger.note(['message', key, { filter: this.#filter }])
-      this.#skip(message, 'from another sender')
+    if (fromAddress !== undefined && !isFrom(header, fromAddress)) {
+      ledger.note(['message', key, { filter: filterId }])
+      skip(message, 'from another sender')
       return false
     }
     const entry = ledger.book.entries.get(key)
-    if (entry === undefined || !this.#isDone(message, entry)) return true
+    if (entry === undefined || !isDone(message, entry)) return true
     if (entry.stored > 0) ledger.note(['message', key, { stored: 0 }])
     return false
   }
 
   /** Everything that lies in the spool, from this run or an earlier one; no connection is needed. */
-  async #fromSpool(spool: Spool): Promise<void> {
-    const { ledger, stop } = this.#facts
+  async function fromSpool(store: Spool): Promise<void> {
     for (const [key, { stored, filter }] of ledger.book.entries) {
-      if (stored === 0 || (this.#filter !== 0 && filter === this.#filter)) continue
-      await this.#room()
+      if (stored === 0 || (filterId !== 0 && filter === filterId)) continue
+      await waitForRoom()
       if (stop.ending.aborted) break
       const message = { ...parseKey(key), key, number: 0 }
-      this.#beside(message, this.#spooled(spool, message, stored - 1))
+      beside(message, spooled(store, message, stored - 1))
     }
-    await Promise.all(this.#running)
+    await Promise.all(running)
   }
 
-  async #spooled(spool: Spool, message: Listed, octets: number): Promise<void> {
-    const { ledger } = this.#facts
-    if ((await spool.size(message.key)) !== octets) {
+  async function spooled(store: Spool, message: Listed, octets: number): Promise<void> {
+    if ((await store.size(message.key)) !== octets) {
       await ledger.commit(['message', message.key, { stored: 0 }])
       throw new MailError('ERR_CONTENT', 'a message is missing from the spool or has another size; it is retrieved again', { phase: 'document' })
     }
-    await this.#settle(message, spool.open(message.key), octets, (header) => this.#isWanted(message, header, false))
-    if (ledger.book.entries.get(message.key)?.stored === 0) await spool.remove(message.key)
+    await settle(message, store.open(message.key), octets, (header) => isWanted(message, header, false))
+    if (ledger.book.entries.get(message.key)?.stored === 0) await store.remove(message.key)
   }
 
   /** What was done after the first session is deleted in one more. When that cannot be had, the next run deletes it. */
-  async #deleteLater(): Promise<void> {
-    const { ledger, logger } = this.#facts
-    const keys = new Set(this.#ready.splice(0).map(({ key }) => key))
+  async function deleteLater(): Promise<void> {
+    const keys = new Set(ready.splice(0).map(({ key }) => key))
     try {
-      await this.#session(async (maildrop, messages) => {
+      await session(async (maildrop, messages) => {
         for (const message of messages) {
           if (keys.has(message.key) && ledger.book.entries.get(message.key)?.gonePoll === 0) await maildrop.delete(message)
         }
@@ -263,16 +231,24 @@ export class Inbox {
     }
   }
 
-  #skip(message: Listed, reason: string, known = false): void {
-    this.#counts.skipped += 1
-    this.#facts.logger[known ? 'debug' : 'info'](safeFields({ uniqueId: message.uniqueId, reason }), 'message skipped')
+  function skip(message: Listed, reason: string, known = false): void {
+    counts.skipped += 1
+    logger[known ? 'debug' : 'info'](safeFields({ uniqueId: message.uniqueId, reason }), 'message skipped')
   }
 
-  #failed(message: Listed, error: unknown): void {
-    this.#counts.failed += 1
-    if (isFatal(error)) this.#facts.stop.end(error)
-    this.#facts.logger.error(safeFields({ uniqueId: message.uniqueId }, error), 'message not done; it comes again with the next run')
+  function fail(message: Listed, error: unknown): void {
+    counts.failed += 1
+    if (isFatal(error)) stop.end(error)
+    logger.error(safeFields({ uniqueId: message.uniqueId }, error), 'message not done; it comes again with the next run')
   }
+
+  await session((maildrop, messages) => workThrough(maildrop, messages))
+  if (spool !== undefined) {
+    await fromSpool(spool)
+    if (deleteFromServer && ready.length > 0 && !stop.ending.aborted) await deleteLater()
+  }
+  if (isFatal(stop.ending.reason)) throw stop.ending.reason
+  return { ...counts }
 }
 
 /** With more than one at a time, a message up to this size waits in memory for its handler; a larger one is streamed. */

@@ -25,10 +25,7 @@ export class Ledger {
     this.#path = path
   }
 
-  /**
-   * Opens the ledger of a mailbox, or makes one. To be called by the holder of the lock only. Rejects with `ERR_STATE`, and with
-   * `ERR_STATE_DAMAGED` when something else than the last write is broken: it never starts empty in place of a ledger that cannot be read (P23).
-   */
+  /** For the holder of the lock. Rejects with `ERR_STATE` and `ERR_STATE_DAMAGED`: never empty in place of a ledger that cannot be read (P23). */
   static async open(files: Files, folder: string, mailbox: Mailbox): Promise<Ledger> {
     const path = join(folder, `${mailboxName(mailbox)}.ledger`)
     try {
@@ -59,7 +56,6 @@ export class Ledger {
     return this.#flush()
   }
 
-  /** Rejects with `ERR_STATE` when something could not be written. */
   async close(): Promise<void> {
     try {
       await this.#flush()
@@ -122,10 +118,7 @@ function lineOf(value: unknown): Buffer {
 
 const hex = (sum: number): string => sum.toString(16).padStart(8, '0')
 
-/**
- * Applies all whole lines, and says whether the last write is torn. Throws `ERR_STATE_DAMAGED` when something else is broken, and `ERR_STATE` for
- * a newer version. `path` only names the file.
- */
+/** Applies all whole lines. Throws `ERR_STATE_DAMAGED` when something else than the last write is broken. `path` only names the file. */
 function readLines(octets: Buffer, path: string, book: Book): { readonly isTorn: boolean; readonly records: number } {
   let line = lineAt(octets, 0)
   if (line === undefined) throw damagedError(path, 0)
@@ -137,8 +130,7 @@ function readLines(octets: Buffer, path: string, book: Book): { readonly isTorn:
   let { end } = line
   let records = 0
   for (line = lineAt(octets, end); line !== undefined; line = lineAt(octets, end)) {
-    // The sum says that these are our own words.
-    const some: readonly LedgerRecord[] = JSON.parse(line.json)
+    const some: readonly LedgerRecord[] = JSON.parse(line.json) // The sum says that these are our own words.
     for (const record of some) book.apply(record)
     records += some.length
     ;({ end } = line)

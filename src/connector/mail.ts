@@ -8,7 +8,6 @@ import { fileExtension } from './file-extension.ts'
 import { demand, type CheckedSend, type OutgoingDocument } from './operation.ts'
 import { peekHeader } from './source.ts'
 
-/** A message that is ready to be submitted. */
 export interface Mail {
   readonly from: string
   readonly to: readonly string[]
@@ -48,12 +47,9 @@ export function createMail(operation: CheckedSend, documents: readonly OutgoingD
     messageId: stableMessageId(documents, author),
     ...bodyAndAttachments(operation, documents, attachments),
   })
-  const names = attachments.flatMap(({ fileName }) => (fileName === undefined ? [] : [fileName]))
-  return {
-    ...facts,
-    fileName: names.length === 0 ? null : names.join('; '),
-    content: () => Promise.resolve({ octets: composed, messageId: composed.messageId, subject }),
-  }
+  const fileName = attachments.flatMap((attachment) => attachment.fileName ?? []).join('; ')
+  const content = (): Promise<MailContent> => Promise.resolve({ octets: composed, messageId: composed.messageId, subject })
+  return { ...facts, fileName: fileName === '' ? null : fileName, content }
 }
 
 /** What the first document that says something says; otherwise the operation. */
@@ -64,10 +60,8 @@ function given(documents: readonly OutgoingDocument[], name: 'fromAddress' | 'to
 function attachmentOf(operation: CheckedSend, { content, size, fileName, contentType }: OutgoingDocument): Attachment {
   const isInline = operation.disposition === 'inline'
   const own = contentType?.trim().toLowerCase()
-  const type =
-    (own === '' ? undefined : own) ??
-    operation.dataContentType ??
-    (isInline || typeof content === 'string' ? 'text/plain' : 'application/octet-stream')
+  const usual = isInline || typeof content === 'string' ? 'text/plain' : 'application/octet-stream'
+  const type = (own === '' ? undefined : own) ?? operation.dataContentType ?? usual
   // People know names such as `1732288000000.dat`; ours end as the media type says.
   const invented = isInline ? undefined : `${Date.now()}${fileExtension(type)}`
   return {
@@ -91,10 +85,8 @@ function bodyAndAttachments(operation: CheckedSend, documents: readonly Outgoing
 function stableMessageId(documents: readonly OutgoingDocument[], { address }: Author): string | undefined {
   const keys = documents.flatMap(({ idempotencyKey }) => (idempotencyKey === undefined || idempotencyKey === '' ? [] : [idempotencyKey]))
   if (keys.length === 0) return undefined
-  const hash = createHash('sha256')
-    .update(JSON.stringify([address, ...keys]))
-    .digest('hex')
-  return `${hash.slice(0, 40)}@${normalizeDomain(address.slice(address.lastIndexOf('@') + 1)) ?? 'localhost'}`
+  const hash = createHash('sha256').update(JSON.stringify([address, ...keys]))
+  return `${hash.digest('hex').slice(0, 40)}@${normalizeDomain(address.slice(address.lastIndexOf('@') + 1)) ?? 'localhost'}`
 }
 
 /** Octets that are a message already. The client makes the line ends CRLF; nothing else is changed. */

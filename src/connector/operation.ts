@@ -45,6 +45,8 @@ export interface OutgoingDocument {
   /** The same key and sender give the same Message-ID each time. */ readonly idempotencyKey?: string | undefined
 }
 
+export type OutgoingDocuments = Iterable<OutgoingDocument> | AsyncIterable<OutgoingDocument>
+
 /** A get operation after the door: checked, and every field present. */
 export type CheckedGet = ReturnType<typeof checkGetOperation>
 

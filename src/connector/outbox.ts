@@ -4,7 +4,7 @@ import type { Receipt, SmtpClient } from '../smtp/index.ts'
 import type { TrackedProperties } from './document.ts'
 import { errorFields, safeFields, type Logger } from './log.ts'
 import { createMail, type Mail, type MailContent } from './mail.ts'
-import { checkOutgoing, type CheckedSend, type OutgoingDocument } from './operation.ts'
+import { checkOutgoing, type CheckedSend, type OutgoingDocument, type OutgoingDocuments } from './operation.ts'
 import { onAbort, orAbort } from './stop.ts'
 
 /** What became of one message. */
@@ -24,46 +24,31 @@ export class DocumentsError extends MailError {
   }
 }
 
-/** What the outbox wants of an SMTP connection. */
 export type OutgoingConnection = Pick<SmtpClient, 'submit' | 'quit' | 'usable'> & Partial<Pick<SmtpClient, 'unanswered'>>
 
-export interface OutboxFacts {
-  readonly connect: (signal: AbortSignal) => Promise<OutgoingConnection>
-  readonly host: string
-  readonly user: string
-  readonly logger: Logger
-}
+type Connect = (signal: AbortSignal) => Promise<OutgoingConnection>
+type OnReceipt = ((receipt: SendReceipt) => unknown) | undefined
 
 /**
  * Documents → messages → receipts, one after the other over one connection, which is opened for the first message and closed a while after
  * the last. A connection that fails is replaced for the next message; what it did to the message at hand is in that one's receipt.
  */
-export class Outbox {
-  readonly #facts: OutboxFacts
-  #connection: OutgoingConnection | undefined
-  /** Nothing was submitted over it yet. */ #isFresh = false
-  #active = 0
-  #turns: Promise<unknown> = Promise.resolve()
-  #idle: NodeJS.Timeout | undefined
+export function createOutbox(connect: Connect, host: string, user: string, logger: Logger) {
+  let current: OutgoingConnection | undefined
+  /** Nothing was submitted over it yet. */ let isFresh = false
+  let active = 0
+  let turns: Promise<unknown> = Promise.resolve()
+  let idle: NodeJS.Timeout | undefined
 
-  constructor(facts: OutboxFacts) {
-    this.#facts = facts
-  }
-
-  async send(
-    operation: CheckedSend,
-    documents: Iterable<OutgoingDocument> | AsyncIterable<OutgoingDocument>,
-    signal: AbortSignal,
-    onReceipt?: (receipt: SendReceipt) => unknown,
-  ): Promise<SendReceipt[]> {
+  async function send(operation: CheckedSend, documents: OutgoingDocuments, signal: AbortSignal, onReceipt: OnReceipt): Promise<SendReceipt[]> {
     const receipts: SendReceipt[] = []
     const run: SendRun = { operation, signal, receipts, failures: 0 }
-    this.#active += 1
-    clearTimeout(this.#idle)
+    active += 1
+    clearTimeout(idle)
     try {
       for await (const some of batches(documents, run)) {
         signal.throwIfAborted()
-        const receipt = await this.#inTurn(signal, () => this.#message(run, some))
+        const receipt = await inTurn(signal, () => sendOne(run, some))
         await onReceipt?.(receipt)
         // After an abort the caller gets the reason; the log has what became of the message at hand.
         signal.throwIfAborted()
@@ -71,47 +56,46 @@ export class Outbox {
       }
       return receipts
     } finally {
-      this.#active -= 1
-      if (this.#active === 0) this.#idle = setTimeout(() => void this.close(), IDLE_MS)
+      active -= 1
+      if (active === 0) idle = setTimeout(() => void close(), IDLE_MS)
     }
   }
 
   /** Ends the connection in order. Never rejects. */
-  async close(): Promise<void> {
-    clearTimeout(this.#idle)
-    await this.#inTurn(undefined, () => this.#leave())
+  async function close(): Promise<void> {
+    clearTimeout(idle)
+    await inTurn(undefined, () => leave())
   }
 
   /** Rejects for the first message of a run only; after that, receipts of what was sent must not be lost over one that cannot be. */
-  async #message(run: SendRun, documents: readonly OutgoingDocument[]): Promise<SendReceipt> {
+  async function sendOne(run: SendRun, documents: readonly OutgoingDocument[]): Promise<SendReceipt> {
     let mail: Mail | undefined
     let content: MailContent | undefined
     try {
       mail = createMail(run.operation, documents.map(checkOutgoing))
-      await this.#open(run)
+      await open(run)
       content = await mail.content()
-      return this.#receipt(mail, content, await this.#submit(run, mail, content))
+      return receiptOf(mail, content, await submit(run, mail, content))
     } catch (error) {
       run.signal.throwIfAborted()
       const isConnected = mail !== undefined && run.failures === 0
       // The connection still lives: the message was refused before anything was sent, unless its content failed, which may go better later.
-      const isRefused = isConnected && this.#connection?.usable === true && error instanceof MailError && error.phase !== 'document'
+      const isRefused = isConnected && current?.usable === true && error instanceof MailError && error.phase !== 'document'
       if (run.receipts.length === 0 && (!isConnected || (isRefused && OPTION_CODES.has(error.code)))) throw error
       const outcome = isRefused || mail === undefined ? 'refused' : 'deferred'
       // No server said anything about anybody.
       const recipients = (mail?.to ?? []).map((address) => ({ address, outcome, reply: null }) as const)
-      return this.#receipt(mail, content, { outcome, recipients, reply: null, octets: 0 }, error)
+      return receiptOf(mail, content, { outcome, recipients, reply: null, octets: 0 }, error)
     }
   }
 
-  async #submit(run: SendRun, mail: Mail, { octets }: MailContent): Promise<Receipt> {
-    const { logger } = this.#facts
-    const first = await this.#transfer(run, mail, octets)
+  async function submit(run: SendRun, mail: Mail, { octets }: MailContent): Promise<Receipt> {
+    const first = await transfer(run, mail, octets)
     if (first.outcome !== 'unknown' || run.operation.onUnknown !== 'retry' || run.signal.aborted) return first
     logger.warn({ to: mail.to.length }, 'the final reply never came; the same message is sent once more')
     try {
       // Unless the same octets are accepted over a new connection, nobody knows what became of the first.
-      const second = await this.#transfer(run, mail, octets)
+      const second = await transfer(run, mail, octets)
       return second.outcome === 'accepted' || second.outcome === 'partial' ? second : first
     } catch (error) {
       logger.warn(errorFields(error), 'the message could not be sent once more; its outcome stays unknown')
@@ -123,10 +107,10 @@ export class Outbox {
    * A connection that was in use before may have been closed by the server meanwhile; as long as not even MAIL was answered, the content was not
    * touched, and a new one can be tried without the risk of sending twice.
    */
-  async #transfer(run: SendRun, mail: Mail, octets: MailContent['octets']): Promise<Receipt> {
-    const connection = await this.#open(run)
-    const mayBeStale = !this.#isFresh
-    this.#isFresh = false
+  async function transfer(run: SendRun, mail: Mail, octets: MailContent['octets']): Promise<Receipt> {
+    const connection = await open(run)
+    const mayBeStale = !isFresh
+    isFresh = false
     try {
       const receipt = await connection.submit({ from: mail.from, to: mail.to, options: { signal: run.signal } }, octets)
       // 421 that was on its way before we asked (H19) says nothing about this message.
@@ -136,13 +120,13 @@ export class Outbox {
       const isUntouched = error instanceof MailError && (error.phase === 'mail' || error.phase === 'rset')
       if (!mayBeStale || !isUntouched || connection.usable || run.signal.aborted) throw error
     }
-    this.#facts.logger.debug({ to: mail.to.length }, 'the connection had been closed meanwhile; a new one is opened')
-    return this.#transfer(run, mail, octets)
+    logger.debug({ to: mail.to.length }, 'the connection had been closed meanwhile; a new one is opened')
+    return transfer(run, mail, octets)
   }
 
-  async #open(run: SendRun): Promise<OutgoingConnection> {
-    if (this.#connection?.usable === true) return this.#connection
-    await this.#leave()
+  async function open(run: SendRun): Promise<OutgoingConnection> {
+    if (current?.usable === true) return current
+    await leave()
     if (run.failures >= MAX_FAILURES)
       throw new MailError('ERR_CONNECT', 'too many connections failed one after the other', { phase: 'connect', transient: true })
     run.failures += 1
@@ -151,31 +135,30 @@ export class Outbox {
     const forget = onAbort(run.signal, (reason) => ending.abort(reason))
     try {
       ending.signal.throwIfAborted()
-      this.#connection = await this.#facts.connect(ending.signal)
-      this.#isFresh = true
+      current = await connect(ending.signal)
+      isFresh = true
       run.failures = 0
-      return this.#connection
+      return current
     } finally {
       forget()
     }
   }
 
-  async #leave(): Promise<void> {
-    const connection = this.#connection
-    this.#connection = undefined
+  async function leave(): Promise<void> {
+    const connection = current
+    current = undefined
     await connection?.quit()
   }
 
   /** After all that came before; an abort ends the waiting for it. */
-  #inTurn<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-    const before = this.#turns
+  function inTurn<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    const before = turns
     const turn = orAbort(before, signal).then(work)
-    this.#turns = Promise.allSettled([before, turn])
+    turns = Promise.allSettled([before, turn])
     return turn
   }
 
-  #receipt(mail: Mail | undefined, content: MailContent | undefined, receipt: Receipt, error?: unknown): SendReceipt {
-    const { host, user, logger } = this.#facts
+  function receiptOf(mail: Mail | undefined, content: MailContent | undefined, receipt: Receipt, error?: unknown): SendReceipt {
     const { from: fromAddress = '', toAddress = '', fileName = null } = mail ?? {}
     const { messageId = null, subject = '' } = content ?? {}
     const tracked: TrackedProperties = { fileName, fromAddress, host, messageId, subject, toAddress, user }
@@ -185,6 +168,8 @@ export class Outbox {
     else logger.warn(fields, 'message not sent to everybody')
     return { ...receipt, messageId: messageId ?? '', tracked }
   }
+
+  return { send, close }
 }
 
 interface SendRun {
@@ -199,10 +184,7 @@ const MAX_FAILURES = 3
 const OPTION_CODES: ReadonlySet<string> = new Set(['ERR_ADDRESS', 'ERR_OPTION', 'ERR_HEADER'])
 
 /** One document a message, or all in one. Documents are asked for when their turn comes, and their streams closed when it is over. */
-async function* batches(
-  documents: Iterable<OutgoingDocument> | AsyncIterable<OutgoingDocument>,
-  { operation, receipts, signal }: SendRun,
-): AsyncGenerator<readonly OutgoingDocument[]> {
+async function* batches(documents: OutgoingDocuments, { operation, receipts, signal }: SendRun): AsyncGenerator<readonly OutgoingDocument[]> {
   const held: OutgoingDocument[] = []
   const iterator = Symbol.asyncIterator in documents ? documents[Symbol.asyncIterator]() : documents[Symbol.iterator]()
   let isOver = false

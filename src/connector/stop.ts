@@ -5,41 +5,38 @@ import { setMaxListeners } from 'node:events'
  * that are being handed over can be read no further, handlers get some time to end, deletions that were decided are confirmed, and when the time
  * is over, whatever is left is cut off.
  */
-export class Stop implements Disposable {
-  readonly #ending = new AbortController()
-  readonly #connection = new AbortController()
-  /** Once it is aborted, nothing new is begun. */ readonly ending: AbortSignal = this.#ending.signal
-  /** Ends the connection, and all that waits for it or for a handler. */ readonly connection: AbortSignal = this.#connection.signal
-  readonly #graceMs: number
-  readonly #forget: () => void
-  #orderly = false
-  #timer: NodeJS.Timeout | undefined
+export interface Stop extends Disposable {
+  /** Once it is aborted, nothing new is begun. */ readonly ending: AbortSignal
+  /** Ends the connection, and all that waits for it or for a handler. */ readonly connection: AbortSignal
+  /** From now on there is something to end in order. */ begin(): void
+  end(reason: unknown): void
+  cut(reason: unknown): void
+}
 
-  constructor(signal: AbortSignal, graceMs: number) {
-    this.#graceMs = graceMs
-    setMaxListeners(0, this.ending, this.connection) // one for each document under way
-    this.#forget = onAbort(signal, (reason) => this.end(reason))
+export function createStop(signal: AbortSignal, graceMs: number): Stop {
+  const ending = new AbortController()
+  const connection = new AbortController()
+  setMaxListeners(0, ending.signal, connection.signal) // one for each document under way
+  let isOrderly = false
+  let timer: NodeJS.Timeout | undefined
+  const cut = (reason: unknown): void => connection.abort(reason)
+  const end = (reason: unknown): void => {
+    if (ending.signal.aborted) return
+    ending.abort(reason)
+    if (isOrderly) timer = setTimeout(() => cut(reason), graceMs)
+    else cut(reason)
   }
-
-  /** From now on there is something to end in order. */
-  begin(): void {
-    this.#orderly = true
-  }
-
-  end(reason: unknown): void {
-    if (this.ending.aborted) return
-    this.#ending.abort(reason)
-    if (this.#orderly) this.#timer = setTimeout(() => this.cut(reason), this.#graceMs)
-    else this.cut(reason)
-  }
-
-  cut(reason: unknown): void {
-    this.#connection.abort(reason)
-  }
-
-  [Symbol.dispose](): void {
-    clearTimeout(this.#timer)
-    this.#forget()
+  const forget = onAbort(signal, end)
+  return {
+    ending: ending.signal,
+    connection: connection.signal,
+    begin: () => void (isOrderly = true),
+    end,
+    cut,
+    [Symbol.dispose]() {
+      clearTimeout(timer)
+      forget()
+    },
   }
 }
 

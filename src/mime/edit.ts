@@ -1,6 +1,7 @@
 import { asBuffer, CR, EMPTY, LF } from '../bytes.ts'
 import { MailError } from '../errors.ts'
 import { boundaryOf, OpenBoundaries } from './boundary.ts'
+import { contentError } from './content.ts'
 import type { Entity } from './entity.ts'
 
 /**
@@ -23,8 +24,8 @@ type Splice = { readonly at: number; readonly end: number; readonly octets: read
  * removed, a new part holds a delimiter of what is around it, or the place is inside a message that was decoded.
  */
 export function editMessage(message: Entity, edits: readonly Edit[]): Buffer {
-  const editor = new Editor(message, new Set(edits.flatMap((edit) => ('remove' in edit ? [edit.remove] : []))))
-  const splices = edits.flatMap((edit) => editor.splice(edit)).toSorted((a, b) => a.at - b.at || a.end - b.end)
+  const splice = createEditor(message, new Set(edits.flatMap((edit) => ('remove' in edit ? [edit.remove] : []))))
+  const splices = edits.flatMap((edit) => splice(edit)).toSorted((a, b) => a.at - b.at || a.end - b.end)
   const pieces: Uint8Array[] = []
   let done = 0
   for (const { at, end, octets } of splices) {
@@ -35,75 +36,67 @@ export function editMessage(message: Entity, edits: readonly Edit[]): Buffer {
   return Buffer.concat([...pieces, message.raw.subarray(done)])
 }
 
-class Editor {
-  readonly #octets: Buffer
-  readonly #removed: ReadonlySet<Entity>
-  readonly #parents = new Map<Entity, Entity>()
-  readonly #root: Entity
-
-  constructor(message: Entity, removed: ReadonlySet<Entity>) {
-    this.#root = message
-    this.#octets = message.raw
-    this.#removed = removed
-    const stack = [message]
-    for (let entity = stack.pop(); entity !== undefined; entity = stack.pop()) {
-      for (const part of entity.parts) this.#parents.set(part, entity)
-      stack.push(...entity.parts)
-    }
+/** Gives what an edit does to the octets of the message. */
+function createEditor(message: Entity, removed: ReadonlySet<Entity>): (edit: Edit) => Splice[] {
+  const { raw } = message
+  const parents = new Map<Entity, Entity>()
+  const stack = [message]
+  for (let entity = stack.pop(); entity !== undefined; entity = stack.pop()) {
+    for (const part of entity.parts) parents.set(part, entity)
+    stack.push(...entity.parts)
   }
 
-  splice(edit: Edit): Splice[] {
-    if ('remove' in edit) return this.#remove(edit.remove)
+  function splice(edit: Edit): Splice[] {
+    if ('remove' in edit) return remove(edit.remove)
     if ('replace' in edit) {
-      const { start, end } = this.#range(edit.replace)
+      const { start, end } = rangeOf(edit.replace)
       if (edit.replace.raw.equals(edit.by)) return []
-      return [{ at: start, end, octets: [this.#fitting(edit.by, edit.replace), this.#lineEndAt(end, start)] }]
+      return [{ at: start, end, octets: [fitting(edit.by, edit.replace), lineEndAt(end, start)] }]
     }
     const { to, before } = edit
     const last = to.parts.at(-1)
     if (last === undefined || !to.type.startsWith('multipart/')) throw contentError('a part is added to a multipart that has parts')
     if (before !== undefined && !to.parts.includes(before)) throw wrongEdit('`before` is no part of `to`')
     // One that goes too is no place to be: the next that stays is.
-    const follower = before && to.parts.slice(to.parts.indexOf(before)).find((part) => !this.#removed.has(part))
-    const { start, end } = this.#range(follower ?? last)
-    const part = this.#fitting(edit.add, last)
-    const lineEnd = this.#lineEnd(start)
+    const follower = before && to.parts.slice(to.parts.indexOf(before)).find((part) => !removed.has(part))
+    const { start, end } = rangeOf(follower ?? last)
+    const part = fitting(edit.add, last)
+    const lineEnd = lineEndBefore(start)
     const delimiter = Buffer.from(`--${boundaryOf(to.parameters)?.boundary}`, 'latin1')
     if (follower !== undefined) return [{ at: start, end: start, octets: [part, lineEnd, delimiter, lineEnd] }]
-    const at = this.#delimiterLine(end)
-    return [{ at, end: at, octets: at === this.#octets.length ? [lineEnd, delimiter, lineEnd, part] : [delimiter, lineEnd, part, lineEnd] }]
+    const at = delimiterLine(end)
+    return [{ at, end: at, octets: at === raw.length ? [lineEnd, delimiter, lineEnd, part] : [delimiter, lineEnd, part, lineEnd] }]
   }
 
   /** With the delimiter after it, or at the end of its multipart with the one before. */
-  #remove(part: Entity): Splice[] {
-    const { start, end } = this.#range(part)
-    const siblings = this.#parents.get(part)?.parts ?? []
-    const lastKept = siblings.findLast((sibling) => !this.#removed.has(sibling))
+  function remove(part: Entity): Splice[] {
+    const { start, end } = rangeOf(part)
+    const siblings = parents.get(part)?.parts ?? []
+    const lastKept = siblings.findLast((sibling) => !removed.has(sibling))
     if (lastKept === undefined || siblings.length < 2) throw contentError('a multipart needs a part: remove the multipart')
     const at = siblings.indexOf(part)
-    if (at < siblings.indexOf(lastKept)) return [{ at: start, end: this.#afterDelimiter(end), octets: [] }]
+    if (at < siblings.indexOf(lastKept)) return [{ at: start, end: afterDelimiter(end), octets: [] }]
     // What is removed behind the last that stays goes at once, from delimiter to delimiter, so that the line end between stays the same.
     if (siblings[at - 1] !== lastKept) return []
-    const kept = this.#range(lastKept).end
-    const last = this.#range(siblings.at(-1) ?? part).end
-    return [{ at: last === this.#octets.length ? kept : this.#delimiterLine(kept), end: this.#delimiterLine(last), octets: [] }]
+    const kept = rangeOf(lastKept).end
+    const last = rangeOf(siblings.at(-1) ?? part).end
+    return [{ at: last === raw.length ? kept : delimiterLine(kept), end: delimiterLine(last), octets: [] }]
   }
 
-  #range(entity: Entity): { start: number; end: number } {
-    if (entity !== this.#root && !this.#parents.has(entity)) throw wrongEdit('an entity is no part of the message')
-    const { raw } = entity
-    const start = raw.byteOffset - this.#octets.byteOffset
-    const isView = raw.buffer === this.#octets.buffer && start >= 0 && start + raw.length <= this.#octets.length
+  function rangeOf(entity: Entity): { start: number; end: number } {
+    if (entity !== message && !parents.has(entity)) throw wrongEdit('an entity is no part of the message')
+    const start = entity.raw.byteOffset - raw.byteOffset
+    const isView = entity.raw.buffer === raw.buffer && start >= 0 && start + entity.raw.length <= raw.length
     if (!isView) throw contentError(`part ${entity.section} is inside a message that was decoded: edit that one, and replace the part that holds it`)
-    return { start, end: start + raw.length }
+    return { start, end: start + entity.raw.length }
   }
 
   /** A new part beside or instead of `place`, unless it holds what would be a delimiter there. */
-  #fitting(part: Uint8Array, place: Entity): Buffer {
+  function fitting(part: Uint8Array, place: Entity): Buffer {
     if (!(part instanceof Uint8Array)) throw wrongEdit('a new part is octets: a header section, an empty line and a body')
     const octets = asBuffer(part)
     const boundaries = new OpenBoundaries()
-    for (let around = this.#parents.get(place); around !== undefined; around = this.#parents.get(around)) {
+    for (let around = parents.get(place); around !== undefined; around = parents.get(around)) {
       const found = boundaryOf(around.parameters)
       if (found !== null) boundaries.open(found)
     }
@@ -112,26 +105,26 @@ class Editor {
     return octets
   }
 
-  /** That of the line before `at`. */
-  #lineEnd(at: number): Buffer {
-    return Buffer.from(this.#octets[at - 2] === CR ? '\r\n' : '\n')
+  function lineEndBefore(at: number): Buffer {
+    return Buffer.from(raw[at - 2] === CR ? '\r\n' : '\n')
   }
 
   /** What must stand between a part and the delimiter at `end`: nothing, but where an empty body shares its line end with the header section. */
-  #lineEndAt(end: number, start: number): Buffer {
-    const next = this.#octets[end]
-    return next === undefined || next === LF || next === CR ? EMPTY : this.#lineEnd(start)
+  function lineEndAt(end: number, start: number): Buffer {
+    const next = raw[end]
+    return next === undefined || next === LF || next === CR ? EMPTY : lineEndBefore(start)
   }
 
   /** Where the delimiter after a part begins, behind its line end. */
-  #delimiterLine(end: number): number {
-    return this.#octets[end] === CR ? end + 2 : this.#octets[end] === LF ? end + 1 : end
+  function delimiterLine(end: number): number {
+    return raw[end] === CR ? end + 2 : raw[end] === LF ? end + 1 : end
   }
 
-  #afterDelimiter(end: number): number {
-    return this.#octets.indexOf(LF, this.#delimiterLine(end)) + 1
+  function afterDelimiter(end: number): number {
+    return raw.indexOf(LF, delimiterLine(end)) + 1
   }
+
+  return splice
 }
 
 const wrongEdit = (message: string): MailError => new MailError('ERR_OPTION', message, { phase: 'compose' })
-const contentError = (message: string): MailError => new MailError('ERR_CONTENT', message, { phase: 'compose' })
