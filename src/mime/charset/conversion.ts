@@ -7,11 +7,8 @@ import { SINGLE_BYTE_TABLES } from './single-byte-tables.ts'
  */
 export type Conversion = (octets: Buffer, final: boolean) => Converted
 
-export interface Converted {
-  readonly text: string
-  readonly rest: Buffer
-  /** Some octets meant nothing: U+FFFD stands for them. */ readonly invalid: boolean
-}
+/** `invalid`: some octets meant nothing, and U+FFFD stands for them. */
+export type Converted = { readonly text: string; readonly rest: Buffer; readonly invalid: boolean }
 
 export const REPLACEMENT = 0xfffd
 
@@ -34,10 +31,7 @@ export const isSingleByte = (charset: string): charset is SingleByteCharset => O
 /** Not so of the sets of mainframes and of Vietnamese. */
 export const extendsAscii = (charset: string): boolean => isSingleByte(charset) && SINGLE_BYTE_TABLES[charset].length === 128
 
-/**
- * Not Node's decoders: on Node 20 to 24 those give control characters for 0x80 to 0x9F of windows-1252 (nodejs/node 56542), and other characters
- * than the standard's in ibm866 and windows-874.
- */
+/** Not by Node: 20 to 24 give control characters for 0x80 to 0x9F of windows-1252 (nodejs/node 56542), and wrong ones in ibm866 and windows-874. */
 export const singleByte = (charset: SingleByteCharset): Conversion => {
   const table = singleByteTable(charset)
   return (octets) => converted(mapped(octets, table))

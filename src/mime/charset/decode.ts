@@ -43,16 +43,7 @@ export class CharsetDecoder {
   }
 
   /** What can be decided. Nothing of `chunk` itself is kept. */
-  decode(chunk: Buffer, report: Report): string {
-    return this.#convert(chunk, false, report)
-  }
-
-  /** What was held back. */
-  end(report: Report): string {
-    return this.#convert(EMPTY, true, report)
-  }
-
-  #convert(chunk: Buffer, final: boolean, report: Report): string {
+  decode(chunk: Buffer, report: Report, final = false): string {
     if (this.#isUnknown) this.#report(report, 'unknown-charset', 0)
     const { text, rest, invalid } = this.#conversion(joined(this.#held, chunk), final)
     this.#held = Buffer.from(rest)
@@ -60,6 +51,11 @@ export class CharsetDecoder {
     if (this.#begun || text === '') return text
     this.#begun = true
     return withoutMark(text)
+  }
+
+  /** What was held back. */
+  end(report: Report): string {
+    return this.decode(EMPTY, report, true)
   }
 }
 
@@ -79,21 +75,15 @@ const GUESS_OCTETS = 64 * 1024
 /** UTF-8 or windows-1252, as the octets say. */
 function guess(): Conversion {
   let decided: Conversion | undefined
-  /** From the first octet that is not ASCII. */ let seen: Buffer | undefined
-  let length = 0
   return (octets, final) => {
     if (decided !== undefined) return decided(octets, final)
-    if (seen === undefined && isAscii(octets)) return converted(octets.toString('latin1'))
-    const start = seen === undefined ? octets.findIndex((octet) => octet >= 0x80) : 0
-    seen ??= Buffer.allocUnsafe(GUESS_OCTETS)
-    const copied = octets.copy(seen, length, start)
-    length += copied
+    const start = isAscii(octets) ? octets.length : octets.findIndex((octet) => octet >= 0x80)
     const before = octets.toString('latin1', 0, start)
-    if (!final && length < GUESS_OCTETS) return converted(before)
-    const whole = seen.subarray(0, length)
-    decided = isUtf8(final ? whole : whole.subarray(0, wholeLength(whole))) ? utf8 : singleByte('windows-1252')
-    const { text, rest, invalid } = decided(Buffer.concat([whole, octets.subarray(start + copied)]), final)
-    seen = undefined
+    const seen = octets.subarray(start)
+    if (seen.length < GUESS_OCTETS && !final) return converted(before, seen)
+    const whole = seen.subarray(0, final ? seen.length : wholeLength(seen.subarray(0, GUESS_OCTETS)))
+    decided = isUtf8(whole) ? utf8 : singleByte('windows-1252')
+    const { text, rest, invalid } = decided(seen, final)
     return { text: before + text, rest, invalid }
   }
 }

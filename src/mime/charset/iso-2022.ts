@@ -1,6 +1,6 @@
 import { LF } from '../../bytes.ts'
 import { type Conversion, converted, REPLACEMENT, type SingleByteCharset, singleByteTable, textOf } from './conversion.ts'
-import { type CodeSet, codesOf } from './multi-byte.ts'
+import { type CodeSet, codesOf, selectedBy } from './multi-byte.ts'
 
 /** A set of characters that can be selected: by the octet, or pair of octets, with high bits set. ASCII is `undefined`. */
 type GraphicSet = { readonly isPairs: boolean; readonly codes: Uint16Array | Uint32Array } | undefined
@@ -8,18 +8,8 @@ type GraphicSet = { readonly isPairs: boolean; readonly codes: Uint16Array | Uin
 const pairs = (set: CodeSet): GraphicSet => ({ isPairs: true, codes: codesOf(set) })
 const singles = (set: SingleByteCharset): GraphicSet => ({ isPairs: false, codes: singleByteTable(set) })
 
-/** Sets of pairs by their final octets. Of JIS X 0213 and ISO-IR-165 what JIS X 0208 and GB 2312 have of them. */
-const PAIRS: readonly (readonly [finals: string, set: CodeSet])[] = [
-  ['@BOQ', 'euc-jp'],
-  ['D', 'jisx0212'],
-  ['AE', 'gb18030'],
-  ['C', 'euc-kr'],
-  ['G', 'euc-tw'],
-  ['H', 'cns2'],
-]
-
 function graphicSet(isPairs: boolean, isOf96: boolean, final: string): GraphicSet {
-  const set = isPairs ? PAIRS.find(([finals]) => finals.includes(final))?.[1] : undefined
+  const set = isPairs ? selectedBy.get(final) : undefined
   if (isPairs) return set === undefined ? { isPairs, codes: new Uint32Array(0) } : pairs(set)
   if (isOf96) return singles(final === 'F' ? 'iso-8859-7' : 'windows-1252')
   // Of other national variants of ISO 646 the label is wrong more often than it is right.

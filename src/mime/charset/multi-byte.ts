@@ -3,38 +3,45 @@ import { LF } from '../../bytes.ts'
 import { type Conversion, converted, REPLACEMENT, textOf } from './conversion.ts'
 import { CNS_RUNS, GB18030_RANGES, RUNS } from './multi-byte-tables.ts'
 
-/** The first and last octets of pairs, from and to. */
-const LEADS = {
-  gb18030: [0x81, 0xfe],
-  big5: [0x81, 0xfe],
-  'euc-kr': [0x81, 0xfe],
-  shift_jis: [0x81, 0x9f, 0xe0, 0xfc],
-  'euc-jp': [0x8e, 0x8f, 0xa1, 0xfe],
-  'euc-tw': [0x8e, 0x8e, 0xa1, 0xfe],
-  jisx0212: [0xa1, 0xfe], // in euc-jp behind 8F
-  cns2: [0xa1, 0xfe], // plane 2 of CNS 11643, in euc-tw behind 8E A2
+/**
+ * What begins a pair, from and to, and the final octets of the escape sequences that select the set in ISO 2022. Of JIS X 0213 and ISO-IR-165 it is
+ * what JIS X 0208 and GB 2312 have of them.
+ */
+const SETS = {
+  gb18030: { leads: [0x81, 0xfe], finals: 'AE' },
+  big5: { leads: [0x81, 0xfe], finals: '' },
+  'euc-kr': { leads: [0x81, 0xfe], finals: 'C' },
+  shift_jis: { leads: [0x81, 0x9f, 0xe0, 0xfc], finals: '' },
+  'euc-jp': { leads: [0x8e, 0x8f, 0xa1, 0xfe], finals: '@BOQ' },
+  'euc-tw': { leads: [0x8e, 0x8e, 0xa1, 0xfe], finals: 'G' },
+  jisx0212: { leads: [0xa1, 0xfe], finals: 'D' }, // in euc-jp behind 8F
+  cns2: { leads: [0xa1, 0xfe], finals: 'H' }, // plane 2 of CNS 11643, in euc-tw behind 8E A2
 } as const
 
-export type CodeSet = keyof typeof LEADS
+export type CodeSet = keyof typeof SETS
 
 export type MultiByteCharset = Exclude<CodeSet, 'jisx0212' | 'cns2'>
 
-export const isMultiByte = (charset: string): charset is MultiByteCharset => Object.hasOwn(LEADS, charset)
+const isCodeSet = (set: string): set is CodeSet => Object.hasOwn(SETS, set)
+
+export const isMultiByte = (charset: string): charset is MultiByteCharset => isCodeSet(charset)
+
+/** The set by its final octet. */
+export const selectedBy: ReadonlyMap<string, CodeSet> = new Map(
+  Object.keys(SETS).flatMap((set) => (isCodeSet(set) ? Array.from(SETS[set].finals, (final) => [final, set] as const) : [])),
+)
 
 const LEAD = 1 // at the index of an octet that begins a pair
 
 const tables = new Map<CodeSet, Uint32Array>()
 
-/**
- * What the codes of a set mean, by `lead << 8 | trail`: a code unit, and above it the second one of a code that has two; 0 stands for nothing.
- * An octet that means something alone is its own index.
- */
+/** Meanings by `lead << 8 | trail`, or by the octet that means something alone: a code unit, above it the second one if there are two; 0 for nothing. */
 export function codesOf(set: CodeSet): Uint32Array {
   const known = tables.get(set)
   if (known !== undefined) return known
   const table = new Uint32Array(0x10000)
   tables.set(set, table)
-  const leads = LEADS[set]
+  const { leads } = SETS[set]
   for (let range = 0; range < leads.length; range += 2) table.fill(LEAD, leads[range], (leads[range + 1] ?? 0) + 1)
   if (set !== 'euc-tw' && set !== 'cns2') readPairs(table, set)
   for (const [code, count, from] of CNS_RUNS[set] ?? []) table.set(codesOf('big5').subarray(from, from + count), code)

@@ -183,10 +183,7 @@ class AddressReader {
     this.#last = undefined
   }
 
-  /**
-   * Names stand before their addresses; the last address has what comes after it too. An addr-spec before an angle-addr is a name, one
-   * atom that nothing claimed a local part (`root`).
-   */
+  /** Names stand before addresses, the last has what comes after it too. An addr-spec before an angle-addr is a name, one atom alone an address (`root`). */
   #addMailboxes(list: readonly Piece[]): void {
     const pieces = list.at(-1) === BARE_COMMA ? list.slice(0, -1) : list
     const angle = pieces.findLastIndex(isAngle)
@@ -247,7 +244,7 @@ const isAngle = (piece: Piece): boolean => piece.kind === 'angle-addr'
 const isWord = (piece: Piece): boolean => piece.kind !== 'comment' && piece.kind !== 'angle-addr'
 
 /** NUL is no character of a header value (RFC 5322 §2.2). */
-const withoutNul = (text: string): string => text.replaceAll('\0', '\ufffd')
+const withoutNul = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', '\ufffd') : text)
 
 /** An addr-spec with the words of its local part made one (obs-local-part); `undefined` for what is none. Its domain is not looked into. */
 function joinLocalPart(address: string): string | undefined {

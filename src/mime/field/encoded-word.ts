@@ -8,52 +8,46 @@ import { octetDecoder, skipBlanks } from './scan.ts'
 const OPENING = /=\?([^\0-\x20=?\x7f-\xff]{1,100})\?([BQ])\?/gi
 
 /** Neighbours of one charset, as one. */
-type EncodedWord = { readonly charset: string; octets: string; readonly start: number; end: number }
+type EncodedWord = { readonly charset: string; octets: string; readonly offset: number }
 
 /**
- * A field's octets as text, encoded-words decoded (RFC 2047). Neighbours of one charset are joined before they are decoded, because
- * senders cut characters and shift states in two; a word may touch other text or hold blanks; what is no word stays as it is. CR, LF and NUL
- * that come out of a word become spaces, or a word could make a line of its own. `offset` is where `body` begins, `decodeRaw` reads what
- * is no word.
+ * A field's octets as text, encoded-words decoded (RFC 2047). Neighbours of one charset are joined before they are decoded, because senders cut
+ * characters and shift states in two; a word may touch other text or hold blanks. `offset` is where `body` begins, `decodeRaw` reads what is no word.
  */
 export function decodeWords(body: string, report: Report, offset = 0, decodeRaw = octetDecoder(body, () => undefined)): string {
   let out = ''
   let end = 0
-  for (const word of findWords(body, report, offset)) {
-    // Nothing but blanks between two words is not there (RFC 2047 §6.2).
-    if (end === 0 || skipBlanks(body, end) < word.start) out += decodeRaw(body.slice(end, word.start))
-    out += wordText(word, report, offset + word.start)
-    end = word.end
-  }
-  return out + decodeRaw(body.slice(end))
-}
-
-/** In one pass: no place is searched twice for the end of a word, though 100,000 of them may have none. */
-function findWords(body: string, report: Report, offset: number): EncodedWord[] {
-  const words: EncodedWord[] = []
   let close = 0
+  let word: EncodedWord | undefined
+  const flush = (): void => {
+    if (word !== undefined) out += wordText(word, report)
+  }
+  // In one pass: no place is searched twice for the end of a word, though 100,000 of them may have none.
   for (const { 0: opening, 1: label = '', 2: letter, index: start } of body.matchAll(OPENING)) {
-    const last = words.at(-1)
-    if (start < (last?.end ?? 0)) continue
+    if (start < end) continue
     const from = start + opening.length
     if (close < from) close = body.indexOf('?=', from)
     if (close < 0) break
     const text = body.slice(from, close)
     if (text.includes('=?')) continue // Another word begins inside: this one was never closed.
-    const end = close + 2
     // Blanks must stand around it (RFC 2047 §5).
-    if (/[^\t\n\r ]/.test(body.charAt(start - 1) + body.charAt(end))) report('invalid-encoded-word', offset + start)
-    const octets = letter === 'B' || letter === 'b' ? base64Octets(text, report, offset + start) : quotedOctets(text, report, offset + start)
+    if (/[^\t\n\r ]/.test(body.charAt(start - 1) + body.charAt(close + 2))) report('invalid-encoded-word', offset + start)
+    const octets = (letter === 'B' || letter === 'b' ? base64Octets : quotedOctets)(text, report, offset + start)
     // A language may follow the charset (RFC 2231 §5). Two labels of one charset are one.
     const [name = ''] = label.toLowerCase().split('*', 1)
     const charset = charsetOf(name) ?? name
-    if (last?.charset !== charset || skipBlanks(body, last.end) < start) words.push({ charset, octets, start, end })
+    // Nothing but blanks between two words is not there (RFC 2047 §6.2).
+    const isNext = word !== undefined && skipBlanks(body, end) === start
+    if (isNext && word?.charset === charset) word.octets += octets
     else {
-      last.octets += octets
-      last.end = end
+      flush()
+      if (!isNext) out += decodeRaw(body.slice(end, start))
+      word = { charset, octets, offset: offset + start }
     }
+    end = close + 2
   }
-  return words
+  flush()
+  return out + decodeRaw(body.slice(end))
 }
 
 function quotedOctets(text: string, report: Report, offset: number): string {
@@ -74,12 +68,12 @@ function base64Octets(text: string, report: Report, offset: number): string {
   return pieces.map((piece) => Buffer.from(piece, 'base64').toString('latin1')).join('')
 }
 
-function wordText({ octets, charset }: EncodedWord, report: Report, offset: number): string {
+function wordText({ octets, charset, offset }: EncodedWord, report: Report): string {
   const buffer = Buffer.from(octets, 'latin1')
   const isPlain = charset === 'utf-8' && isUtf8(buffer) // a mark at the start is a character here
   const text = isPlain ? buffer.toString('utf8') : decodeText(buffer, charset, (code) => report(code, offset))
   if (!/[\r\n\0]/.test(text)) return text
-  report('encoded-line-break', offset)
+  report('encoded-line-break', offset) // which could make a line of its own
   return text.replace(/\r\n|[\r\n\0]/g, ' ')
 }
 
@@ -91,27 +85,27 @@ const MAX_WORD = 75
 /** What a Q word may hold as it is, in a phrase as well (RFC 2047 §5 (3)). */
 const Q_SAFE = /^[A-Za-z0-9!*+\-/]$/
 
-/**
- * Text as encoded-words of at most 75 characters, in UTF-8, by B or Q, whichever is shorter; no character is cut in two. The first fits in
- * `room`, if anything does.
- */
+/** Text as encoded-words of at most 75 characters in UTF-8, by B or Q, whichever is shorter, no character cut. The first fits in `room`, if it can. */
 export function encodeWords(text: string, room = MAX_WORD): string[] {
   const quoted = Array.from(text, quotedCharacter)
-  const isQuoted = quoted.join('').length <= Math.ceil(Buffer.byteLength(text) / 3) * 4
+  const isQuoted = quoted.reduce((sum, piece) => sum + piece.length, 0) <= Math.ceil(Buffer.byteLength(text) / 3) * 4
   const words: string[] = []
+  let word = ''
   let size = 0
   let limit = Math.min(room, MAX_WORD) - FRAME
   for (const character of isQuoted ? quoted : text) {
     const length = isQuoted ? character.length : Buffer.byteLength(character)
     size += length
-    if (words.length === 0 || (size > length && (isQuoted ? size : Math.ceil(size / 3) * 4) > limit)) {
-      if (words.length > 0) limit = MAX_WORD - FRAME
-      words.push('')
+    if (word !== '' && (isQuoted ? size : Math.ceil(size / 3) * 4) > limit) {
+      words.push(word)
+      word = ''
       size = length
+      limit = MAX_WORD - FRAME
     }
-    words[words.length - 1] += character
+    word += character
   }
-  return words.map((word) => (isQuoted ? `=?utf-8?Q?${word}?=` : `=?utf-8?B?${Buffer.from(word).toString('base64')}?=`))
+  if (word !== '') words.push(word)
+  return words.map((piece) => (isQuoted ? `=?utf-8?Q?${piece}?=` : `=?utf-8?B?${Buffer.from(piece).toString('base64')}?=`))
 }
 
 function quotedCharacter(character: string): string {

@@ -104,11 +104,12 @@ const ATTRIBUTE = /[!#$%&'*+\-.\w^`{|}~]{1,80}[\t\n\r ]{0,8}=/y
 
 const isAttribute = (body: string, at: number): boolean => skipRun(ATTRIBUTE, body, at) > at
 
+const mayFollow = (body: string, at: number): boolean => body[at] === ',' || body[at] === '(' || endsValue(body, at)
+
 /** Where it stands, or the end of the body. What nothing follows that may stand behind a value belongs to a file name. */
 function closingQuote(body: string, from: number, fileName: boolean, report: Report): number {
   for (let end = skipEnclosed(body, from); end >= 0; end = skipEnclosed(body, end - 1)) {
-    const next = skipBlanks(body, end)
-    if (!fileName || body[next] === ',' || body[next] === '(' || endsValue(body, next)) return end - 1
+    if (!fileName || mayFollow(body, skipBlanks(body, end))) return end - 1
     report('parameter-syntax', end - 1)
   }
   report('parameter-syntax', from)
@@ -157,12 +158,11 @@ function richForm(forms: Forms, report: Report): Value | undefined {
 
 function richValue(value: Value, report: Report): string {
   const { octets, offset, extended } = value
-  const first = octets.indexOf("'")
-  const second = first < 0 ? -1 : octets.indexOf("'", first + 1)
-  if (extended && second < 0) report('parameter-encoding', offset)
-  if (!extended || second < 0) return plainValue(value, report)
-  const decoded = Buffer.from(percentDecoded(octets.slice(second + 1), offset, report), 'latin1')
-  const text = decodeText(decoded, first === 0 ? null : octets.slice(0, first), (code) => report(code, offset))
+  const [label = '', , ...rest] = octets.split("'")
+  if (extended && rest.length === 0) report('parameter-encoding', offset)
+  if (!extended || rest.length === 0) return plainValue(value, report)
+  const decoded = Buffer.from(percentDecoded(rest.join("'"), offset, report), 'latin1')
+  const text = decodeText(decoded, label || null, (code) => report(code, offset))
   return withoutLineBreaks(text, offset, report)
 }
 

@@ -79,10 +79,7 @@ export function firstOfEach(report: Report): Report {
 /** `\x` is `x` (RFC 5322 §3.2.1). */
 export const unescape = (quoted: string): string => (quoted.includes('\\') ? quoted.replace(/\\(.)/gs, '$1') : quoted)
 
-/**
- * Octets of a field as text: UTF-8 (RFC 6532) when all of them are valid, else windows-1252. `whole` is the value that they are part of,
- * when that decides. Reports `raw-8bit-header`.
- */
+/** Octets of a field as text: UTF-8 (RFC 6532) when all of them are valid, else windows-1252. Reports `raw-8bit-header`. */
 export const decodeOctets = (octets: string, report: Report, offset = 0): string => octetDecoder(octets, report, offset)(octets)
 
 /** The same for pieces of a value, which is looked at once as a whole. */

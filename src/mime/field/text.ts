@@ -17,10 +17,7 @@ export function decodeUnstructured(body: string, reportAll: Report): string {
 const MAX_BLANKS = 20 // more than this many blanks in a row, or characters without one, and a plain line would become too long
 const MAX_PLAIN = 900
 
-/**
- * `Name: body` without its final CRLF, folded at blanks that are there anyway. What is not printable ASCII becomes encoded-words. Throws
- * `ERR_HEADER` for line breaks, NUL and half surrogate pairs.
- */
+/** `Name: body` without its final CRLF, folded; what is not printable ASCII as encoded-words. Throws `ERR_HEADER` (see `checkFieldText`). */
 export function formatUnstructured(name: string, text: string): string {
   checkFieldText(name, text)
   const writer = new FieldWriter(name)
@@ -33,10 +30,7 @@ export function formatUnstructured(name: string, text: string): string {
 
 type Segment = { value: string; readonly blanks: string; readonly encoded: boolean }
 
-/**
- * Words, each with the blanks before it. Neighbours that need encoding share one segment, because blanks between encoded-words vanish;
- * blanks at either end belong to a word, because those around a field's body vanish too.
- */
+/** Words, each with the blanks before it. Those that would vanish, at both ends and between words that need encoding, are part of a word. */
 function segments(text: string): Segment[] {
   const found: Segment[] = []
   const start = skipBlanks(text, 0)
