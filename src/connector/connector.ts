@@ -4,7 +4,7 @@ import { MailError } from '../errors.ts'
 import { Pop3Client } from '../pop3/index.ts'
 import { SmtpClient, type SmtpOptions } from '../smtp/index.ts'
 import { checkServerOptions, POP3_DEFAULTS, SMTP_DEFAULTS, type ServerOptions, type TlsFacts } from '../tls/index.ts'
-import type { MailDocument } from './document.ts'
+import type { DocumentHandler } from './document.ts'
 import { diskFiles, type Files, type Mailbox } from './files.ts'
 import { runInbox, type GetReport } from './inbox.ts'
 import { Ledger } from './ledger.ts'
@@ -101,11 +101,7 @@ export class MailConnector implements AsyncDisposable {
    * Aborting `signal` ends the run in order: content can be read no further, handlers get `timeouts.quit` to end, deletions that were decided
    * are confirmed; then it rejects with `signal.reason`. What was accepted stays accepted.
    */
-  async get(
-    operation: GetOperation,
-    handler: (document: MailDocument) => unknown,
-    options: { readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<GetReport> {
+  async get(operation: GetOperation, handler: DocumentHandler, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<GetReport> {
     const checked = checkGetOperation(operation)
     demand(typeof handler === 'function', 'handler', 'a function')
     const inbound = this.#inbound
@@ -150,7 +146,7 @@ export class MailConnector implements AsyncDisposable {
     await this.close()
   }
 
-  async #get(inbound: ServerOptions, operation: CheckedGet, handler: (document: MailDocument) => unknown, signal: AbortSignal): Promise<GetReport> {
+  async #get(inbound: ServerOptions, operation: CheckedGet, handler: DocumentHandler, signal: AbortSignal): Promise<GetReport> {
     const { files } = this.#ground
     const { host, port, auth, timeouts } = checkServerOptions(inbound, POP3_DEFAULTS)
     const mailbox: Mailbox = { host, port, user: auth?.user ?? '' }

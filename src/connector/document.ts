@@ -28,6 +28,8 @@ export interface MailDocument {
   /** One object for all documents of a message. */ readonly message: DocumentMessage
 }
 
+export type DocumentHandler = (document: MailDocument) => unknown
+
 export interface DocumentMessage {
   readonly uniqueId: string
   readonly header: Header

@@ -26,12 +26,8 @@ export const diskFiles = {
   /** Makes names that were given or taken away durable. Does nothing where the system cannot (Windows). */
   async syncFolder(path: string): Promise<void> {
     if (process.platform === 'win32') return
-    const folder = await open(path, 'r')
-    try {
-      await folder.sync()
-    } finally {
-      await folder.close()
-    }
+    await using folder = await open(path, 'r')
+    await folder.sync()
   },
 }
 

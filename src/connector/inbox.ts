@@ -2,7 +2,7 @@ import { MailError } from '../errors.ts'
 import type { Header } from '../mime/index.ts'
 import type { Pop3Client, Retrieval } from '../pop3/index.ts'
 import { parseKey, type Entry, type Listed } from './book.ts'
-import { filterHash, fingerprint, isFrom, KINDS, type MailDocument } from './document.ts'
+import { filterHash, fingerprint, isFrom, KINDS, type DocumentHandler } from './document.ts'
 import type { Mailbox } from './files.ts'
 import { createHandOver, type Wanted } from './hand-over.ts'
 import type { Ledger } from './ledger.ts'
@@ -27,7 +27,7 @@ export interface GetReport {
 
 export interface InboxFacts {
   readonly operation: CheckedGet
-  readonly handler: (document: MailDocument) => unknown
+  readonly handler: DocumentHandler
   readonly ledger: Ledger
   /** Where messages wait with `handOver: 'spool'`. */ readonly spool: Spool | undefined
   readonly mailbox: Mailbox

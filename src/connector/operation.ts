@@ -47,10 +47,9 @@ export interface OutgoingDocument {
 
 export type OutgoingDocuments = Iterable<OutgoingDocument> | AsyncIterable<OutgoingDocument>
 
-/** A get operation after the door: checked, and every field present. */
+/** A get operation after the door: checked (or `ERR_OPTION`), and every field present. */
 export type CheckedGet = ReturnType<typeof checkGetOperation>
 
-/** Throws `ERR_OPTION`. */
 export function checkGetOperation(operation: GetOperation) {
   checkObject('operation', operation)
   const { messages, octets } = operation.limit ?? {}
@@ -67,7 +66,6 @@ export function checkGetOperation(operation: GetOperation) {
 /** A send operation after the door. Addresses are still as they were given: the documents may override them. */
 export type CheckedSend = ReturnType<typeof checkSendOperation>
 
-/** Throws `ERR_OPTION`. */
 export function checkSendOperation(operation: SendOperation) {
   checkObject('operation', operation)
   const disposition = checkOneOf('disposition', operation.disposition, ['attachment', 'inline', 'message'])

@@ -171,7 +171,6 @@ export class Base64Decoder implements ContentDecoder {
     return this.#read(this.#line, 0, length, out, to, report)
   }
 
-  /** Writes the whole octets that the digits so far make. */
   #endQuantum(out: Buffer, to: number): number {
     const bits = this.#bits << (6 * (4 - this.#digits))
     if (this.#digits > 1) out[to++] = bits >> 16

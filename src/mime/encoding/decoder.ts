@@ -7,14 +7,7 @@ export type { ContentDecoder } from './coder.ts'
 
 /** For an encoding as `parseTransferEncoding` names it; `null` when its content is the octets as they are. */
 export function createDecoder(encoding: string): ContentDecoder | null {
-  switch (encoding) {
-    case 'base64':
-      return new Base64Decoder()
-    case 'quoted-printable':
-      return new QuotedPrintableDecoder()
-    case 'x-uuencode':
-      return new UuDecoder()
-    default:
-      return null
-  }
+  if (encoding === 'base64') return new Base64Decoder()
+  if (encoding === 'quoted-printable') return new QuotedPrintableDecoder()
+  return encoding === 'x-uuencode' ? new UuDecoder() : null
 }

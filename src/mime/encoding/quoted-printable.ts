@@ -19,9 +19,7 @@ const NOT_HEX = 255
 const HEX_VALUES = Uint8Array.from({ length: 256 }, (_, octet) => HEX_DIGITS.indexOf(String.fromCharCode(octet).toUpperCase()) & NOT_HEX)
 
 /** 1 for the octets that the decoder must look at. */
-const SPECIAL = new Uint8Array(256)
-SPECIAL[EQUALS] = 1
-SPECIAL[LF] = 1
+const SPECIAL = Uint8Array.from({ length: 256 }, (_, octet) => Number(octet === EQUALS || octet === LF))
 
 /**
  * Quoted-printable (RFC 2045 §6.7). Line ends stay as they were sent; blanks before them go; `=`, blanks and a line end are a soft break; any

@@ -44,27 +44,20 @@ export class UuDecoder implements ContentDecoder {
   }
 
   #endLine(out: Buffer, to: number, report: Report): number {
-    if (this.#length === 0) return to
     const tooLong = this.#length > MAX_LINE
-    if (!tooLong && this.#line[this.#length - 1] === CR) this.#length--
-    const line = this.#line.subarray(0, this.#length)
+    const crlf = !tooLong && this.#line[this.#length - 1] === CR
+    const line = this.#line.subarray(0, crlf ? this.#length - 1 : this.#length)
     const text = line.toString('latin1')
     const legal = !tooLong && isContent(line, text)
     this.#length = 0
     if (!tooLong && BLANK.test(text)) return to
-    if (this.#state === 'content') {
-      if (END.test(text)) this.#state = 'after end'
-      else if (!legal) this.#report(report, 'uuencode-invalid', this.#lineOffset)
-      return this.#state === 'content' ? decodeLine(line, out, to) : to
-    }
-    if (this.#state !== 'after end' && BEGIN.test(text)) {
-      this.#state = 'content'
+    if (this.#state === 'content' ? END.test(text) : this.#state !== 'after end' && BEGIN.test(text)) {
+      this.#state = this.#state === 'content' ? 'after end' : 'content'
       return to
     }
-    this.#report(report, 'uuencode-invalid', this.#lineOffset)
-    const begun = this.#state === 'first line' && legal
-    if (this.#state === 'first line') this.#state = begun ? 'content' : 'before begin'
-    return begun ? decodeLine(line, out, to) : to
+    if (this.#state !== 'content' || !legal) this.#report(report, 'uuencode-invalid', this.#lineOffset)
+    if (this.#state === 'first line') this.#state = legal ? 'content' : 'before begin'
+    return this.#state === 'content' ? decodeLine(line, out, to) : to
   }
 }
 
