@@ -5,14 +5,12 @@ const MAX_LOCAL_OCTETS = 64
 const MAX_DOMAIN_OCTETS = 255
 const MAX_ADDRESS_OCTETS = 254 // RFC 5321 §4.5.3.1.3: 256 with the angle brackets
 
-/** Both in the form in which they are written: the local part quoted where it must be, the domain in A-labels. */
-export type AddrSpec = { readonly local: string; readonly domain: string }
-
 /**
  * Local-part "@" ( Domain / address-literal ) (RFC 5321 §4.1.2, RFC 6531 §3.3) as a caller gives it, for fields and envelopes alike, and nothing
- * else: nothing is searched for, left over or guessed (CVE-2025-13033). `fail` throws, and is told what is wrong with it.
+ * else: nothing is searched for, left over or guessed (CVE-2025-13033). Both parts come as they are written: the local part quoted where it must
+ * be, the domain in A-labels. `fail` throws, and is told what is wrong.
  */
-export function parseAddrSpec(text: string, fail: (why: string) => never): AddrSpec {
+export function parseAddrSpec(text: string, fail: (why: string) => never): { readonly local: string; readonly domain: string } {
   if (text.length > 2 * MAX_ADDRESS_OCTETS) fail('is too long') // however it is written; so no text of any length is walked through
   const quoted = text.startsWith('"')
   const match = (quoted ? /^"((?:[^"\\]|\\.)*)"/s : /^([^ \t@()<>[\]:;,\\"]*)/).exec(text)

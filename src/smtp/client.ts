@@ -29,6 +29,7 @@ const FAREWELL_MS = 2_000 // how long a server that refused us may take to answe
  */
 export class SmtpClient implements AsyncDisposable {
   readonly #clientName: string
+  readonly #timeouts: Timeouts
   readonly #transport: Transport
   readonly #session = new SmtpSession((line) => this.#dialogue.publish(smtpReplyChannel, line))
   readonly #dialogue: Dialogue<CommandLine, Answer>
@@ -41,6 +42,7 @@ export class SmtpClient implements AsyncDisposable {
 
   private constructor(transport: Transport, options: CheckedSmtpOptions) {
     this.#transport = transport
+    this.#timeouts = options.timeouts
     this.#clientName = options.clientName ?? addressLiteral(transport.localAddress)
     this.#dialogue = new Dialogue(transport, this.#session, options, smtpCommandChannel)
   }
@@ -169,7 +171,7 @@ export class SmtpClient implements AsyncDisposable {
     const { options, failure } = this.#dialogue
     options.signal?.throwIfAborted()
     if (failure !== undefined) throw unusable(failure.reason)
-    const transaction = new Transaction(submission, this.#extensions.has('PIPELINING'))
+    const transaction = new Transaction(submission)
     const onAbort = (): void => void this.#dialogue.fail(signal?.reason)
     signal?.addEventListener('abort', onAbort)
     const timer = this.#deadline('content', this.#timeouts.transaction)
@@ -327,10 +329,6 @@ export class SmtpClient implements AsyncDisposable {
       // Servers that close without an answer are common, and lose nothing (H43).
     }
     await this.#dialogue.close(until - performance.now())
-  }
-
-  get #timeouts(): Timeouts {
-    return this.#dialogue.options.timeouts
   }
 }
 

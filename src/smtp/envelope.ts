@@ -41,6 +41,7 @@ export interface Submission {
   readonly pathCount: number
   /** The addresses as given, each with the index of its path. */ readonly recipients: readonly { readonly address: string; readonly path: number }[]
   readonly partial: 'deliver' | 'refuse'
+  readonly pipelining: boolean
   /** Octets that a stream is to have. */ readonly declared: number | undefined
 }
 
@@ -90,7 +91,8 @@ export function checkSubmission(envelope: Envelope, content: SubmittedContent, e
   const international = foreign !== undefined
   if (international) parameters.mail.push('SMTPUTF8')
   const commands = [mail(from, parameters.mail, international), ...paths.map((path) => rcpt(path, parameters.rcpt, international)), data()]
-  return { commands, pathCount: paths.length, recipients, partial, declared: content instanceof Uint8Array ? undefined : size }
+  const declared = content instanceof Uint8Array ? undefined : size
+  return { commands, pathCount: paths.length, recipients, partial, pipelining: extensions.has('PIPELINING'), declared }
 }
 
 /** Parameters of MAIL and RCPT (RFC 3461 §4). */

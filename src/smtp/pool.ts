@@ -19,10 +19,7 @@ type Member = { readonly client: SmtpClient; submissions: number }
 
 /** Several connections to one server, made when they are needed and used again; submissions begin in the order in which they were asked for. */
 export class SmtpPool implements AsyncDisposable {
-  readonly #options: SmtpPoolOptions
-  readonly #maxConnections: number
-  readonly #maxMessages: number
-  readonly #rate: { readonly messages: number; readonly perMs: number } | undefined
+  readonly #options: SmtpPoolOptions & { readonly maxConnections: number; readonly maxMessages: number }
   readonly #idle: Member[] = []
   readonly #waiters = new Set<() => void>()
   /** Submissions and farewells. */ readonly #running = new Set<Promise<unknown>>()
@@ -34,11 +31,12 @@ export class SmtpPool implements AsyncDisposable {
   /** Throws `ERR_OPTION`. Connects to nothing yet. */
   constructor(options: SmtpPoolOptions) {
     checkSmtpOptions(options)
-    this.#options = { ...options }
-    this.#maxConnections = positive('maxConnections', options.maxConnections ?? 5)
-    this.#maxMessages = positive('maxMessages', options.maxMessages ?? 100)
-    const { rate } = options
-    this.#rate = rate && { messages: positive('rate.messages', rate.messages), perMs: positive('rate.perMs', rate.perMs) }
+    const { maxConnections = 5, maxMessages = 100, rate } = options
+    const counts = { maxConnections, maxMessages, ...(rate && { 'rate.messages': rate.messages, 'rate.perMs': rate.perMs }) }
+    for (const [name, value] of Object.entries(counts)) {
+      if (!Number.isSafeInteger(value) || value < 1) throw optionError(name, 'a whole number from 1')
+    }
+    this.#options = { ...options, maxConnections, maxMessages, rate: rate && { ...rate } }
   }
 
   /**
@@ -101,7 +99,7 @@ export class SmtpPool implements AsyncDisposable {
     } finally {
       // A stream was opened for this attempt and may not have been touched.
       if (source !== undefined && 'destroy' in source && typeof source.destroy === 'function') source.destroy()
-      if (member.client.usable && member.submissions < this.#maxMessages) this.#idle.push(member)
+      if (member.client.usable && member.submissions < this.#options.maxMessages) this.#idle.push(member)
       else void this.#run(member.client.quit())
     }
   }
@@ -127,7 +125,7 @@ export class SmtpPool implements AsyncDisposable {
   #wake(): void {
     clearTimeout(this.#timer)
     for (const begin of this.#waiters) {
-      if (this.#busy >= this.#maxConnections) return
+      if (this.#busy >= this.#options.maxConnections) return
       const delay = this.#delay()
       if (delay > 0) {
         this.#timer = setTimeout(() => this.#wake(), Math.min(delay, MAX_TIMER_MS))
@@ -141,8 +139,8 @@ export class SmtpPool implements AsyncDisposable {
 
   /** Milliseconds until the rate lets another submission begin. At 0 it counts as begun. */
   #delay(): number {
-    if (this.#rate === undefined) return 0
-    const { messages, perMs } = this.#rate
+    if (this.#options.rate === undefined) return 0
+    const { messages, perMs } = this.#options.rate
     const now = performance.now()
     const first = this.#begun[0]
     if (first !== undefined && this.#begun.length === messages) {
@@ -153,9 +151,4 @@ export class SmtpPool implements AsyncDisposable {
     this.#begun.push(now)
     return 0
   }
-}
-
-function positive(name: string, value: number): number {
-  if (!Number.isSafeInteger(value) || value < 1) throw optionError(name, 'a whole number from 1')
-  return value
 }

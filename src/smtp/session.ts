@@ -7,7 +7,7 @@ import { ReplyParser, type Reply } from './reply.ts'
 /** A reply, and what it answers. */
 export type Answer = { readonly phase: Phase; readonly reply: Reply }
 
-/** What has a reply of its own, though it is no command. */
+/** Has a reply of its own, though it is no command. */
 const unasked = (phase: Phase): CommandLine => ({ phase, octets: EMPTY, shown: '', secrets: [] })
 
 /** Which replies are due on one SMTP connection, and whether commands can have them. */

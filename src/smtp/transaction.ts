@@ -29,7 +29,6 @@ const GROUP_OCTETS = 32 * 1024
  */
 export class Transaction {
   readonly #asked: Submission
-  readonly #pipelining: boolean
   #next = 0
   #mail: Reply | undefined
   readonly #rcpt: Reply[] = []
@@ -37,9 +36,8 @@ export class Transaction {
   #shutdown: Reply | undefined
   /** A final reply ends the transaction on the server, whatever it says. */ #over = false
 
-  constructor(asked: Submission, pipelining: boolean) {
+  constructor(asked: Submission) {
     this.#asked = asked
-    this.#pipelining = pipelining
   }
 
   /** The commands that leave next, once all replies to those before were taken; none when the envelope is done. */
@@ -56,7 +54,7 @@ export class Transaction {
   }
 
   #mayFollow(phase: Phase, inGroup: boolean): boolean {
-    if (inGroup) return this.#pipelining && (phase !== 'data' || this.#asked.partial === 'deliver')
+    if (inGroup) return this.#asked.pipelining && (phase !== 'data' || this.#asked.partial === 'deliver')
     return this.#shutdown === undefined && !isRefused(this.#mail) && (phase !== 'data' || this.#wanted)
   }
 
@@ -114,10 +112,8 @@ export class Transaction {
 
   #outcome(rcpt: Reply | undefined, final: Reply | null | undefined): PathOutcome {
     if (isRefused(this.#mail)) return decided(this.#mail)
-    if (isRefused(rcpt)) {
-      // 552 here is "too many recipients" in the words of RFC 821: later may help (RFC 5321 §4.5.3.1.10).
-      return rcpt.status === 552 ? { outcome: 'deferred', reply: rcpt } : decided(rcpt)
-    }
+    // 552 here is "too many recipients" in the words of RFC 821: later may help (RFC 5321 §4.5.3.1.10).
+    if (isRefused(rcpt)) return rcpt.status === 552 ? { outcome: 'deferred', reply: rcpt } : decided(rcpt)
     if (final === null) return { outcome: 'unknown', reply: null }
     const reply = final ?? this.#shutdown ?? this.#data
     return reply === undefined ? NOT_SENT : decided(reply)
@@ -131,9 +127,7 @@ const NOT_SENT = { outcome: 'deferred', reply: null } as const
 const isAccepted = (reply: Reply | undefined): boolean => reply !== undefined && reply.status < 300
 const isRefused = (reply: Reply | undefined): reply is Reply => reply !== undefined && reply.status >= 300
 
-function decided(reply: Reply): PathOutcome {
-  return { outcome: reply.status < 300 ? 'accepted' : reply.status < 500 ? 'deferred' : 'refused', reply }
-}
+const decided = (reply: Reply): PathOutcome => ({ outcome: reply.status < 300 ? 'accepted' : reply.status < 500 ? 'deferred' : 'refused', reply })
 
 function total(paths: readonly PathOutcome[], partial: 'deliver' | 'refuse'): Receipt['outcome'] {
   const outcomes = new Set(paths.map(({ outcome }) => outcome))

@@ -4,16 +4,12 @@ import { MailError, type ErrorCode, type Phase } from '../errors.ts'
 /** What Node and OpenSSL say when the TCP connection or the handshake fails, as an error of ours with what to do. Raw codes differ between versions, so causes are matched. */
 export function connectError(error: unknown, host: string, port: number): MailError {
   const code = rawCode(error)
-  const where = `${printable(host)} port ${port}`
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'EAI_NODATA' || code === 'EAI_NONAME') {
-    return new MailError('ERR_HOST_UNKNOWN', `the host name ${printable(host)} is not known; check its spelling and the name server`, {
-      phase: 'connect',
-      transient: code === 'EAI_AGAIN',
-      cause: error,
-    })
+  if (/^(?:ENOTFOUND|EAI_AGAIN|EAI_NODATA|EAI_NONAME)$/.test(code)) {
+    const message = `the host name ${printable(host)} is not known; check its spelling and the name server`
+    return new MailError('ERR_HOST_UNKNOWN', message, { phase: 'connect', transient: code === 'EAI_AGAIN', cause: error })
   }
-  const reason = REASONS[code] ?? `the connection failed${code === '' ? '' : ` (${code})`}`
-  return new MailError('ERR_CONNECT', `cannot connect to ${where}: ${reason}`, { phase: 'connect', transient: true, cause: error })
+  const message = `cannot connect to ${printable(host)} port ${port}: ${REASONS[code] ?? `the connection failed${code && ` (${code})`}`}`
+  return new MailError('ERR_CONNECT', message, { phase: 'connect', transient: true, cause: error })
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -73,11 +69,8 @@ const TLS_CAUSES: readonly (readonly [pattern: RegExp, code: ErrorCode, message:
 export function closedError(error: unknown, host: string, phase: Phase): MailError {
   const code = rawCode(error)
   if (/^ERR_SSL_.*(?:CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)/.test(code)) return tlsError(error, host, phase)
-  return new MailError('ERR_CLOSED', `the connection to ${printable(host)} broke${code === '' ? '' : ` (${code})`}`, {
-    phase,
-    transient: true,
-    cause: error,
-  })
+  const message = `the connection to ${printable(host)} broke${code && ` (${code})`}`
+  return new MailError('ERR_CLOSED', message, { phase, transient: true, cause: error })
 }
 
 export function timeoutError(what: string, ms: number, phase: Phase): MailError {

@@ -11,23 +11,20 @@ import { TLS_VERSIONS, type TlsFacts, type TlsVersion, type UpgradeOptions } fro
  * No session is resumed (T16), nothing is renegotiated (T17), and a range of versions is one attempt (T23).
  */
 export function handshakeOptions(options: UpgradeOptions): tls.ConnectionOptions {
-  const ip = isIP(options.servername) !== 0
   return {
     secureContext: secureContext(options),
     rejectUnauthorized: !options.acceptUntrustedCertificate,
     checkServerIdentity: (_name, certificate) => identityError(options.servername, certificate.raw),
-    ...(ip ? {} : { servername: asciiName(options.servername) }), // an IP address is not sent as SNI (RFC 6066 §3)
+    ...(isIP(options.servername) === 0 && { servername: asciiName(options.servername) }), // an IP address is not sent as SNI (RFC 6066 §3)
   }
 }
+
+const STRICT = { subject: 'never', partialWildcards: false, wildcards: true } as const
 
 /** RFC 9525: only names in the certificate's SAN count, wildcards are whole labels, and an IP address needs an IP entry. */
 function identityError(name: string, raw: Buffer): Error | undefined {
   const certificate = new X509Certificate(raw)
-  const valid =
-    isIP(name) === 0
-      ? certificate.checkHost(asciiName(name), { subject: 'never', partialWildcards: false, wildcards: true })
-      : certificate.checkIP(name)
-  if (valid !== undefined) return undefined
+  if ((isIP(name) === 0 ? certificate.checkHost(asciiName(name), STRICT) : certificate.checkIP(name)) !== undefined) return undefined
   return Object.assign(new Error('the certificate does not hold the name'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
 }
 
