@@ -114,8 +114,6 @@ export class SmtpClient implements AsyncDisposable {
     await this.quit()
   }
 
-  // ── the way in ──
-
   async #open(options: CheckedSmtpOptions): Promise<void> {
     const { auth, security } = options
     const greeting = await this.#dialogue.greeting(this.#answer(this.#timeouts.greeting))
@@ -164,8 +162,6 @@ export class SmtpClient implements AsyncDisposable {
     if (reply.status !== 235) throw new SmtpReplyError('auth', reply, 'ERR_AUTH')
     mechanism.succeeded?.()
   }
-
-  // ── one submission ──
 
   async #submit(submission: Submission, content: SubmittedContent, signal: AbortSignal | undefined): Promise<Receipt> {
     const { options, failure } = this.#dialogue
@@ -267,8 +263,6 @@ export class SmtpClient implements AsyncDisposable {
     }
     if (declared !== undefined && given !== declared) throw contentError(`the content was to have ${declared} octets and has ${given}`)
   }
-
-  // ── the dialogue ──
 
   async #ask(command: CommandLine, waitMs = this.#timeouts.command): Promise<Reply> {
     this.#dialogue.send([command])

@@ -14,7 +14,6 @@ export interface SmtpPoolOptions extends SmtpOptions {
 
 const MAX_TIMER_MS = 0x7fff_ffff // setTimeout holds 31 bits; more would fire at once
 
-/** A connection with the number of its submissions. */
 type Member = { readonly client: SmtpClient; submissions: number }
 
 /** Several connections to one server, made when they are needed and used again; submissions begin in the order in which they were asked for. */

@@ -73,9 +73,8 @@ export function closedError(error: unknown, host: string, phase: Phase): MailErr
   return new MailError('ERR_CLOSED', message, { phase, transient: true, cause: error })
 }
 
-export function timeoutError(what: string, ms: number, phase: Phase): MailError {
-  return new MailError('ERR_TIMEOUT', `${what} within ${Math.round(ms)} ms`, { phase, transient: true })
-}
+export const timeoutError = (what: string, ms: number, phase: Phase): MailError =>
+  new MailError('ERR_TIMEOUT', `${what} within ${Math.round(ms)} ms`, { phase, transient: true })
 
 /** `code` of a Node error; of the first one when several addresses were tried. */
 function rawCode(error: unknown): string {

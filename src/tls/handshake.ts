@@ -38,9 +38,7 @@ const contexts = new Map<string, tls.SecureContext>()
 const MAX_CONTEXTS = 16
 
 function secureContext({ minVersion, maxVersion, cert, key, passphrase, ca }: UpgradeOptions): tls.SecureContext {
-  const parts = [minVersion, maxVersion, cert, key, passphrase, ...ca].map((part) =>
-    part === undefined ? null : Buffer.from(part).toString('base64'),
-  )
+  const parts = [minVersion, maxVersion, cert, key, passphrase, ...ca].map((part) => part && Buffer.from(part).toString('base64'))
   const id = createHash('sha256').update(JSON.stringify(parts)).digest('base64')
   const known = contexts.get(id)
   if (known !== undefined) return known

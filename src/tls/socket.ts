@@ -70,7 +70,7 @@ class SocketTransport implements Transport {
     const address = { host: options.host, port: options.port, onread, autoSelectFamily: true, autoSelectFamilyAttemptTimeout }
     this.#socket = options.security === 'tls' ? tls.connect({ ...handshakeOptions(options.tls), ...address }) : net.connect(address)
     this.#socket.setNoDelay(true)
-    this.#attach(this.#socket)
+    this.#socket.on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose)
     options.signal?.addEventListener('abort', this.#onAbort, { once: true })
   }
 
@@ -96,7 +96,7 @@ class SocketTransport implements Transport {
     // 'error' stays: the wrapped socket may still raise one.
     this.#socket.off('end', this.#onEnd).off('close', this.#onClose)
     this.#socket = secure
-    this.#attach(secure)
+    secure.on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose)
     // A second read mode: Node ignores `onread` on a socket that is handed in.
     secure.on('data', (chunk: Buffer) => {
       if (!this.#arrived(chunk)) secure.pause()
@@ -247,10 +247,6 @@ class SocketTransport implements Transport {
     if (!isSlow(octets, waitedMs)) return
     const slow = `${this.host} moves less than ${this.#options.minimumRate} octets a second`
     this.destroy(new MailError('ERR_TIMEOUT', slow, { phase, transient: true }))
-  }
-
-  #attach(socket: net.Socket): void {
-    socket.on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose)
   }
 
   readonly #onEnd = (): void => {
