@@ -1,4 +1,4 @@
-import { CR, EMPTY, LF } from '../bytes.ts'
+import { CR, LF } from '../bytes.ts'
 import { GrammarError } from '../errors.ts'
 import { DotUnstuffer } from '../wire/dots.ts'
 import type { LineSplitter } from '../wire/lines.ts'
@@ -43,37 +43,31 @@ export class ContentBody implements Body<Buffer> {
 
 /** The beginning of a message that comes whole: its header section and so many lines of its body, as TOP would give them. */
 export class TopBody extends ContentBody {
-  #left: number
+  #linesLeft: number
   #inHeader = true
-  /** Of the line so far. */ #length = 0
-  #first: number | undefined
+  #isBlank = true // the line so far
 
   constructor(lines: number) {
     super()
-    this.#left = lines
+    this.#linesLeft = lines
   }
 
   override take(owned: boolean): readonly Buffer[] {
-    const views = super
-      .take(false)
-      .map((view) => this.#cut(view))
-      .filter(({ length }) => length > 0)
-    return owned ? views.map((view) => Buffer.from(view)) : views
+    const views = super.take(owned).map((view) => this.#cut(view))
+    return views.filter(({ length }) => length > 0)
   }
 
   #cut(view: Buffer): Buffer {
-    let from = 0
-    while (this.#inHeader || this.#left > 0) {
-      const end = view.indexOf(LF, from)
-      if (from < (end < 0 ? view.length : end) && this.#length === 0) this.#first = view[from]
-      this.#length += (end < 0 ? view.length : end) - from
-      if (end < 0) return view
-      if (!this.#inHeader) this.#left--
-      else this.#inHeader = this.#length > 1 || (this.#length === 1 && this.#first !== CR)
-      this.#length = 0
-      from = end + 1
+    let at = 0
+    for (; at < view.length && (this.#inHeader || this.#linesLeft > 0); at++) {
+      if (view[at] !== LF) this.#isBlank &&= view[at] === CR
+      else {
+        if (!this.#inHeader) this.#linesLeft--
+        this.#inHeader &&= !this.#isBlank
+        this.#isBlank = true
+      }
     }
-    return from === 0 ? EMPTY : view.subarray(0, from)
+    return view.subarray(0, at)
   }
 }
 

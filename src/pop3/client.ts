@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { pop3CommandChannel, pop3ReplyChannel } from '../diagnostics.ts'
-import { MailError, type Phase } from '../errors.ts'
+import { MailError } from '../errors.ts'
 import { checkSecrecy, Dialogue, tlsRequired } from '../tls/dialogue.ts'
 import { readSecret, type Credentials, type TlsFacts } from '../tls/options.ts'
 import { connect } from '../tls/socket.ts'
@@ -34,8 +34,8 @@ export interface Deletion {
   /** Why it is not marked: what the server said, or that this is no message-number. */ readonly error: MailError | null
 }
 
-/** A message of a batch, which may have been asked for before its reader comes. */
-type Item = { readonly number: number; exchange?: Exchange<Buffer> }
+/** A message of a batch, which may have been asked for before its turn. */
+type Item<Asked> = { readonly number: number; asked?: Asked }
 
 /**
  * A POP3 connection (RFC 1939). Calls may be made at any time; each has its turn in order. A call waits while the content of a message is
@@ -140,7 +140,7 @@ export class Pop3Client implements AsyncDisposable {
 
   /** The scan listing (RFC 1939 §5). Lines that are none are left out; LIST is sent when iteration starts. */
   list(): AsyncIterable<Listing> {
-    return { [Symbol.asyncIterator]: () => this.#parts(() => this.#lane.enter(command.list())) }
+    return this.#listing(command.list)
   }
 
   /**
@@ -154,13 +154,13 @@ export class Pop3Client implements AsyncDisposable {
   /** A message, undotted. RETR is sent when iteration starts; an `-ERR` rejects there and leaves the connection usable. */
   retrieve(number: number): Retrieval {
     const asked = command.retr(number)
-    return this.#retrieval(number, 'retr', (owned) => this.#parts(() => this.#lane.enter(asked), owned))
+    return this.#retrieval(number, (owned) => this.#parts(() => this.#lane.enter(asked), owned))
   }
 
   /** The header section and `lines` lines of the body (RFC 1939 §7, TOP). */
   top(number: number, lines: number): Retrieval {
     const asked = this.#top(number, lines)
-    return this.#retrieval(number, 'top', (owned) => this.#parts(() => this.#lane.enter(asked), owned))
+    return this.#retrieval(number, (owned) => this.#parts(() => this.#lane.enter(asked), owned))
   }
 
   /**
@@ -172,12 +172,12 @@ export class Pop3Client implements AsyncDisposable {
    * at a time, if a unique-id listing was read on both and is the same, and nothing was deleted. All later calls go there, too.
    */
   retrieveAll(numbers: Iterable<number>): AsyncGenerator<Retrieval, void, undefined> {
-    return this.#contents(numbers, 'retr', command.retr)
+    return this.#contents(numbers, command.retr)
   }
 
   /** The same with the beginning of each message. */
   topAll(numbers: Iterable<number>, lines: number): AsyncGenerator<Retrieval, void, undefined> {
-    return this.#contents(numbers, 'top', (number) => this.#top(number, lines))
+    return this.#contents(numbers, (number) => this.#top(number, lines))
   }
 
   /** Marks a message as deleted; it is removed when QUIT is confirmed. */
@@ -198,19 +198,14 @@ export class Pop3Client implements AsyncDisposable {
     this.#marked = false
   }
 
-  /** The languages in which the server can give its texts (RFC 6856 §3). Fails with `ERR_UNSUPPORTED` where it announces none. */
-  async languages(): Promise<readonly Language[]> {
-    this.#demand(this.#features.lang, 'LANG', 'lang')
-    const languages: Language[] = []
-    for await (const language of this.#parts(() => this.#lane.enter(command.languages()))) languages.push(language)
-    return languages
+  /** The languages in which the server can give its texts (RFC 6856 §3). */
+  languages(): AsyncIterable<Language> {
+    return this.#listing(command.languages)
   }
 
-  /** Asks for texts in that language (RFC 5646), or `*` for the server's own choice. Fails as `languages` does. */
+  /** Asks for texts in that language (RFC 5646), or `*` for the server's own choice. */
   async setLanguage(tag: string): Promise<void> {
-    const asked = command.lang(tag)
-    this.#demand(this.#features.lang, 'LANG', 'lang')
-    await this.#ask(asked)
+    await this.#ask(command.lang(tag))
   }
 
   async noop(): Promise<void> {
@@ -239,10 +234,10 @@ export class Pop3Client implements AsyncDisposable {
       await this.#startTls()
       await this.#askCapabilities()
     }
-    if (utf8) {
-      this.#demand(this.#features.utf8 !== null, 'UTF8', 'utf8')
-      await this.#ask(command.utf8())
-    }
+    // A server that does not say what it can do is asked all the same.
+    if (utf8 && this.#capabilities.size > 0 && this.#features.utf8 === null)
+      throw new MailError('ERR_UNSUPPORTED', 'the server does not offer UTF8', { phase: 'utf8' })
+    if (utf8) await this.#ask(command.utf8())
     if (auth === undefined) return
     checkSecrecy(options, this.tls !== null)
     await this.#logIn(auth)
@@ -266,12 +261,6 @@ export class Pop3Client implements AsyncDisposable {
     this.#capabilities = capabilities
     this.#features = parseFeatures(capabilities)
     this.#lane.depth = this.#features.pipelining && this.#options.pipelining === 'auto' ? WINDOW : 1
-  }
-
-  /** A server that does not say what it can do is asked all the same. */
-  #demand(offered: boolean, what: string, phase: 'lang' | 'utf8'): void {
-    if (!offered && this.#capabilities.size > 0)
-      throw new MailError('ERR_UNSUPPORTED', `the server does not offer ${what}`, { phase, reusable: true })
   }
 
   async #startTls(): Promise<void> {
@@ -320,10 +309,14 @@ export class Pop3Client implements AsyncDisposable {
     return this.#options.top === 'use' ? command.top(number, lines) : command.topOfRetr(number, lines)
   }
 
-  #retrieval(number: number, phase: Phase, read: (owned: boolean) => AsyncGenerator<Buffer, void, undefined>): Retrieval {
+  #listing<Entry>(make: () => Command<Entry>): AsyncIterable<Entry> {
+    return { [Symbol.asyncIterator]: () => this.#parts(() => this.#lane.enter(make())) }
+  }
+
+  #retrieval(number: number, read: (owned: boolean) => AsyncGenerator<Buffer, void, undefined>): Retrieval {
     let begun = false
     const begin = (owned: boolean): AsyncGenerator<Buffer, void, undefined> => {
-      if (begun) throw new MailError('ERR_SESSION_STATE', `the content of message ${number} can be read only once`, { phase, reusable: true })
+      if (begun) throw new MailError('ERR_SESSION_STATE', `the content of message ${number} can be read only once`, { phase: 'retr', reusable: true })
       begun = true
       return read(owned)
     }
@@ -332,7 +325,7 @@ export class Pop3Client implements AsyncDisposable {
 
   async *#uniqueIds(): AsyncGenerator<UniqueIdListing, void, undefined> {
     const hash = createHash('sha256')
-    for await (const entry of this.#parts(() => this.#lane.enter(command.uidl()))) {
+    for await (const entry of this.#listing(command.uidl)) {
       hash.update(`${entry.number} ${entry.uniqueId}\n`)
       yield entry
     }
@@ -340,19 +333,18 @@ export class Pop3Client implements AsyncDisposable {
   }
 
   async *#uniqueIdsOf(numbers: Iterable<number>): AsyncGenerator<UniqueIdListing, void, undefined> {
-    let refused: MailError | undefined
+    let refused: MailError | null = null
     let any = false
     for await (const { number, reply, error } of this.#replies(numbers, command.uniqueId)) {
-      refused ??= error ?? undefined
+      refused ??= error
       if (reply === null) continue
       any = true
       // Some servers leave the number out.
-      const { uniqueId, ...entry } = parseUniqueIdListing(Buffer.from(reply.line, 'latin1')) ?? { number, uniqueId: reply.text }
-      if (entry.number === number) yield { number, uniqueId }
-      else
-        throw this.#dialogue.fail(new MailError('ERR_PROTOCOL', `the answer to UIDL ${number} is about message ${entry.number}`, { phase: 'uidl' }))
+      const entry = parseUniqueIdListing(Buffer.from(reply.line, 'latin1')) ?? { number, uniqueId: reply.text }
+      if (entry.number !== number) throw this.#dialogue.fail(new MailError('ERR_PROTOCOL', 'an answer about another message', { phase: 'uidl' }))
+      yield entry
     }
-    if (!any && refused !== undefined) throw refused
+    if (!any && refused !== null) throw refused
   }
 
   /** The replies to one-line commands, several under way where that is allowed. What fails one item alone is told with it. */
@@ -366,18 +358,13 @@ export class Pop3Client implements AsyncDisposable {
         throw error
       }
     }
-    const asked: ReturnType<typeof ask>[] = []
-    for (const number of numbers) {
-      const one = ask(number)
-      one.catch(() => {}) // it may be an earlier one that tells of the failure
-      asked.push(one)
-      if (asked.length < this.#ahead) continue
-      this.#lane.flush()
-      const first = await asked.shift()
-      if (first !== undefined) yield first
+    for (const items of inWindow<ReturnType<typeof ask>>(numbers, () => this.#ahead)) {
+      for (const one of items) {
+        one.asked ??= ask(one.number)
+        one.asked.catch(() => {}) // an earlier one may tell of the failure
+      }
+      if (items[0]?.asked !== undefined) yield await items[0].asked
     }
-    this.#lane.flush()
-    for (const one of asked) yield await one
   }
 
   /** How many messages are asked for before the first of them is read: what is under way, and as many that wait to follow. */
@@ -385,77 +372,41 @@ export class Pop3Client implements AsyncDisposable {
     return this.#lane.depth === 1 ? 1 : 2 * this.#lane.depth
   }
 
-  async *#contents(numbers: Iterable<number>, phase: Phase, make: (number: number) => Command<Buffer>): AsyncGenerator<Retrieval, void, undefined> {
+  async *#contents(numbers: Iterable<number>, make: (number: number) => Command<Buffer>): AsyncGenerator<Retrieval, void, undefined> {
     const batch = {}
-    const source = numbers[Symbol.iterator]()
-    const items: Item[] = []
-    let isOver = false
-    /** The first was read to its end, and nothing came between: it is worth to ask ahead. */ let isSteady: boolean | undefined
     let changes: number | undefined
-    const ask = (item: Item): Exchange<Buffer> => {
-      if (item.exchange === undefined || item.exchange.recalled) item.exchange = this.#lane.enter(make(item.number), batch)
+    /** The first was read to its end, and no other call came between: it is worth to ask ahead. */ let isSteady: boolean | undefined
+    const enter = (item: Item<Exchange<Buffer>>): Exchange<Buffer> => {
+      if (item.asked === undefined || item.asked.recalled) item.asked = this.#lane.enter(make(item.number), batch)
       changes ??= this.#lane.changes
-      return item.exchange
+      return item.asked
     }
     try {
-      for (;;) {
-        const most = isSteady === true ? this.#ahead : 1
-        while (!isOver && items.length < most) {
-          const next = source.next()
-          isOver = next.done === true
-          if (next.done !== true) items.push({ number: next.value })
+      for (const items of inWindow<Exchange<Buffer>>(numbers, () => (isSteady === true ? this.#ahead : 1))) {
+        const [item] = items
+        if (item === undefined) continue
+        make(item.number) // what cannot be asked for is refused when its turn comes
+        for (const one of isSteady === true ? items : []) {
+          if (!command.isMessageNumber(one.number)) break
+          enter(one)
         }
-        if (most > 1) {
-          for (const item of items) {
-            if (!command.isMessageNumber(item.number)) break // it is refused when its turn comes
-            ask(item)
-          }
-          this.#lane.flush()
-        }
-        const item = items.shift()
-        if (item === undefined) return
-        if (item.exchange === undefined) make(item.number)
-        const enter = (): Exchange<Buffer> => {
-          const exchange = ask(item)
-          this.#lane.flush()
-          return exchange
-        }
-        const read = (owned: boolean) => (isSteady === undefined ? this.#parts(enter, owned) : this.#parted(enter, () => make(item.number), owned))
-        yield this.#retrieval(item.number, phase, read)
-        const { exchange } = item
-        if (exchange !== undefined) this.#lane.giveUp(exchange)
-        isSteady = isSteady !== false && exchange?.answered === true && this.#lane.changes === changes
-        if (isSteady) continue
-        this.#lane.recall(batch)
-        for (const one of items) delete one.exchange
+        const again = isSteady === undefined ? undefined : () => this.#lane.enter(make(item.number))
+        yield this.#retrieval(item.number, (owned) => this.#parts(() => enter(item), owned, again))
+        const { asked } = item
+        if (asked !== undefined) this.#lane.giveUp(asked)
+        isSteady = isSteady !== false && asked?.answered === true && this.#lane.changes === changes
+        if (!isSteady) this.#lane.recall(batch)
       }
     } finally {
       this.#lane.recall(batch)
-      if (!isOver) source.return?.()
     }
-  }
-
-  /** Content of a batch; from another connection when this one breaks before there was any of it. */
-  async *#parted(enter: () => Exchange<Buffer>, make: () => Command<Buffer>, owned: boolean): AsyncGenerator<Buffer, void, undefined> {
-    let any = false
-    try {
-      for await (const part of this.#parts(enter, owned)) {
-        any = true
-        yield part
-      }
-      return
-    } catch (error) {
-      if (any || !(await this.#resume())) throw error
-    }
-    yield* this.#parts(() => this.#lane.enter(make()), owned)
   }
 
   /** After a batch that the server could not take (H60, P17): takes another connection in place of this one. `false` when that would not be the same. */
   #resume(): Promise<boolean> {
     const { reason } = this.#dialogue.failure ?? {}
     const isServers = reason instanceof MailError && (reason.code === 'ERR_PROTOCOL' || (reason.code === 'ERR_CLOSED' && reason.transient))
-    const isPossible = isServers && !this.#marked && this.#listed !== '' && this.#quit === undefined
-    if (this.#resumed === undefined && isPossible && this.#again !== undefined) this.#resumed = this.#replace(this.#again, reason)
+    if (isServers && this.#again !== undefined && !this.#marked && this.#listed !== '') this.#resumed ??= this.#replace(this.#again, reason)
     return this.#resumed ?? Promise.resolve(false)
   }
 
@@ -466,7 +417,7 @@ export class Pop3Client implements AsyncDisposable {
     } catch {
       // Then it has not listed the same.
     }
-    if (other.#listed !== this.#listed) {
+    if (other.#listed !== this.#listed || this.#quit !== undefined) {
       await other.quit()
       const message = 'the connection broke, and another one does not find the same messages in the maildrop'
       throw new MailError('ERR_PROTOCOL', message, { phase: cause.phase, transient: true, cause })
@@ -475,29 +426,33 @@ export class Pop3Client implements AsyncDisposable {
     this.#session = other.#session
     this.#dialogue = other.#dialogue
     this.#lane = other.#lane
-    this.#learn(other.#capabilities)
-    this.#lane.depth = 1
     return true
   }
 
-  /** A command whose answer has a body, as the parts of it. Asks for octets only when a part is wanted. */
-  async *#parts<Part>(enter: () => Exchange<Part>, owned = true): AsyncGenerator<Part, void, undefined> {
+  /** A command whose answer has a body, as the parts of it. Asks for octets only when a part is wanted. @param again on another connection, when this one breaks before the first part */
+  async *#parts<Part>(enter: () => Exchange<Part>, owned = true, again?: () => Exchange<Part>): AsyncGenerator<Part, void, undefined> {
     const exchange = enter()
-    await this.#status(exchange)
-    const { command: commandMs, transaction } = this.#options.timeouts
-    const until = performance.now() + (exchange.command.phase === 'capa' ? commandMs : transaction)
     try {
+      await this.#status(exchange)
+      const { command: commandMs, transaction } = this.#options.timeouts
+      const until = performance.now() + (exchange.command.phase === 'capa' ? commandMs : transaction)
       while (!exchange.answered) {
         for (const part of await this.#body(exchange, until, owned)) {
+          again = undefined
           exchange.suspendedAt = performance.now()
           yield part
           exchange.suspendedAt = undefined
           if (exchange.givenUp !== undefined) throw exchange.givenUp
         }
       }
+      return
+    } catch (error) {
+      if (again === undefined || !(await this.#resume())) throw error
     } finally {
-      if (exchange.givenUp === undefined) await this.#drain(exchange) // otherwise another call sees to it
+      // Who left here leaves a rest; when it was taken away, another call sees to it.
+      if (exchange.suspendedAt !== undefined && exchange.givenUp === undefined) await this.#drain(exchange)
     }
+    yield* this.#parts(again, owned)
   }
 
   async #status(exchange: Exchange): Promise<StatusReply> {
@@ -605,4 +560,14 @@ export class Pop3Client implements AsyncDisposable {
     if (!event.reply.ok) throw new Pop3ReplyError(event.command.phase, event.reply, this.#features.loginDelay?.seconds)
     return event.reply
   }
+}
+
+/** Each message, with those that may be asked for before its turn is over: at most `most` in all. */
+function* inWindow<Asked>(numbers: Iterable<number>, most: () => number): Generator<readonly Item<Asked>[], void, undefined> {
+  const items: Item<Asked>[] = []
+  for (const number of numbers) {
+    items.push({ number })
+    for (; items.length >= most(); items.shift()) yield items
+  }
+  for (; items.length > 0; items.shift()) yield items
 }

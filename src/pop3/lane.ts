@@ -58,7 +58,7 @@ export class Lane {
     this.#drain = drain
   }
 
-  /** Takes a place. A command of a batch leaves with the next `flush`, and its answer waits for who claims it. */
+  /** Takes a place. Commands of a batch that are entered together leave together, and their answers wait for who claims them. */
   enter<Part>(command: Command<Part>, batch?: object): Exchange<Part> {
     const exchange = new Exchange(command, batch)
     if (this.#latest !== batch || batch === undefined) {
@@ -69,20 +69,16 @@ export class Lane {
     if (this.#failure !== undefined) exchange.refuse(this.#failure.reason)
     else {
       this.#waiting.push(exchange)
-      if (batch === undefined) this.flush()
-      else this.#unclaimed.add(exchange)
+      if (batch !== undefined) this.#unclaimed.add(exchange)
+      if (batch === undefined) this.#flush()
+      else queueMicrotask(() => this.#flush())
     }
     return exchange
   }
 
   /** Somebody is going to read this answer. */
   claim(exchange: Exchange): void {
-    if (this.#unclaimed.delete(exchange)) this.#watch()
-  }
-
-  /** Lets commands leave when none is under way. */
-  flush(): void {
-    if (this.#sent.length === 0) this.#fill()
+    this.#unclaimed.delete(exchange)
     this.#watch()
   }
 
@@ -96,7 +92,7 @@ export class Lane {
     exchange.answered = true
     if (this.#sent[0] !== exchange) return
     this.#sent.shift()
-    this.flush()
+    this.#flush()
     this.#sent[0]?.begin()
   }
 
@@ -127,6 +123,7 @@ export class Lane {
   /** Waiting calls and later ones are refused. */
   fail(reason: unknown): void {
     this.seal(reason)
+    for (const exchange of this.#unclaimed) exchange.recalled = true
     this.#unclaimed.clear()
     for (const exchange of [...this.#sent.splice(0), ...this.#waiting.splice(0)]) {
       exchange.givenUp ??= reason
@@ -137,6 +134,12 @@ export class Lane {
 
   get isEmpty(): boolean {
     return this.#sent.length === 0
+  }
+
+  /** Lets commands leave when none is under way. */
+  #flush(): void {
+    if (this.#sent.length === 0) this.#fill()
+    this.#watch()
   }
 
   #fill(): void {
