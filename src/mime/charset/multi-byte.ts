@@ -35,7 +35,7 @@ const LEAD = 1 // at the index of an octet that begins a pair
 
 const tables = new Map<CodeSet, Uint32Array>()
 
-/** Meanings by `lead << 8 | trail`, or by the octet that means something alone: a code unit, above it the second one if there are two; 0 for nothing. */
+/** Meanings by `lead << 8 | trail`, or by an octet that means something alone: a code unit, above it the second one of two; 0 for nothing. */
 export function codesOf(set: CodeSet): Uint32Array {
   const known = tables.get(set)
   if (known !== undefined) return known

@@ -73,25 +73,19 @@ export function utf7(): Conversion {
     let length = 0
     if (high > 0) units[length++] = high
     for (const octet of octets) {
-      if (state !== 'direct') {
-        const value = BASE64.indexOf(String.fromCharCode(octet))
-        if (value >= 0) {
-          state = 'base64'
-          bits = ((bits << 6) | value) & 0x3fffff
-          count += 6
-          if (count >= 16) {
-            count -= 16
-            units[length++] = (bits >> count) & 0xffff
-          }
-          continue
-        }
-        if (state === 'plus') units[length++] = PLUS // "+-", and "+ ", which stands for nothing: keep what was sent
-        state = 'direct'
-        count = 0
-        if (octet === MINUS) continue
+      const value = state === 'direct' ? -1 : BASE64.indexOf(String.fromCharCode(octet))
+      if (value >= 0) {
+        state = 'base64'
+        bits = ((bits << 6) | value) & 0x3fffff
+        count += 6
+        if (count >= 16) units[length++] = (bits >> (count -= 16)) & 0xffff
+        continue
       }
+      if (state === 'plus') units[length++] = PLUS // "+-", and "+ ", which stands for nothing: keep what was sent
       if (octet === PLUS) state = 'plus'
-      else units[length++] = octet < 128 ? octet : REPLACEMENT
+      else if (state === 'direct' || octet !== MINUS) units[length++] = octet < 128 ? octet : REPLACEMENT
+      if (octet !== PLUS) state = 'direct'
+      count = 0
     }
     if (final && state === 'plus') units[length++] = PLUS
     high = final || !isHigh(units[length - 1]) ? 0 : (units[--length] ?? 0)

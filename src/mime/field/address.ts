@@ -183,7 +183,7 @@ class AddressReader {
     this.#last = undefined
   }
 
-  /** Names stand before addresses, the last has what comes after it too. An addr-spec before an angle-addr is a name, one atom alone an address (`root`). */
+  /** Names stand before addresses, the last has what comes behind too. An addr-spec before an angle-addr is a name, one atom alone a local part. */
   #addMailboxes(list: readonly Piece[]): void {
     const pieces = list.at(-1) === BARE_COMMA ? list.slice(0, -1) : list
     const angle = pieces.findLastIndex(isAngle)

@@ -55,7 +55,7 @@ const UUENCODE = new Set(['x-uue', 'uuencode', 'uue'])
 /** `8-bit`, `7bits`, `8 bit`: not known to any RFC, but no secret either, and the octets stay as they are in any case. */
 const IDENTITY = /^[678][ -]?bits?$/
 
-/** Reads the body of a Content-Transfer-Encoding field (RFC 2045 §6.1), in lower case; one that is not known means identity (§6.4). Reports `unknown-encoding`. */
+/** A content-transfer-encoding (RFC 2045 §6.1) in lower case; one that is not known means identity (§6.4). Reports `unknown-encoding`. */
 export function parseTransferEncoding(body: string, report: Report): string {
   const { token, next } = readQuotedToken(body)
   // A list of encodings would have each reader pick another one: it is none.

@@ -85,7 +85,7 @@ const MAX_WORD = 75
 /** What a Q word may hold as it is, in a phrase as well (RFC 2047 §5 (3)). */
 const Q_SAFE = /^[A-Za-z0-9!*+\-/]$/
 
-/** Text as encoded-words of at most 75 characters in UTF-8, by B or Q, whichever is shorter, no character cut. The first fits in `room`, if it can. */
+/** Text as encoded-words of at most 75 characters in UTF-8, by B or Q, whichever is shorter, no character cut. The first fits in `room` if it can. */
 export function encodeWords(text: string, room = MAX_WORD): string[] {
   const quoted = Array.from(text, quotedCharacter)
   const isQuoted = quoted.reduce((sum, piece) => sum + piece.length, 0) <= Math.ceil(Buffer.byteLength(text) / 3) * 4

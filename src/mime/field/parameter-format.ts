@@ -4,7 +4,7 @@ import { skipToken } from './scan.ts'
 
 const MAX_PIECE = 74 // so that a parameter with its name, its quotes and a semicolon fits on a line
 
-/** A parameter as pieces for `formatStructured`, by RFC 2231 where it is not ASCII or too long for a line. Throws `ERR_HEADER` (see `checkFieldText`). */
+/** A parameter as pieces for `formatStructured`, by RFC 2231 where it is not ASCII or too long for a line. Throws `ERR_HEADER`. */
 export function formatParameter(name: string, value: string): string[] {
   checkFieldText(name, value)
   if (!isPlainToken(name)) throw headerError(name, 'not the name of a parameter')
@@ -25,7 +25,7 @@ export function formatParameter(name: string, value: string): string[] {
   return [...pieces, piece]
 }
 
-/** `name=` for readers such as Outlook that know no RFC 2231: where need be as encoded-words in quotes, which RFC 2047 §5 forbids and everybody reads. */
+/** `name=` for Outlook and others that know no RFC 2231: if need be as encoded-words in quotes, which RFC 2047 §5 forbids and everybody reads. */
 export function formatNameParameter(value: string): string {
   checkFieldText('name', value)
   return plainParameter('name', value) ?? `name="${encodeWords(value, MAX_PIECE - 'name=""'.length).join('\r\n ')}"`

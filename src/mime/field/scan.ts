@@ -24,7 +24,7 @@ export function trimBlanks(text: string): string {
   return text.slice(skipBlanks(text, 0), end)
 }
 
-/** Past the comment (RFC 5322 §3.2.2; counted, not recursed) or quoted-string (§3.2.4) that opens at `from`, or -1 when it does not close before `to`. */
+/** Past the comment (RFC 5322 §3.2.2; not recursed) or quoted-string (§3.2.4) that opens at `from`, or -1 where it does not close before `to`. */
 export function skipEnclosed(body: string, from: number, to = body.length): number {
   const isQuoted = body.charCodeAt(from) === QUOTE
   let depth = 1
@@ -37,7 +37,7 @@ export function skipEnclosed(body: string, from: number, to = body.length): numb
   return -1
 }
 
-/** The same for one body after another place of it, or -1 where none opens: once it was searched in vain, an opener is an ordinary character. */
+/** The same for places of one body, -1 where none opens: once its end was searched in vain, an opener is an ordinary character. */
 export function enclosedIn(body: string): (from: number) => number {
   let openers = '("'
   return (from) => {
