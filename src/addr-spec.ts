@@ -57,6 +57,7 @@ export function normalizeDomain(text: string): string | undefined {
   // A dot of another script is a dot (UTS 46), but no other character may become one, or a `%`, or a `/`.
   if (!/^[A-Za-z0-9._\-\u0080-\u{10ffff}]+$/u.test(text)) return undefined
   const domain = !isAscii(text) ? domainToASCII(text) : /xn--/i.test(text) ? text.toLowerCase() : text
+  if (domain !== text && /^[\d.]*$/.test(domain)) return undefined // digits of another script would be an IPv4 address
   const labels = domain.split('.')
   if (domain.length > MAX_DOMAIN_OCTETS || !labels.every((label) => /^(?!-)[\w-]{1,63}(?<!-)$/.test(label))) return undefined
   // An A-label that is not what its own U-label gives was never made by IDNA (S7); newer Node gives it back as it is.
