@@ -75,15 +75,21 @@ const GUESS_OCTETS = 64 * 1024
 /** UTF-8 or windows-1252, as the octets say. */
 function guess(): Conversion {
   let decided: Conversion | undefined
+  /** From the first octet that is not ASCII: held here, so that the smallest chunks are copied once. */ let seen: Buffer | undefined
+  let length = 0
   return (octets, final) => {
     if (decided !== undefined) return decided(octets, final)
-    const start = isAscii(octets) ? octets.length : octets.findIndex((octet) => octet >= 0x80)
+    if (seen === undefined && isAscii(octets)) return converted(octets.toString('latin1'))
+    const start = seen === undefined ? octets.findIndex((octet) => octet >= 0x80) : 0
+    seen ??= Buffer.allocUnsafe(GUESS_OCTETS)
+    const copied = octets.copy(seen, length, start)
+    length += copied
     const before = octets.toString('latin1', 0, start)
-    const seen = octets.subarray(start)
-    if (seen.length < GUESS_OCTETS && !final) return converted(before, seen)
-    const whole = seen.subarray(0, final ? seen.length : wholeLength(seen.subarray(0, GUESS_OCTETS)))
-    decided = isUtf8(whole) ? utf8 : singleByte('windows-1252')
-    const { text, rest, invalid } = decided(seen, final)
+    if (!final && length < GUESS_OCTETS) return converted(before)
+    const whole = seen.subarray(0, length)
+    decided = isUtf8(final ? whole : whole.subarray(0, wholeLength(whole))) ? utf8 : singleByte('windows-1252')
+    const { text, rest, invalid } = decided(Buffer.concat([whole, octets.subarray(start + copied)]), final)
+    seen = undefined
     return { text: before + text, rest, invalid }
   }
 }
