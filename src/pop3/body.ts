@@ -53,11 +53,10 @@ export class TopBody extends ContentBody {
   }
 
   override take(owned: boolean): readonly Buffer[] {
-    const views = super.take(owned).map((view) => this.#cut(view))
-    return views.filter(({ length }) => length > 0)
+    return super.take(owned).flatMap((view) => this.#cut(view))
   }
 
-  #cut(view: Buffer): Buffer {
+  #cut(view: Buffer): readonly Buffer[] {
     let at = 0
     for (; at < view.length && (this.#inHeader || this.#linesLeft > 0); at++) {
       if (view[at] !== LF) this.#isBlank &&= view[at] === CR
@@ -67,7 +66,7 @@ export class TopBody extends ContentBody {
         this.#isBlank = true
       }
     }
-    return view.subarray(0, at)
+    return at > 0 ? [view.subarray(0, at)] : []
   }
 }
 

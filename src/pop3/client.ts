@@ -483,7 +483,7 @@ export class Pop3Client implements AsyncDisposable {
   }
 
   #event(wait: Wait): Promise<Pop3Event> {
-    return this.#dialogue.event({ ...wait, before: () => this.#lane.refill() })
+    return this.#dialogue.event({ ...wait, before: () => this.#lane.flush(this.#lane.depth / 5) })
   }
 
   /** Ends a reader's turn. A short rest of its answer is read; for a long one the connection ends. What was recalled is read whole: nobody chose to leave it. */

@@ -67,11 +67,11 @@ export class Lane {
     }
     this.#latest = batch
     if (this.#failure !== undefined) exchange.refuse(this.#failure.reason)
+    else this.#waiting.push(exchange)
+    if (batch === undefined) this.flush()
     else {
-      this.#waiting.push(exchange)
-      if (batch !== undefined) this.#unclaimed.add(exchange)
-      if (batch === undefined) this.#flush()
-      else queueMicrotask(() => this.#flush())
+      this.#unclaimed.add(exchange)
+      queueMicrotask(() => this.flush())
     }
     return exchange
   }
@@ -79,12 +79,15 @@ export class Lane {
   /** Somebody is going to read this answer. */
   claim(exchange: Exchange): void {
     this.#unclaimed.delete(exchange)
-    this.#watch()
   }
 
-  /** Before a wait for octets: what has arrived is used up, so when a fifth of the window is left it is filled. */
-  refill(): void {
-    if (this.#sent.length <= this.depth / 5) this.#fill()
+  /** Lets commands leave when at most `most` are under way. */
+  flush(most = 0): void {
+    if (this.#sent.length <= most) {
+      for (let group = this.#next(); group.length > 0; group = this.#next()) if (this.#write(group)) this.#sent.push(...group)
+    }
+    this.#sent[0]?.begin()
+    this.#watch()
   }
 
   /** The end of its answer was seen: the next one has its turn. */
@@ -92,8 +95,7 @@ export class Lane {
     exchange.answered = true
     if (this.#sent[0] !== exchange) return
     this.#sent.shift()
-    this.#flush()
-    this.#sent[0]?.begin()
+    this.flush()
   }
 
   /** Nobody waits for these answers: commands that have not left are forgotten, answers of the others read and dropped. */
@@ -134,17 +136,6 @@ export class Lane {
 
   get isEmpty(): boolean {
     return this.#sent.length === 0
-  }
-
-  /** Lets commands leave when none is under way. */
-  #flush(): void {
-    if (this.#sent.length === 0) this.#fill()
-    this.#watch()
-  }
-
-  #fill(): void {
-    for (let group = this.#next(); group.length > 0; group = this.#next()) if (this.#write(group)) this.#sent.push(...group)
-    this.#sent[0]?.begin()
   }
 
   /** Takes those that may leave now. */
