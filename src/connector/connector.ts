@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { resolve } from 'node:path'
 import { MailError } from '../errors.ts'
-import { Pop3Client } from '../pop3/index.ts'
+import { Pop3Client, type Pop3Options } from '../pop3/index.ts'
 import { SmtpClient, type SmtpOptions } from '../smtp/index.ts'
 import { checkServerOptions, POP3_DEFAULTS, SMTP_DEFAULTS, type ServerOptions, type TlsFacts } from '../tls/index.ts'
 import type { DocumentHandler } from './document.ts'
@@ -17,7 +17,7 @@ import { openSpool } from './spool.ts'
 import { createStop, onAbort } from './stop.ts'
 
 export interface ConnectorOptions {
-  /** The mailbox that `get` reads (POP3). */ readonly inbound?: ServerOptions | undefined
+  /** The mailbox that `get` reads (POP3). */ readonly inbound?: Pop3Options | undefined
   /** The server that `send` submits to (SMTP). */ readonly outbound?: SmtpOptions | undefined
   /** Where the connector remembers what was accepted. `get` needs it, or `state: 'memory'`. Made if absent; nobody else may write to it. */
   readonly stateDirectory?: string | undefined
@@ -50,7 +50,7 @@ export interface Ground {
  * ```
  */
 export class MailConnector implements AsyncDisposable {
-  readonly #inbound: ServerOptions | undefined
+  readonly #inbound: Pop3Options | undefined
   readonly #outbound: SmtpOptions | undefined
   readonly #stateDirectory: string | undefined
   readonly #memory: Ledger | undefined
@@ -146,7 +146,7 @@ export class MailConnector implements AsyncDisposable {
     await this.close()
   }
 
-  async #get(inbound: ServerOptions, operation: CheckedGet, handler: DocumentHandler, signal: AbortSignal): Promise<GetReport> {
+  async #get(inbound: Pop3Options, operation: CheckedGet, handler: DocumentHandler, signal: AbortSignal): Promise<GetReport> {
     const { files } = this.#ground
     const { host, port, auth, timeouts } = checkServerOptions(inbound, POP3_DEFAULTS)
     const mailbox: Mailbox = { host, port, user: auth?.user ?? '' }

@@ -14,6 +14,13 @@ test.each([
   [command.rset(), 'RSET'],
   [command.noop(), 'NOOP'],
   [command.quit(), 'QUIT'],
+  [command.utf8(), 'UTF8'],
+  [command.languages(), 'LANG'],
+  [command.lang('*'), 'LANG *'],
+  [command.uniqueId(7), 'UIDL 7'],
+  [command.topOfRetr(7, 0), 'RETR 7'],
+  [command.auth('LOGIN', null, 'x'), 'AUTH LOGIN'],
+  [command.authCancel(), '*'],
 ])('writes %o', (written, line) => {
   expect(written.octets.toString()).toBe(`${line}\r\n`)
   expect(written.shown).toBe(line)
@@ -23,6 +30,21 @@ test('PASS keeps blanks, and nothing shows its argument', () => {
   const written = command.pass('  two  blanks ')
   expect(written.octets.toString()).toBe('PASS   two  blanks \r\n')
   expect(written.shown).toBe('PASS ***')
+})
+
+test('AUTH: an empty initial response is =, an empty answer an empty line, and nothing shows either (RFC 5034, section 4)', () => {
+  const empty = command.auth('EXTERNAL', Buffer.alloc(0), 'x')
+  expect([empty.octets.toString(), empty.shown, empty.success]).toEqual(['AUTH EXTERNAL =\r\n', 'AUTH EXTERNAL ***', true])
+  const answer = command.authResponse(Buffer.alloc(0), 'x', false)
+  expect([answer.octets.toString(), answer.shown, answer.success]).toEqual(['\r\n', '***', false])
+  expect(command.authResponse(Buffer.alloc(9_000), 'x', true).octets).toHaveLength(12_002)
+  expect(() => command.authResponse(Buffer.alloc(10_000), 'x', true)).toThrow(expect.objectContaining({ code: 'ERR_LIMIT' }))
+})
+
+test.each([187, 188])('AUTH: a line of at most 255 octets holds an initial response of %d octets, or has none', (length) => {
+  const { octets, success } = command.auth('PLAIN', Buffer.alloc(length), 'x')
+  expect(success).toBe(octets.length > 20)
+  expect(octets.length).toBeLessThanOrEqual(255)
 })
 
 test('user and password go out as UTF-8', () => {

@@ -41,6 +41,35 @@ test.each(['tls', 'starttls'] as const)('with security %s the whole session is i
   expect(await client.quit()).toEqual({ confirmed: true })
 })
 
+test.each(['tls', 'starttls', 'none'] as const)('with security %s, batches over sockets are exact', async (security) => {
+  const server = await startMailServer()
+  closers.push(server.close)
+  const contents = Array.from({ length: 300 }, (_, n) => Buffer.from(`Subject: ${n}\r\n\r\n${`.${n}\r\n${'x'.repeat(n)}\r\n`.repeat(n)}`))
+  for (const content of contents) server.maildrop().add(content)
+  const { host, port, tlsPort } = server.pop3
+  await using client = await Pop3Client.connect({
+    host,
+    port: security === 'tls' ? tlsPort : port,
+    security,
+    allowClearTextAuth: true,
+    tls: { ca: server.ca },
+    auth: { user: 'u1', password: 'pw-1' },
+  })
+  expect(client.features.pipelining).toBe(true)
+  const numbers = contents.map((_, n) => n + 1)
+  for await (const retrieval of client.retrieveAll(numbers)) {
+    const chunks: Buffer[] = []
+    for await (const chunk of retrieval) chunks.push(chunk)
+    if (retrieval.number % 60 === 0) await new Promise(setImmediate)
+    expect(Buffer.concat(chunks).equals(contents[retrieval.number - 1] ?? Buffer.alloc(0))).toBe(true)
+  }
+  let refused = 0
+  for await (const { error } of client.deleteAll([...numbers, 301, 1])) if (error !== null) refused++
+  expect(refused).toBe(2)
+  expect(await client.quit()).toEqual({ confirmed: true })
+  expect(server.maildrop().messages).toHaveLength(0)
+})
+
 test('H56: a server that hangs up at CAPA is asked once more without it', async () => {
   const server = await fakeServer((connection) =>
     connection === 0
