@@ -20,7 +20,23 @@ export type Addresses = string | readonly (string | Mailbox | Group)[]
  * are obsolete (RFC 5322 §4.4) need no repair. Names are decoded (RFC 2047, RFC 6532) after the structure is settled and never read again;
  * addresses are never decoded. Not for envelopes: `parseAddressInput` reads what a caller gives.
  */
-export const parseAddressList = (body: string, report: Report): (Mailbox | Group)[] => new AddressReader(body, firstOfEach(report)).read()
+export const parseAddressList = (body: string, report: Report): (Mailbox | Group)[] =>
+  plainList(body) ?? new AddressReader(body, firstOfEach(report)).read()
+
+const PLAIN =
+  /(?:(?:"([^"\\=\0-\x20\x7f-\xff]+(?: [^"\\=\0-\x20\x7f-\xff]+)*)"|([\w!#$%&'*+\-/^`{|}~.]+(?: [\w!#$%&'*+\-/^`{|}~.]+)*)) <)?([\w!#$%&'*+\-/=?^`{|}~]+(?:\.[\w!#$%&'*+\-/=?^`{|}~]+)*@[a-z\d-]+(?:\.[a-z\d-]+)*)(>?)(?:, ?(?=.)|$)/iy
+
+/** Names and addresses as nearly everybody writes them, at one look each; `undefined` for any other list. The reader gives the same. */
+function plainList(body: string): Mailbox[] | undefined {
+  const list: Mailbox[] = []
+  for (PLAIN.lastIndex = 0; PLAIN.lastIndex < body.length;) {
+    const [, quoted, words, address, close] = PLAIN.exec(body) ?? []
+    const name = quoted ?? words ?? ''
+    if (address === undefined || (name !== '') !== (close === '>')) return undefined
+    list.push({ name, address })
+  }
+  return list
+}
 
 /** What blanks part, but for those around `.` and `@` (RFC 5322 §4.4). */
 interface Piece {

@@ -1,3 +1,4 @@
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Group, type Mailbox, parseAddressList } from '../../../../src/mime/field/address.ts'
 import { growth, isLinear } from '../../../support/linear.ts'
@@ -130,4 +131,30 @@ test.each<[string, (count: number) => string]>([
   ['encoded-words without an end', (count) => '=?utf-8?q? '.repeat(count)],
 ])('reads %s in linear time (S5, M22, M25, M26, M29)', (_what, make) => {
   expect(growth((body) => parseAddressList(body, ignore), make, 8000)).toSatisfy(isLinear)
+})
+
+const WORD = fc.stringMatching(/^[\w!#$%&'*+/^`{|}~.-]{1,5}$/)
+const SPEC = fc.stringMatching(/^[\w=?+-]{1,4}(\.[\w=?]{1,3})?@[a-z\d-]{1,5}(\.[A-Z]{1,3})?$/)
+const NAME = fc.oneof(
+  fc.constant(''),
+  fc.array(WORD, { minLength: 1, maxLength: 4 }).map((words) => words.join(' ')),
+  fc.array(fc.stringMatching(/^[!#-<>-[\]-~]{1,5}$/), { minLength: 1, maxLength: 3 }).map((words) => `"${words.join(' ')}"`),
+)
+const LIST = fc.array(
+  fc.tuple(NAME, SPEC).map(([name, spec]) => (name === '' ? spec : `${name} <${spec}>`)),
+  { minLength: 1, maxLength: 4 },
+)
+
+test('plain lists are read at one look as they are read piece by piece', () => {
+  fc.assert(
+    fc.property(LIST, fc.constantFrom(',', ', '), (list, comma) => {
+      const body = list.join(comma)
+      const found: string[] = []
+      // A comma at the end belongs to no plain list.
+      const wanted = parseAddressList(`${body},`, (code) => found.push(code))
+      expect(found).toEqual([])
+      expect(parseAddressList(body, ignore)).toEqual(wanted)
+    }),
+    { numRuns: 2000 },
+  )
 })
