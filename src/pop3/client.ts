@@ -4,7 +4,7 @@ import { MailError } from '../errors.ts'
 import { checkSecrecy, Dialogue, tlsRequired } from '../tls/dialogue.ts'
 import { readSecret, type Credentials, type TlsFacts } from '../tls/options.ts'
 import { connect } from '../tls/socket.ts'
-import type { Transport, Wait } from '../tls/transport.ts'
+import type { Transport } from '../tls/transport.ts'
 import { createMechanism, MAX_ROUNDS } from '../wire/sasl/mechanism.ts'
 import { ContentBody } from './body.ts'
 import * as command from './command.ts'
@@ -57,7 +57,9 @@ export class Pop3Client implements AsyncDisposable {
   /** Messages were marked as deleted, which another connection would not know. */ #marked = false
   /** Of the whole unique-id listing, once it was read: shows whether another connection finds the same messages under the same numbers. */
   #listed = ''
-  /** Makes another connection to the same maildrop. */ #again: (() => Promise<Pop3Client>) | undefined
+  /** Makes another connection to the same maildrop, and whether one has taken the place of this one. */ #again:
+    | (() => Promise<Pop3Client>)
+    | undefined
   #resumed: Promise<boolean> | undefined
 
   private constructor(transport: Transport, options: CheckedPop3Options) {
@@ -154,22 +156,19 @@ export class Pop3Client implements AsyncDisposable {
   /** A message, undotted. RETR is sent when iteration starts; an `-ERR` rejects there and leaves the connection usable. */
   retrieve(number: number): Retrieval {
     const asked = command.retr(number)
-    return this.#retrieval(number, (owned) => this.#parts(() => this.#lane.enter(asked), owned))
+    return this.#retrieval(number, () => this.#lane.enter(asked))
   }
 
   /** The header section and `lines` lines of the body (RFC 1939 §7, TOP). */
   top(number: number, lines: number): Retrieval {
-    const asked = this.#top(number, lines)
-    return this.#retrieval(number, (owned) => this.#parts(() => this.#lane.enter(asked), owned))
+    const asked = command.top(number, lines, this.#options.top)
+    return this.#retrieval(number, () => this.#lane.enter(asked))
   }
 
   /**
-   * One after the other, in the order given. What is left of one is skipped when the next is asked for. Where the server allows it, further ones
-   * are asked for ahead, once the first was read to its end and no other call came between: a loop that deletes as it goes stays at one at a
-   * time. A call that comes later has to read what was asked for, and it is asked for again.
-   *
-   * When a server cannot do what it announced (PIPELINING), the connection ends; on a client of `connect`, the rest goes on over another one, one
-   * at a time, if a unique-id listing was read on both and is the same, and nothing was deleted. All later calls go there, too.
+   * One after the other, in the order given. What is left of one is skipped when the next is asked for. With PIPELINING several are under way, once
+   * the first was read to its end without another call between; a later call makes it one at a time again. After a batch that the server could
+   * not take, the rest comes over another connection where that is safe (docs/pop3-servers.md).
    */
   retrieveAll(numbers: Iterable<number>): AsyncGenerator<Retrieval, void, undefined> {
     return this.#contents(numbers, command.retr)
@@ -177,7 +176,7 @@ export class Pop3Client implements AsyncDisposable {
 
   /** The same with the beginning of each message. */
   topAll(numbers: Iterable<number>, lines: number): AsyncGenerator<Retrieval, void, undefined> {
-    return this.#contents(numbers, (number) => this.#top(number, lines))
+    return this.#contents(numbers, (number) => command.top(number, lines, this.#options.top))
   }
 
   /** Marks a message as deleted; it is removed when QUIT is confirmed. */
@@ -186,7 +185,7 @@ export class Pop3Client implements AsyncDisposable {
     await this.#ask(command.dele(number))
   }
 
-  /** Marks messages as deleted, several at a time where the server allows it, and tells of each what became of it. Who leaves early may have marked some more. */
+  /** The same with several, under way at once where the server allows it. Who leaves early may have marked more than was told of. */
   async *deleteAll(numbers: Iterable<number>): AsyncGenerator<Deletion, void, undefined> {
     this.#marked = true
     for await (const { number, error } of this.#replies(numbers, command.dele)) yield { number, error }
@@ -305,20 +304,17 @@ export class Pop3Client implements AsyncDisposable {
     return this.#status(this.#lane.enter(asked))
   }
 
-  #top(number: number, lines: number): Command<Buffer> {
-    return this.#options.top === 'use' ? command.top(number, lines) : command.topOfRetr(number, lines)
-  }
-
   #listing<Entry>(make: () => Command<Entry>): AsyncIterable<Entry> {
     return { [Symbol.asyncIterator]: () => this.#parts(() => this.#lane.enter(make())) }
   }
 
-  #retrieval(number: number, read: (owned: boolean) => AsyncGenerator<Buffer, void, undefined>): Retrieval {
+  /** Content that is asked for when somebody begins to read it. @param again as for `#parts` */
+  #retrieval(number: number, enter: () => Exchange<Buffer>, again?: () => Exchange<Buffer>): Retrieval {
     let begun = false
     const begin = (owned: boolean): AsyncGenerator<Buffer, void, undefined> => {
       if (begun) throw new MailError('ERR_SESSION_STATE', `the content of message ${number} can be read only once`, { phase: 'retr', reusable: true })
       begun = true
-      return read(owned)
+      return this.#parts(enter, owned, again)
     }
     return { number, [Symbol.asyncIterator]: () => begin(true), views: () => ({ [Symbol.asyncIterator]: () => begin(false) }) }
   }
@@ -358,18 +354,13 @@ export class Pop3Client implements AsyncDisposable {
         throw error
       }
     }
-    for (const items of inWindow<ReturnType<typeof ask>>(numbers, () => this.#ahead)) {
+    for (const items of inWindow<ReturnType<typeof ask>>(numbers, () => this.#lane.ahead)) {
       for (const one of items) {
         one.asked ??= ask(one.number)
         one.asked.catch(() => {}) // an earlier one may tell of the failure
       }
       if (items[0]?.asked !== undefined) yield await items[0].asked
     }
-  }
-
-  /** How many messages are asked for before the first of them is read: what is under way, and as many that wait to follow. */
-  get #ahead(): number {
-    return this.#lane.depth === 1 ? 1 : 2 * this.#lane.depth
   }
 
   async *#contents(numbers: Iterable<number>, make: (number: number) => Command<Buffer>): AsyncGenerator<Retrieval, void, undefined> {
@@ -382,7 +373,7 @@ export class Pop3Client implements AsyncDisposable {
       return item.asked
     }
     try {
-      for (const items of inWindow<Exchange<Buffer>>(numbers, () => (isSteady === true ? this.#ahead : 1))) {
+      for (const items of inWindow<Exchange<Buffer>>(numbers, () => (isSteady === true ? this.#lane.ahead : 1))) {
         const [item] = items
         if (item === undefined) continue
         make(item.number) // what cannot be asked for is refused when its turn comes
@@ -391,7 +382,7 @@ export class Pop3Client implements AsyncDisposable {
           enter(one)
         }
         const again = isSteady === undefined ? undefined : () => this.#lane.enter(make(item.number))
-        yield this.#retrieval(item.number, (owned) => this.#parts(() => enter(item), owned, again))
+        yield this.#retrieval(item.number, () => enter(item), again)
         const { asked } = item
         if (asked !== undefined) this.#lane.giveUp(asked)
         isSteady = isSteady !== false && asked?.answered === true && this.#lane.changes === changes
@@ -402,7 +393,7 @@ export class Pop3Client implements AsyncDisposable {
     }
   }
 
-  /** After a batch that the server could not take (H60, P17): takes another connection in place of this one. `false` when that would not be the same. */
+  /** After a batch that the server could not take (H60): takes another connection in place of this one. `false` when that would not be the same. */
   #resume(): Promise<boolean> {
     const { reason } = this.#dialogue.failure ?? {}
     const isServers = reason instanceof MailError && (reason.code === 'ERR_PROTOCOL' || (reason.code === 'ERR_CLOSED' && reason.transient))
@@ -429,7 +420,7 @@ export class Pop3Client implements AsyncDisposable {
     return true
   }
 
-  /** A command whose answer has a body, as the parts of it. Asks for octets only when a part is wanted. @param again on another connection, when this one breaks before the first part */
+  /** A command whose answer has a body, as the parts of it, when they are wanted. @param again on another connection, if this one breaks before the first */
   async *#parts<Part>(enter: () => Exchange<Part>, owned = true, again?: () => Exchange<Part>): AsyncGenerator<Part, void, undefined> {
     const exchange = enter()
     try {
@@ -460,7 +451,7 @@ export class Pop3Client implements AsyncDisposable {
     await exchange.turn
     const { phase } = exchange.command
     const { command: commandMs, idle, quit } = this.#options.timeouts
-    const event = await this.#event({ phase, totalMs: phase === 'quit' ? quit : commandMs, idleMs: idle })
+    const event = await this.#dialogue.event({ phase, totalMs: phase === 'quit' ? quit : commandMs, idleMs: idle, before: this.#lane.refill })
     if (event.type === 'reply' && !event.more) this.#lane.release(exchange)
     return this.#reply(event)
   }
@@ -474,7 +465,7 @@ export class Pop3Client implements AsyncDisposable {
       const message = `the whole answer took too long in the ${phase} phase`
       throw this.#dialogue.fail(new MailError('ERR_TIMEOUT', message, { phase, transient: true }))
     }
-    const event = await this.#event({ phase, totalMs: Math.min(idle, leftMs), idleMs: idle })
+    const event = await this.#dialogue.event({ phase, totalMs: Math.min(idle, leftMs), idleMs: idle, before: this.#lane.refill })
     const last = event.type === 'body' && event.last
     const parts = body?.take(owned || last) ?? []
     if (last && body instanceof ContentBody) this.#dialogue.publish(pop3ReplyChannel, () => `${body.octets} octets of content`)
@@ -482,11 +473,7 @@ export class Pop3Client implements AsyncDisposable {
     return parts
   }
 
-  #event(wait: Wait): Promise<Pop3Event> {
-    return this.#dialogue.event({ ...wait, before: () => this.#lane.flush(this.#lane.depth / 5) })
-  }
-
-  /** Ends a reader's turn. A short rest of its answer is read; for a long one the connection ends. What was recalled is read whole: nobody chose to leave it. */
+  /** Ends a reader's turn. A short rest of its answer is read; for a long one the connection ends, unless it was recalled: nobody chose to leave it. */
   async #drain(exchange: Exchange): Promise<void> {
     exchange.suspendedAt = undefined
     const { phase, body } = exchange.command

@@ -55,16 +55,7 @@ export function auth(mechanism: string, initialResponse: Buffer | null, secret: 
 export function authResponse(response: Buffer, secret: string, success: boolean): Command {
   const line = response.toString('base64')
   if (line.length > MAX_CHALLENGE_OCTETS) throw new MailError('ERR_LIMIT', `an answer of more than ${MAX_CHALLENGE_OCTETS} octets`, { phase: 'auth' })
-  return {
-    verb: 'AUTH',
-    phase: 'auth',
-    octets: Buffer.from(`${line}\r\n`),
-    shown: '***',
-    secrets: [line, secret],
-    body: undefined,
-    states: AUTHORIZATION,
-    success,
-  }
+  return { ...command('AUTH', 'auth', AUTHORIZATION), octets: Buffer.from(`${line}\r\n`), shown: '***', secrets: [line, secret], success }
 }
 
 /** Ends an exchange that we do not want to go on with. */
@@ -78,17 +69,13 @@ export const uidl = (): Command<UniqueIdListing> =>
 export const uniqueId = (number: number): Command => command('UIDL', 'uidl', TRANSACTION, { argument: messageNumber(number, 'uidl') })
 export const retr = (number: number): Command<Buffer> =>
   command('RETR', 'retr', TRANSACTION, { argument: messageNumber(number, 'retr'), body: new ContentBody() })
-export const top = (number: number, lines: number): Command<Buffer> => {
+/** @param verb RETR is for servers whose TOP is not to be used: the beginning is cut out here */
+export const top = (number: number, lines: number, verb: 'TOP' | 'RETR' = 'TOP'): Command<Buffer> => {
   if (!Number.isSafeInteger(lines) || lines < 0) throw refused('lines', 'a whole number, 0 or more', 'top')
-  return command('TOP', 'top', TRANSACTION, { argument: `${messageNumber(number, 'top')} ${lines}`, body: new ContentBody() })
+  const argument = messageNumber(number, 'top')
+  if (verb === 'RETR') return command(verb, 'top', TRANSACTION, { argument, body: new TopBody(lines) })
+  return command(verb, 'top', TRANSACTION, { argument: `${argument} ${lines}`, body: new ContentBody() })
 }
-/** The same from RETR, for servers whose TOP is not to be used. */
-export const topOfRetr = (number: number, lines: number): Command<Buffer> => ({
-  ...top(number, lines),
-  ...retr(number),
-  phase: 'top',
-  body: new TopBody(lines),
-})
 export const dele = (number: number): Command => command('DELE', 'dele', TRANSACTION, { argument: messageNumber(number, 'dele') })
 export const rset = (): Command => command('RSET', 'rset', TRANSACTION)
 export const noop = (): Command => command('NOOP', 'noop', TRANSACTION)
@@ -98,12 +85,8 @@ const MAX_COMMAND_OCTETS = 255 // of a command line with its line end (RFC 2449 
 
 type Rest<Part> = { readonly argument?: string; readonly body?: Body<Part>; readonly secrets?: readonly string[] }
 
-function command<Part>(
-  verb: string,
-  phase: Phase,
-  states: readonly SessionState[],
-  { argument, body, secrets = [] }: Rest<Part> = {},
-): Command<Part> {
+function command<Part>(verb: string, phase: Phase, states: readonly SessionState[], rest: Rest<Part> = {}): Command<Part> {
+  const { argument, body, secrets = [] } = rest
   const line = argument === undefined ? verb : `${verb} ${argument}`
   const octets = Buffer.from(`${line}\r\n`)
   if (octets.length > MAX_COMMAND_OCTETS) {

@@ -2,7 +2,7 @@ import { printable } from '../bytes.ts'
 import { MailError, type Phase } from '../errors.ts'
 import type { StatusReply } from './grammar.ts'
 
-/** Why a server refuses: wrong credentials, another session in the maildrop, a login too soon, something that will pass, something that will not; or it does not say. */
+/** Wrong credentials, another session in the maildrop, a login too soon, something that will pass, something that will not; or the server does not say. */
 export type Refusal = 'credentials' | 'in use' | 'login delay' | 'temporary' | 'permanent' | 'other'
 
 /**
@@ -12,9 +12,8 @@ export type Refusal = 'credentials' | 'in use' | 'login delay' | 'temporary' | '
 export class Pop3ReplyError extends MailError {
   override readonly name = 'Pop3ReplyError'
   readonly refusal: Refusal
-  /** For a login that came too soon: how long the server wants between two (LOGIN-DELAY); `null` where it does not say. */ readonly retryAfterMs:
-    | number
-    | null
+  /** After a login that came too soon: how long the server wants between two (LOGIN-DELAY); `null` where it does not say. */
+  readonly retryAfterMs: number | null
   /** What stood in brackets before the text, in upper case: `IN-USE`, `LOGIN-DELAY`, `SYS/TEMP`, `AUTH`, … */ readonly responseCode: string | null
   /** The rest of the reply. Server text: escape it before showing it to anyone. */ readonly text: string
 
@@ -50,7 +49,8 @@ function refusalOf(phase: Phase, { responseCode, text }: StatusReply): Refusal {
   const coded = REFUSALS.get(responseCode)
   if (coded !== undefined) return coded
   const other = phase === 'auth' ? 'credentials' : 'other'
-  if (responseCode === 'AUTH' || responseCode?.startsWith('SYS/') === true) return responseCode === 'AUTH' ? other : 'other'
+  if (responseCode === 'AUTH') return other
+  if (responseCode?.startsWith('SYS/') === true) return 'other'
   // Servers without response codes say it in words: another session holds the maildrop, or too many came at once.
   if (/\b(?:dot)?lock(?:ed|ing)?\b|\bin use\b/i.test(text)) return 'in use'
   return /\bbusy\b|\bwait\b|\btry (?:again|later)\b|\btemporar/i.test(text) ? 'temporary' : other

@@ -39,6 +39,8 @@ export class Exchange<Part = unknown> {
  */
 export class Lane {
   depth = 1
+  /** To be called when all that has arrived is used up: fills the window when a fifth of it is left. */
+  readonly refill = (): void => this.flush(this.depth / 5)
   readonly #write: (exchanges: readonly Exchange[]) => boolean
   readonly #drain: (exchange: Exchange) => void
   /** The oldest first: commands that have left, the first one's answer is being read; and those that wait. */ readonly #sent: Exchange[] = []
@@ -132,6 +134,11 @@ export class Lane {
       exchange.refuse(reason)
     }
     this.#watch()
+  }
+
+  /** How many of a batch should be known: what is under way, and as many that wait to follow. */
+  get ahead(): number {
+    return this.depth === 1 ? 1 : 2 * this.depth
   }
 
   get isEmpty(): boolean {

@@ -4,16 +4,12 @@ import { selectMechanism } from '../wire/sasl/mechanism.ts'
 
 /** How to reach one POP3 server. What differs from the defaults is for servers that need it; docs/pop3-servers.md names some. */
 export interface Pop3Options extends ServerOptions {
-  /** `never`: CAPA is not sent, and nothing that it would announce is taken for granted. @default 'ask' */ readonly capabilities?:
-    | 'ask'
-    | 'never'
-    | undefined
-  /** Several commands under way where the server announces it, or one at a time. @default 'auto' */ readonly pipelining?:
-    | 'auto'
-    | 'never'
-    | undefined
-  /** How `top` is answered: by TOP, or by RETR of the whole message, of which the beginning is given. @default 'use' */
-  readonly top?: 'use' | 'retrieve' | undefined
+  /** `never`: CAPA is not sent, and nothing that it would announce is taken for granted. @default 'ask' */
+  readonly capabilities?: 'ask' | 'never' | undefined
+  /** Several commands under way where the server announces it, or one at a time. @default 'auto' */
+  readonly pipelining?: 'auto' | 'never' | undefined
+  /** How `top` is answered: by TOP, or by RETR of the whole message, of which the beginning is given. @default 'TOP' */
+  readonly top?: 'TOP' | 'RETR' | undefined
   /** RSET before QUIT where nothing was deleted: for servers that remove what was only retrieved. @default false */
   readonly resetBeforeQuit?: boolean | undefined
   /** `false`: AUTH and what the client says first go in two lines. @default true */ readonly initialResponse?: boolean | undefined
@@ -24,12 +20,12 @@ export interface Pop3Options extends ServerOptions {
 export type CheckedPop3Options = CheckedOptions &
   Required<{ readonly [K in Exclude<keyof Pop3Options, keyof ServerOptions>]: Exclude<Pop3Options[K], undefined> }>
 
-/** Throws `ERR_OPTION`, and before anything is sent `ERR_AUTH_MECHANISM` and `ERR_AUTH_CLEAR_TEXT`. @param secure the connection is or will be one with TLS */
+/** Throws `ERR_OPTION`, `ERR_AUTH_MECHANISM` and `ERR_AUTH_CLEAR_TEXT`. @param secure the connection is or will be one with TLS */
 export function checkPop3Options(options: Pop3Options, secure = (options.security ?? 'tls') !== 'none'): CheckedPop3Options {
-  const { capabilities = 'ask', pipelining = 'auto', top = 'use', resetBeforeQuit = false, initialResponse = true, utf8 = false } = options
+  const { capabilities = 'ask', pipelining = 'auto', top = 'TOP', resetBeforeQuit = false, initialResponse = true, utf8 = false } = options
   demandOne('capabilities', capabilities, ['ask', 'never'])
   demandOne('pipelining', pipelining, ['auto', 'never'])
-  demandOne('top', top, ['use', 'retrieve'])
+  demandOne('top', top, ['TOP', 'RETR'])
   for (const [name, value] of Object.entries({ resetBeforeQuit, initialResponse, utf8 })) demandOne(name, value, [true, false])
   const checked = { ...checkServerOptions(options, POP3_DEFAULTS), capabilities, pipelining, top, resetBeforeQuit, initialResponse, utf8 }
   const { auth } = checked

@@ -44,7 +44,7 @@ export class Pop3Session extends Session<Command, Pop3Event> {
     return super.send(commands)
   }
 
-  /** Some servers leave out the line end of the last dot of a listing and close. Content never ends so: it could be cut (quirks of old servers, H49). */
+  /** Some servers end a listing with a dot without line end, and close. Content never ends so: it could be cut (H49). */
   override end(): void {
     if (this.#body instanceof ListBody && this.unread === 1) this.receive(Buffer.from('\n'))
     super.end()

@@ -39,7 +39,7 @@ const ASKED = [
   () => command.dele(1),
   () => command.uniqueId(1),
   command.languages,
-  () => command.topOfRetr(1, 2),
+  () => command.top(1, 2, 'RETR'),
 ]
 
 /** Mulberry32. */

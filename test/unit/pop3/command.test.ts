@@ -18,7 +18,7 @@ test.each([
   [command.languages(), 'LANG'],
   [command.lang('*'), 'LANG *'],
   [command.uniqueId(7), 'UIDL 7'],
-  [command.topOfRetr(7, 0), 'RETR 7'],
+  [command.top(7, 0, 'RETR'), 'RETR 7'],
   [command.auth('LOGIN', null, 'x'), 'AUTH LOGIN'],
   [command.authCancel(), '*'],
 ])('writes %o', (written, line) => {

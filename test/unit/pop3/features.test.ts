@@ -106,7 +106,7 @@ test('RFC 6856, section 3: languages are listed and set', async () => {
   expect(server.flights.flat().slice(-4)).toEqual(['LANG', 'LANG de', 'LANG *', 'LANG xx'])
 })
 
-test("top: 'retrieve' gives what TOP would, however the message is cut", async () => {
+test("top: 'RETR' gives what TOP would, however the message is cut", async () => {
   const message = 'A: b\r\n c\r\n\r\n..one\r\ntwo\r\n\r\nthree\r\n.\r\n'
   for (const [lines, expected] of [
     [0, 'A: b\r\n c\r\n\r\n'],
@@ -117,7 +117,7 @@ test("top: 'retrieve' gives what TOP would, however the message is cut", async (
     for (const way of ['owned', 'views'] as const) {
       for (const chunks of everySplit(`+OK\r\n${message}`)) {
         const server = new FlightServer(answers(['USER'], (line) => (line === 'RETR 7' ? null : undefined)))
-        const client = await Pop3Client.over(server, { ...OPTIONS, top: 'retrieve' })
+        const client = await Pop3Client.over(server, { ...OPTIONS, top: 'RETR' })
         const retrieval = client.top(7, lines)
         const reading = (async () => {
           let text = ''
