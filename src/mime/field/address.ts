@@ -21,13 +21,13 @@ export type Addresses = string | readonly (string | Mailbox | Group)[]
  * addresses are never decoded. Not for envelopes: `parseAddressInput` reads what a caller gives.
  */
 export const parseAddressList = (body: string, report: Report): (Mailbox | Group)[] =>
-  plainList(body) ?? new AddressReader(body, firstOfEach(report)).read()
+  plainList(body, report) ?? new AddressReader(body, firstOfEach(report)).read()
 
 const PLAIN =
-  /(?:(?:"([^"\\=\0-\x20\x7f-\xff]+(?: [^"\\=\0-\x20\x7f-\xff]+)*)"|([\w!#$%&'*+\-/^`{|}~.]+(?: [\w!#$%&'*+\-/^`{|}~.]+)*)) <)?([\w!#$%&'*+\-/=?^`{|}~]+(?:\.[\w!#$%&'*+\-/=?^`{|}~]+)*@[a-z\d-]+(?:\.[a-z\d-]+)*)(>?)(?:, ?(?=.)|$)/iy
+  /(?:(?:"([^"\\=\0-\x20\x7f-\xff]+(?: [^"\\=\0-\x20\x7f-\xff]+)*)"|([\w!#$%&'*+\-/=?^`{|}~.]+(?: [\w!#$%&'*+\-/=?^`{|}~.]+)*)) <)?([\w!#$%&'*+\-/=?^`{|}~]+(?:\.[\w!#$%&'*+\-/=?^`{|}~]+)*@[a-z\d-]+(?:\.[a-z\d-]+)*)(>?)(?:, ?(?=.)|$)/iy
 
 /** Names and addresses as nearly everybody writes them, at one look each; `undefined` for any other list. The reader gives the same. */
-function plainList(body: string): Mailbox[] | undefined {
+function plainList(body: string, report: Report): Mailbox[] | undefined {
   const list: Mailbox[] = []
   for (PLAIN.lastIndex = 0; PLAIN.lastIndex < body.length;) {
     const [, quoted, words, address, close] = PLAIN.exec(body) ?? []
@@ -35,7 +35,9 @@ function plainList(body: string): Mailbox[] | undefined {
     if (address === undefined || (name !== '') !== (close === '>')) return undefined
     list.push({ name, address })
   }
-  return list
+  if (!body.includes('=?')) return list
+  const first = firstOfEach(report)
+  return list.map(({ name, address }) => ({ name: decodeWords(name, first), address }))
 }
 
 /** What blanks part, but for those around `.` and `@` (RFC 5322 §4.4). */
