@@ -1,9 +1,9 @@
 import { asBuffer, EMPTY } from '../bytes.ts'
 import { MailError } from '../errors.ts'
-import { blocks, contentError, createEncoder, encodedSize, type Outgoing } from './content.ts'
-import type { ComposeOptions, Composed, Draft } from './draft.ts'
+import { blocks, contentError, createEncoder, encodedSize, type Outgoing, type Transport } from './content.ts'
+import type { Attachment, ComposeOptions, Composed, Draft } from './draft.ts'
 import { writeMessageFields } from './message-fields.ts'
-import { buildStructure, type BodyPart } from './structure.ts'
+import { buildPart, buildStructure, type BodyPart } from './structure.ts'
 
 const CHUNK = 64 * 1024
 const LARGE = CHUNK / 2 // octets from here on go out as they are
@@ -14,10 +14,24 @@ const LARGE = CHUNK / 2 // octets from here on go out as they are
  * streams are first read when the message is.
  */
 export function composeMessage(draft: Draft, options?: ComposeOptions): Composed {
-  const transport = options?.transport ?? '7bit'
-  if (!['7bit', '8bit', 'binary'].includes(transport)) throw new MailError('ERR_OPTION', 'transport: 7bit, 8bit or binary', { phase: 'compose' })
+  const transport = checkTransport(options)
   const { fields, messageId } = writeMessageFields(draft)
-  const pieces = layOut(fields, buildStructure(draft, transport))
+  return composed(layOut(`${fields.join('\r\n')}\r\nMIME-Version: 1.0\r\n`, buildStructure(draft, transport)), messageId)
+}
+
+/** One body part, as `editMessage` takes it: header section, empty line, encoded content. Fails as `composeMessage` and its reader do. */
+export async function composePart(attachment: Attachment, options?: ComposeOptions): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of composed(layOut('', buildPart(attachment, checkTransport(options))), '')) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+function checkTransport({ transport = '7bit' }: ComposeOptions = {}): Transport {
+  if (!['7bit', '8bit', 'binary'].includes(transport)) throw new MailError('ERR_OPTION', 'transport: 7bit, 8bit or binary', { phase: 'compose' })
+  return transport
+}
+
+function composed(pieces: readonly Outgoing[], messageId: string): Composed {
   const streams = pieces.flatMap(({ source }) => (Buffer.isBuffer(source) ? [] : [source]))
   if (new Set(streams).size < streams.length) throw contentError('one stream cannot be the content of two parts')
   // A Node stream that fails before its turn keeps its error for the one who reads it: the process must not end of it.
@@ -65,9 +79,9 @@ export function composeMessage(draft: Draft, options?: ComposeOptions): Composed
 }
 
 /** The message as text of our own and content, in order. */
-function layOut(messageFields: readonly string[], root: BodyPart): Outgoing[] {
+function layOut(fieldsOfMessage: string, root: BodyPart): Outgoing[] {
   const pieces: Outgoing[] = []
-  let text = `${messageFields.join('\r\n')}\r\nMIME-Version: 1.0\r\n`
+  let text = fieldsOfMessage
   const place = ({ fields, body }: BodyPart): void => {
     text += `${fields.join('\r\n')}\r\n\r\n`
     if ('source' in body) {

@@ -1,6 +1,6 @@
 export { htmlText, plainText, selectBody, type SelectedBody } from './body.ts'
 export { metaCharset } from './charset/meta.ts'
-export { composeMessage } from './composer.ts'
+export { composeMessage, composePart } from './composer.ts'
 export type { Defect, Severity } from './defect.ts'
 export type { Attachment, ComposeOptions, Composed, Content, Draft } from './draft.ts'
 export { editMessage, type Edit } from './edit.ts'

@@ -50,6 +50,8 @@ export function buildStructure(draft: Draft, transport: Transport): BodyPart {
   return isRoot ? root : multipart('mixed', parts)
 }
 
+export const buildPart = (attachment: Attachment, transport: Transport): BodyPart => writeAttachment(readAttachment(attachment), transport)
+
 /** A copy with its disposition decided: the caller's object is read once. */
 function readAttachment(attachment: Attachment): Attachment {
   if (typeof attachment !== 'object' || attachment === null) throw contentError('attachments: objects with content')

@@ -3,8 +3,9 @@ import { Readable } from 'node:stream'
 import { ReadableStream } from 'node:stream/web'
 import { expect, test, vi } from 'vitest'
 import { MailError } from '../../../src/errors.ts'
-import { composeMessage } from '../../../src/mime/composer.ts'
+import { composeMessage, composePart } from '../../../src/mime/composer.ts'
 import type { ComposeOptions, Composed, Content, Draft } from '../../../src/mime/draft.ts'
+import { editMessage } from '../../../src/mime/edit.ts'
 import type { Entity } from '../../../src/mime/entity.ts'
 import { parseMessage } from '../../../src/mime/parser.ts'
 
@@ -613,4 +614,19 @@ test('borrowed chunks are the same octets, each valid until the seventh after it
     .map((part) => part.slice(part.indexOf('\r\n\r\n') + 4))
   expect(encoded.map((part) => Buffer.from(part, 'base64').equals(octets))).toEqual([true, true])
   expect(text).toHaveLength(message().size ?? 0)
+})
+
+test('one part alone, in place of another', async () => {
+  const part = await composePart({ content: Buffer.from('\0\r'), fileName: 'ü.bin', contentId: 'c' })
+  const message = parseMessage(Buffer.from('Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b\r\n\r\ntwo\r\n--b--\r\n'))
+  const [one, two] = message.parts
+  if (one === undefined || two === undefined) expect.fail('two parts')
+  const [, second] = parseMessage(editMessage(message, [{ replace: two, by: part }])).parts
+  expect([second?.content(), second?.fileName, second?.contentId, second?.disposition]).toEqual([Buffer.from('\0\r'), 'ü.bin', 'c', 'inline'])
+  expect(second?.header.value('MIME-Version')).toBeUndefined()
+  const first = parseMessage(
+    editMessage(message, [{ add: await composePart({ content: Readable.from([Buffer.from('x')]), type: 'text/csv' }), to: message, before: one }]),
+  ).parts[0]
+  expect([first?.type, first?.text()]).toEqual(['text/csv', 'x'])
+  await expect(composePart({ content: 'x', fileName: 'a\r\nb' })).rejects.toMatchObject({ code: 'ERR_HEADER' })
 })
