@@ -13,23 +13,14 @@ export interface Bounded {
   /** One character an octet. */ readonly boundary: string
 }
 
-/** The line is a delimiter of `level`, or the close delimiter; the next line begins at `next`. */
-interface Delimiter<L> {
-  readonly type: 'delimiter'
-  readonly level: L
-  readonly close: boolean
-  readonly next: number
-}
+/** The line at `line` is a delimiter of `level`, or its close delimiter; the next line begins at `next`. */
+export type Delimiter<L> = { readonly level: L; readonly close: boolean; readonly line: number; readonly next: number }
 
-/** What a line is; `near`: none, but it begins like a delimiter of an open boundary. */
-export type Match<L> = { readonly type: 'more' | 'none' | 'near' } | Delimiter<L>
+/** What a line is; `near`: no delimiter, but it begins like one of an open boundary. */
+export type Match<L> = 'more' | 'none' | 'near' | Delimiter<L>
 
-/** The body up to `end` has no delimiter; then comes the line end of one and the one at `line`, or what more octets must decide. */
-export type Found<L> = { readonly type: 'more'; readonly end: number } | (Delimiter<L> & { readonly end: number; readonly line: number })
-
-const MORE = { type: 'more' } as const
-const NONE = { type: 'none' } as const
-const NEAR = { type: 'near' } as const
+/** The body up to `end` has no delimiter; then comes the line end of one and this one, or what more octets must decide. */
+export type Found<L> = { readonly end: number; readonly delimiter: Delimiter<L> | null }
 
 /**
  * The boundaries of all open multiparts (RFC 2046 §5.1.1). A line is compared as a whole, blanks at its end ignored, by one look-up whatever the
@@ -73,49 +64,42 @@ export class OpenBoundaries<L extends Bounded> {
   find(octets: Buffer, start: number, atLineStart: boolean, final: boolean, near: (line: number) => void): Found<L> {
     for (let line = atLineStart ? start : hyphenLine(octets, start); line !== -1; line = hyphenLine(octets, line)) {
       const match = this.match(octets, line, final)
-      if (match.type === 'more') return { type: 'more', end: lineEndBefore(octets, start, line) }
-      if (match.type === 'near') near(line)
-      else if (match.type === 'delimiter') {
-        const { level, close, next } = match
-        return { type: 'delimiter', level, close, next, line, end: lineEndBefore(octets, start, line) }
-      }
+      if (match === 'near') near(line)
+      else if (match !== 'none') return { end: lineEndBefore(octets, start, line), delimiter: match === 'more' ? null : match }
     }
     // In the last octets a delimiter may begin.
     let end = octets.length
-    if (final) return { type: 'more', end }
+    if (final) return { end, delimiter: null }
     if (octets[end - 1] === HYPHEN && octets[end - 2] === LF && end - 2 >= start) end--
-    else if (octets[end - 1] === CR && end > start) return { type: 'more', end: end - 1 }
-    return { type: 'more', end: lineEndBefore(octets, start, end) }
+    else if (octets[end - 1] === CR && end > start) return { end: end - 1, delimiter: null }
+    return { end: lineEndBefore(octets, start, end), delimiter: null }
   }
 
   /** Whether the line at `from` is a delimiter; `final`: no more octets follow. */
   match(octets: Buffer, from: number, final: boolean): Match<L> {
-    if (this.#stack.length === 0) return NONE
+    if (this.#stack.length === 0) return 'none'
     const start = from + 2
-    for (let at = from; at < start; at++) {
-      if (at >= octets.length) return final ? NONE : MORE
-      if (octets[at] !== HYPHEN) return NONE
-    }
     const first = octets[start]
-    if (first === undefined) return final ? NONE : MORE
-    if (!this.#firsts.includes(String.fromCharCode(first))) return NONE
+    if ((octets[from] ?? HYPHEN) !== HYPHEN || (octets[from + 1] ?? HYPHEN) !== HYPHEN) return 'none'
+    if (first === undefined) return final ? 'none' : 'more'
+    if (!this.#firsts.includes(String.fromCharCode(first))) return 'none'
     let end = octets.indexOf(LF, start)
     const tooLong = (end === -1 ? octets.length : end) > from + MAX_DELIMITER_LINE
     if (tooLong) return this.#nearly(octets.toString('latin1', start, start + MAX_BOUNDARY_OCTETS))
-    if (end === -1 && !final) return MORE
+    if (end === -1 && !final) return 'more'
     const next = end === -1 ? octets.length : end + 1
     if (end === -1) end = octets.length
     else if (octets[end - 1] === CR) end--
     while (end > start && isBlank(octets[end - 1])) end--
-    const line = octets.toString('latin1', start, end)
-    const level = this.#levels.get(line)?.at(-1)
-    if (level !== undefined) return { type: 'delimiter', level, close: false, next }
-    const closed = line.endsWith('--') ? this.#levels.get(line.slice(0, -2))?.at(-1) : undefined
-    return closed === undefined ? this.#nearly(line) : { type: 'delimiter', level: closed, close: true, next }
+    const text = octets.toString('latin1', start, end)
+    const level = this.#levels.get(text)?.at(-1)
+    if (level !== undefined) return { level, close: false, line: from, next }
+    const closed = text.endsWith('--') ? this.#levels.get(text.slice(0, -2))?.at(-1) : undefined
+    return closed === undefined ? this.#nearly(text) : { level: closed, close: true, line: from, next }
   }
 
   #nearly(line: string): Match<L> {
-    return this.#stack.slice(-NEAR_LEVELS).some(({ boundary }) => line.startsWith(boundary)) ? NEAR : NONE
+    return this.#stack.slice(-NEAR_LEVELS).some(({ boundary }) => line.startsWith(boundary)) ? 'near' : 'none'
   }
 }
 

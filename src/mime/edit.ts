@@ -100,8 +100,8 @@ function createEditor(message: Entity, removed: ReadonlySet<Entity>): (edit: Edi
       const found = boundaryOf(around.parameters)
       if (found !== null) boundaries.open(found)
     }
-    const isFit = boundaries.find(octets, 0, true, true, () => undefined).type === 'more'
-    if (!isFit) throw contentError('a new part holds a delimiter of a multipart around it')
+    if (boundaries.find(octets, 0, true, true, () => undefined).delimiter !== null)
+      throw contentError('a new part holds a delimiter of a multipart around it')
     return octets
   }
 

@@ -1,6 +1,6 @@
 import { CR, LF, NUL, SPACE, TAB } from '../bytes.ts'
 import { boundaryOf, OpenBoundaries, type Bounded } from './boundary.ts'
-import { DefectList, type DefectCode, type Report } from './defect.ts'
+import { DefectList, type DefectCode } from './defect.ts'
 import { parseMediaType } from './field/content-fields.ts'
 import { isBlank } from './field/scan.ts'
 import { HeaderSection, type Marks } from './header.ts'
@@ -32,7 +32,7 @@ export class HeaderScanner {
   readonly #defects = new DefectList()
   /** Where the current line begins, and up to where no line end was found. */ #line = 0
   #searched = 0
-  /** The first line that is no field. Without an empty line after it, it is where the body begins. */ #text = -1
+  /** Index in the marks of the first line that is no field: without an empty line after it, the body begins there. */ #text = -1
   /** Index in the marks of the first Content-Type field. */ #typeAt = -1
   /** The delimiters that this section itself announces. */ #own: OpenBoundaries<Bounded> | undefined
   /** Past the limit: what was kept of the section, while the rest goes by. */ #kept: Buffer | undefined
@@ -56,7 +56,7 @@ export class HeaderScanner {
         if (special === 'more') return undefined
         if (special !== null) return special
       }
-      const lineEnd = octets.indexOf(LF, Math.max(line, from + this.#searched))
+      const lineEnd = octets.indexOf(LF, from + this.#searched)
       const isWhole = lineEnd !== -1 || final
       const next = lineEnd === -1 ? octets.length : lineEnd + 1
       this.#searched = next - from
@@ -100,8 +100,8 @@ export class HeaderScanner {
     if (first !== HYPHEN) return null
     for (const boundaries of [this.#open, this.#announced(octets, from, line)]) {
       const match = boundaries?.match(octets, line, final)
-      if (match?.type === 'more') return 'more'
-      if (match?.type === 'delimiter') return this.#endWithoutBlank('delimiter', octets, from, line)
+      if (match === 'more') return 'more'
+      if (typeof match === 'object') return this.#endWithoutBlank('delimiter', octets, from, line)
     }
     return null
   }
@@ -110,11 +110,8 @@ export class HeaderScanner {
   #announced(octets: Buffer, from: number, line: number): OpenBoundaries<Bounded> | undefined {
     if (this.#own !== undefined || this.#typeAt === -1 || this.#kept !== undefined) return this.#own
     this.#own = new OpenBoundaries<Bounded>()
-    const start = this.#marks[this.#typeAt] ?? 0
-    const nameEnd = this.#marks[this.#typeAt + 1] ?? 0
-    const end = this.#marks[this.#typeAt + 2]
-    const field = octets.subarray(from + start, end === undefined ? line : from + end)
-    const type = new HeaderSection(field, 0, [0, nameEnd - start], ignore).readFirst(CONTENT_TYPE, parseMediaType)
+    const section = new HeaderSection(octets.subarray(from, line), 0, this.#marks.slice(this.#typeAt, this.#typeAt + 3), () => undefined)
+    const type = section.readFirst(CONTENT_TYPE, parseMediaType)
     const found = type?.type.startsWith('multipart/') === true ? boundaryOf(type.parameters) : null
     if (found !== null) this.#own.open(found)
     return this.#own
@@ -150,7 +147,7 @@ export class HeaderScanner {
     else {
       const hasColon = octets.subarray(line, next).indexOf(COLON) !== -1
       this.#find(hasColon ? 'field-name-invalid' : 'field-without-colon', at)
-      if (this.#text === -1) this.#text = at
+      if (this.#text === -1) this.#text = this.#marks.length
     }
     this.#marks.push(at, -1)
     return true
@@ -182,10 +179,9 @@ export class HeaderScanner {
       if (by === 'delimiter' && at - from + this.#gone > 0) this.#find('boundary-in-header', at - from)
       return this.#end(by, octets, from, at)
     }
-    let fields = this.#marks.length
-    while (fields > 0 && (this.#marks[fields - 2] ?? 0) >= this.#text) fields -= 2
-    this.#marks.length = fields
-    return this.#end('text', octets, from, from + this.#text)
+    const bodyStart = from + (this.#marks[this.#text] ?? 0)
+    this.#marks.length = this.#text
+    return this.#end('text', octets, from, bodyStart)
   }
 
   #end(by: HeaderEnd['by'], octets: Buffer, from: number, bodyStart: number): HeaderEnd {
@@ -199,8 +195,6 @@ export class HeaderScanner {
     this.#defects.add(code, at + this.#gone)
   }
 }
-
-const ignore: Report = () => undefined
 
 /** Printable and no colon (RFC 5322 §2.2); NUL is taken for nothing. */
 const isNameOctet = (octet: number): boolean => (octet > SPACE && octet < 127 && octet !== COLON) || octet === NUL

@@ -10,14 +10,9 @@ const MIN_SPARE = 16 * 1024
 export class InputWindow {
   /** All there is; before `at` it was dealt with. */ octets: Buffer = EMPTY
   at = 0
-  /** The chunks' memory is somebody else's. */ readonly #borrowed: boolean
   /** Offset of the first octet of the window. */ #base = 0
   #spare: Buffer = EMPTY
-  /** Where the window lies in the spare memory; -1 when it is a chunk. */ #from = -1
-
-  constructor(borrowed: boolean) {
-    this.#borrowed = borrowed
-  }
+  /** The window is the beginning of the spare memory, not a chunk. */ #isJoined = false
 
   /** The place in the message of an octet of the window. */
   offset(index: number): number {
@@ -25,37 +20,32 @@ export class InputWindow {
   }
 
   extend(chunk: Buffer): void {
-    if (this.at === this.octets.length) {
-      this.#base += this.octets.length
-      this.octets = chunk
-      this.at = 0
-      this.#from = -1
-      if (this.#spare.length > MAX_SPARE) this.#spare = EMPTY
-    } else if (chunk.length > 0) this.#join(chunk)
+    if (this.at < this.octets.length) return this.#join(chunk)
+    this.#base += this.octets.length
+    this.octets = chunk
+    this.at = 0
+    this.#isJoined = false
+    if (this.#spare.length > MAX_SPARE) this.#spare = EMPTY
   }
 
   /** Whoever reads the next chunk may use the memory of this one: copies what is left of it. */
   keep(): void {
-    if (this.#borrowed && this.#from === -1 && this.at < this.octets.length) this.#join(EMPTY)
+    if (!this.#isJoined && this.at < this.octets.length) this.#join(EMPTY)
   }
 
   #join(chunk: Buffer): void {
-    const joined = this.octets.length + chunk.length
-    if (this.#from !== -1 && this.#from + joined <= this.#spare.length) {
-      chunk.copy(this.#spare, this.#from + this.octets.length)
-      this.octets = this.#spare.subarray(this.#from, this.#from + joined)
-      return
+    let end = this.octets.length
+    if (!this.#isJoined || end + chunk.length > this.#spare.length) {
+      // Twice what is needed, so that octets that come one by one are not moved each time.
+      const room = 2 * (end - this.at + chunk.length)
+      const spare = this.#spare.length >= room ? this.#spare : Buffer.allocUnsafeSlow(Math.max(MIN_SPARE, room))
+      end = this.octets.copy(spare, 0, this.at)
+      this.#base += this.at
+      this.at = 0
+      this.#spare = spare
+      this.#isJoined = true
     }
-    const rest = this.octets.length - this.at
-    // Twice what is needed, so that octets that come one by one are not moved each time.
-    const needed = rest + chunk.length
-    const spare = this.#spare.length >= 2 * needed ? this.#spare : Buffer.allocUnsafeSlow(Math.max(MIN_SPARE, 2 * needed))
-    this.octets.copy(spare, 0, this.at)
-    chunk.copy(spare, rest)
-    this.#base += this.at
-    this.at = 0
-    this.#spare = spare
-    this.#from = 0
-    this.octets = spare.subarray(0, needed)
+    chunk.copy(this.#spare, end)
+    this.octets = this.#spare.subarray(0, end + chunk.length)
   }
 }

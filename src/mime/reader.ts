@@ -160,7 +160,6 @@ class MessageReader {
       case 'open': {
         const { entity } = token
         if (this.#eager) entity.touch()
-        this.#tokenizer.settle()
         this.#childless = entity.kind === 'multipart' ? entity : undefined
         this.#preamble = []
         this.#preambleLength = 0

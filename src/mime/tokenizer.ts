@@ -1,7 +1,6 @@
 import { EMPTY } from '../bytes.ts'
-import { boundaryOf, lineEndBefore, MAX_BOUNDARY_OCTETS, OpenBoundaries, type Bounded, type Found } from './boundary.ts'
+import { boundaryOf, lineEndBefore, MAX_BOUNDARY_OCTETS, OpenBoundaries, type Bounded, type Delimiter } from './boundary.ts'
 import { MAX_DEFECTS, type DefectLog, type Description, type EntityFacts } from './entity.ts'
-import { EncodedMessage, MAX_ENCODED_LEVELS } from './encoded-message.ts'
 import { isBlank } from './field/scan.ts'
 import { HeaderScanner, type HeaderEnd } from './header-scanner.ts'
 import type { Marks } from './header.ts'
@@ -30,14 +29,16 @@ interface Level<E> extends Bounded {
 
 /** What a message and the encoded messages in it have in common. */
 interface Shared<E> {
-  readonly options: CheckedParseOptions
   readonly log: DefectLog
   readonly create: (facts: EntityFacts<E>) => E
   /** Everything comes in one push and stays in memory: there are no tokens, an entity knows its place. */ readonly whole: boolean
-  enclosed: 'open' | 'leaf'
+  enclosed: 'open' | 'leaf' | undefined
   parts: number
   headerOctets: number
 }
+
+/** Messages inside messages that are decoded on the way: each one more costs the octets of all within it again. */
+const MAX_ENCODED_LEVELS = 5
 
 /**
  * Takes a message apart (RFC 5322, RFC 2046): `push` octets as they arrive, then take `next` until it is `undefined`. What it finds does not depend on
@@ -51,19 +52,19 @@ export class MimeTokenizer<E extends Description> {
   readonly #boundaries = new OpenBoundaries<Level<E>>()
   readonly #stack: Level<E>[] = []
   readonly #tokens: Token<E>[] = []
-  #taken = 0
 
-  readonly #input: InputWindow
+  readonly #input = new InputWindow()
   #final = false
   #source: Buffer | null = null
   #received = 0
   /** Past `messageBytes`: what came after it. */ #beyond: Buffer | undefined
 
-  #state: 'header' | 'descend' | 'body' | 'done' = 'header'
+  #state: 'header' | 'body' | 'done' = 'header'
   #scanner: HeaderScanner | undefined
   #sectionStart = 0
-  /** The innermost open entity that is not on the stack: a leaf, or a message that is to be taken apart or is being decoded. */ #leaf: E | undefined
-  #encoded: EncodedMessage<E> | undefined
+  /** The innermost open entity that is not on the stack: a leaf, or a message that is being decoded. */ #leaf: E | undefined
+  /** An enclosed message in a transfer encoding: what takes it apart, and what decodes its octets for that, `null` at their end. */
+  #encoded: { readonly tokenizer: MimeTokenizer<E>; readonly feed: (octets: Buffer | null) => void } | undefined
   /** The first octet of the input is the first of a body, or of what follows a delimiter. */ #atLineStart = true
   /** Nothing ends the leaf any more but the end. */ #rest = false
 
@@ -71,24 +72,24 @@ export class MimeTokenizer<E extends Description> {
     this.#shared = shared
     this.#around = around
     this.#nesting = nesting
-    this.#input = new InputWindow(!shared.whole)
   }
 
   static create<E extends Description>(options: CheckedParseOptions, create: (facts: EntityFacts<E>) => E, whole: boolean): MimeTokenizer<E> {
     const log = { options, left: MAX_DEFECTS }
-    return new MimeTokenizer<E>({ options, log, create, whole, enclosed: 'open', parts: 0, headerOctets: 0 }, null, 0)
+    return new MimeTokenizer<E>({ log, create, whole, enclosed: whole ? 'open' : undefined, parts: 0, headerOctets: 0 }, null, 0)
   }
 
-  /** Whether enclosed messages are taken apart. Counts for those that are not settled yet. */
+  /** Whether enclosed messages are taken apart: in a stream to be said once, when the header section of the outermost is there. */
   set enclosed(how: 'open' | 'leaf') {
     this.#shared.enclosed = how
+    if (this.#leaf?.kind === 'message') this.#descend(this.#leaf)
   }
 
   /** `final`: nothing comes after it. Only when `next` gave `undefined`. */
   push(chunk: Buffer, final = false): void {
     if (this.#shared.whole) this.#source = chunk
     this.#final = final
-    const left = this.#around === null && !this.#rest ? this.#shared.options.limits.messageBytes - this.#received : Number.POSITIVE_INFINITY
+    const left = this.#around === null && !this.#rest ? this.#shared.log.options.limits.messageBytes - this.#received : Number.POSITIVE_INFINITY
     this.#received += chunk.length
     if (chunk.length > left) this.#beyond = chunk.subarray(left)
     this.#input.extend(chunk.length > left ? chunk.subarray(0, left) : chunk)
@@ -97,12 +98,10 @@ export class MimeTokenizer<E extends Description> {
   /** The next token, or `undefined` when more octets are needed. After the final push, `undefined` is the end. */
   next(): Token<E> | undefined {
     for (;;) {
-      const encoded = this.#encoded
-      const token = encoded?.tokenizer.next() ?? this.#tokens[this.#taken++]
+      const inner = this.#encoded?.tokenizer
+      const token = inner?.next() ?? this.#tokens.shift()
       if (token !== undefined) return token
-      if (encoded !== undefined && encoded.tokenizer.#state === 'done') this.#encoded = undefined
-      this.#tokens.length = 0
-      this.#taken = 0
+      if (inner !== undefined && inner.#state === 'done') this.#encoded = undefined
       if (!this.#step()) {
         this.#input.keep()
         return undefined
@@ -110,19 +109,9 @@ export class MimeTokenizer<E extends Description> {
     }
   }
 
-  /** Decides whether the enclosed message just opened is taken apart; `next` does so too. From then on its `kind` is final. */
-  settle(): void {
-    if (this.#encoded !== undefined) this.#encoded.tokenizer.settle()
-    else if (this.#state === 'descend' && this.#leaf !== undefined) this.#descend(this.#leaf)
-  }
-
   /** `false`: nothing more can be done with what is there. */
   #step(): boolean {
     if (this.#state === 'done') return false
-    if (this.#state === 'descend') {
-      this.settle()
-      return true
-    }
     const last = this.#final || this.#beyond !== undefined
     if (this.#state === 'header' ? this.#header(last) : this.#body(last)) return true
     if (this.#beyond !== undefined) {
@@ -146,7 +135,7 @@ export class MimeTokenizer<E extends Description> {
   // ── header sections ──
 
   #header(final: boolean): boolean {
-    const { limits } = this.#shared.options
+    const { limits } = this.#shared.log.options
     const input = this.#input
     const multipart = this.#innermost?.entity.kind === 'multipart' ? this.#innermost.entity : undefined
     if (this.#scanner === undefined) {
@@ -189,7 +178,7 @@ export class MimeTokenizer<E extends Description> {
     if (entity.isMultipart) this.#openMultipart(entity)
     else if (entity.isMessage && entity.knowsEncoding) {
       entity.kind = 'message'
-      this.#state = 'descend'
+      if (this.#shared.enclosed !== undefined) this.#descend(entity)
     }
   }
 
@@ -209,7 +198,7 @@ export class MimeTokenizer<E extends Description> {
   #openMultipart(entity: E): void {
     const found = boundaryOf(entity.parameters)
     const at = entity.header.first('content-type')?.offset ?? entity.start
-    if (entity.depth > this.#shared.options.limits.depth) entity.report('depth-limit', at)
+    if (entity.depth > this.#shared.log.options.limits.depth) entity.report('depth-limit', at)
     else if (found === null) entity.report('missing-boundary-parameter', at)
     else if (found.boundary.length > MAX_BOUNDARY_OCTETS) entity.report('boundary-too-long', at)
     else {
@@ -229,9 +218,8 @@ export class MimeTokenizer<E extends Description> {
   }
 
   #descend(entity: E): void {
-    const { limits } = this.#shared.options
+    const { limits } = this.#shared.log.options
     const decoder = entity.decoder()
-    this.#state = 'body'
     const isTooDeep = entity.depth > limits.depth || (decoder !== null && this.#nesting === MAX_ENCODED_LEVELS)
     if (this.#shared.enclosed === 'leaf' || isTooDeep || this.#shared.parts >= limits.parts) {
       entity.kind = 'leaf'
@@ -242,7 +230,14 @@ export class MimeTokenizer<E extends Description> {
     } else {
       entity.report('encoded-message', entity.bodyStart)
       const tokenizer = new MimeTokenizer<E>(this.#shared, entity, this.#nesting + 1)
-      this.#encoded = new EncodedMessage(entity, decoder, tokenizer, this.#shared.whole)
+      const report = entity.bodyReport()
+      const pieces: Buffer[] = []
+      const feed = (octets: Buffer | null): void => {
+        pieces.push(octets === null ? decoder.end(report) : decoder.decode(octets, report))
+        // In memory its raw octets are to be views of one buffer.
+        if (octets === null || !this.#shared.whole) tokenizer.push(Buffer.concat(pieces.splice(0)), octets === null)
+      }
+      this.#encoded = { tokenizer, feed }
     }
   }
 
@@ -255,13 +250,11 @@ export class MimeTokenizer<E extends Description> {
   /** Reads on until a delimiter; `false`: more octets are needed. */
   #body(final: boolean): boolean {
     const { octets, at } = this.#input
-    const found: Found<Level<E>> =
-      this.#rest || this.#boundaries.size === 0
-        ? { type: 'more', end: octets.length }
-        : this.#boundaries.find(octets, at, this.#atLineStart, final, this.#near)
-    this.#pass(found.end)
-    if (found.type === 'more') return found.end > at
-    this.#delimiter(found.level, found.close, found.line, found.next)
+    const isOpen = this.#rest || this.#boundaries.size === 0
+    const found = isOpen ? null : this.#boundaries.find(octets, at, this.#atLineStart, final, this.#near)
+    this.#pass(found?.end ?? octets.length)
+    if (found === null || found.delimiter === null) return this.#input.at > at
+    this.#delimiter(found.delimiter)
     return true
   }
 
@@ -290,8 +283,8 @@ export class MimeTokenizer<E extends Description> {
     }
   }
 
-  /** The delimiter line of `level` at `line`, after a line end that belongs to it. */
-  #delimiter(level: Level<E>, close: boolean, line: number, next: number): void {
+  /** A delimiter line, after a line end that belongs to it. */
+  #delimiter({ level, close, line, next }: Delimiter<Level<E>>): void {
     const { octets, at } = this.#input
     this.#closeInside(level, this.#input.offset(at), this.#input.offset(line))
     if (level.parts === 0) this.#emit({ type: 'preamble', octets: octets.subarray(at, next), delimiter: true })
@@ -318,7 +311,7 @@ export class MimeTokenizer<E extends Description> {
       else if (leaf?.bodyStart === end && last.entity.kind === 'message') innerEnd = leaf.bodyStart = leaf.start + leaf.header.octets.length
     }
     if (leaf !== undefined) {
-      this.#encoded?.end()
+      this.#encoded?.feed(null)
       this.#close(leaf, innerEnd)
       this.#leaf = undefined
     }
