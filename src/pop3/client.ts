@@ -55,8 +55,8 @@ export class Pop3Client implements AsyncDisposable {
   #greeting = ''
   #quit: Promise<{ confirmed: boolean }> | undefined
   /** Messages were marked as deleted, which another connection would not know. */ #marked = false
-  /** A digest of the whole unique-id listing, once it was read: shows whether another connection finds the same under the same numbers. `null` where there is none. */
-  #listed: string | null | undefined
+  /** Of the whole unique-id listing, once it was read: shows whether another connection finds the same messages under the same numbers. */
+  #listed = ''
   /** Makes another connection to the same maildrop, and whether one has taken the place of this one. */ #again:
     | (() => Promise<Pop3Client>)
     | undefined
@@ -328,16 +328,6 @@ export class Pop3Client implements AsyncDisposable {
     this.#listed = hash.digest('hex')
   }
 
-  /** For the sake of `#listed` alone. */
-  async #list(): Promise<void> {
-    this.#listed = null
-    try {
-      for await (const _entry of this.#uniqueIds());
-    } catch {
-      // Then it is not the same as any other.
-    }
-  }
-
   async *#uniqueIdsOf(numbers: Iterable<number>): AsyncGenerator<UniqueIdListing, void, undefined> {
     let refused: MailError | null = null
     let any = false
@@ -386,10 +376,6 @@ export class Pop3Client implements AsyncDisposable {
       for (const items of inWindow<Exchange<Buffer>>(numbers, () => (isSteady === true ? this.#lane.ahead : 1))) {
         const [item] = items
         if (item === undefined) continue
-        if (isSteady === true && items.length > WINDOW && this.#again !== undefined && this.#listed === undefined) {
-          changes = this.#lane.changes + 1
-          await this.#list() // so that a long batch can go on over another connection
-        }
         make(item.number) // what cannot be asked for is refused when its turn comes
         for (const one of isSteady === true ? items : []) {
           if (!command.isMessageNumber(one.number)) break
@@ -411,14 +397,17 @@ export class Pop3Client implements AsyncDisposable {
   #resume(): Promise<boolean> {
     const { reason } = this.#dialogue.failure ?? {}
     const isServers = reason instanceof MailError && (reason.code === 'ERR_PROTOCOL' || (reason.code === 'ERR_CLOSED' && reason.transient))
-    if (isServers && this.#again !== undefined && !this.#marked && typeof this.#listed === 'string')
-      this.#resumed ??= this.#replace(this.#again, reason)
+    if (isServers && this.#again !== undefined && !this.#marked && this.#listed !== '') this.#resumed ??= this.#replace(this.#again, reason)
     return this.#resumed ?? Promise.resolve(false)
   }
 
   async #replace(again: () => Promise<Pop3Client>, cause: MailError): Promise<boolean> {
     const other = await again()
-    await other.#list()
+    try {
+      for await (const _entry of other.uniqueIds());
+    } catch {
+      // Then it has not listed the same.
+    }
     if (other.#listed !== this.#listed || this.#quit !== undefined) {
       await other.quit()
       const message = 'the connection broke, and another one does not find the same messages in the maildrop'

@@ -108,7 +108,7 @@ test.each(Object.entries(FAULTS))(
 )
 
 test.each<[string, boolean, boolean, ((number: number, connection: number) => string) | undefined, string, number]>([
-  ['no unique-id listing was read and the batch is short', false, false, undefined, 'ERR_CLOSED', 1],
+  ['no unique-id listing was read', false, false, undefined, 'ERR_CLOSED', 1],
   ['a message was marked as deleted', true, true, undefined, 'ERR_CLOSED', 1],
   ['the other connection lists something else', true, false, (number, connection) => `${connection}u${number}`, 'ERR_PROTOCOL', 2],
 ])('H60: it does not when %s', async (_name, lists, deletes, uniqueId, code, connections) => {
@@ -121,22 +121,6 @@ test.each<[string, boolean, boolean, ((number: number, connection: number) => st
   expect(seen.slice(2).every((one) => one === code)).toBe(true)
   expect(server.lines).toHaveLength(connections)
   expect(await client.quit()).toEqual({ confirmed: false })
-})
-
-test('H60: for a long batch the unique-ids are listed first, when nobody did', async () => {
-  const server = await serverWith((batch) => (batch.length > 1 ? null : undefined))
-  const client = await Pop3Client.connect(server.options)
-  expect(await readAll(client, upTo(100))).toEqual(upTo(100).map((number) => `Subject: ${number}\r\n`))
-  expect(server.lines[0]?.slice(3, 7)).toEqual(['CAPA', 'RETR 1', 'UIDL', 'RETR 2'])
-  expect(server.lines[1]?.slice(3, 7)).toEqual(['CAPA', 'UIDL', 'RETR 2', 'RETR 3'])
-  expect(await client.quit()).toEqual({ confirmed: true })
-})
-
-test('H60: one that cannot list them ends the batch', async () => {
-  const server = await serverWith((batch) => (batch.length > 1 ? null : batch[0] === 'UIDL' ? '-ERR\r\n' : undefined))
-  const client = await Pop3Client.connect(server.options)
-  expect((await readAll(client, upTo(100))).slice(0, 3)).toEqual(['Subject: 1\r\n', 'ERR_CLOSED', 'ERR_CLOSED'])
-  expect(server.lines).toHaveLength(1)
 })
 
 test('H60: what ended by our own will is not begun again', async () => {
