@@ -6,5 +6,6 @@ export type { GetDisposition, GetOperation, OutgoingDocument, SendOperation } fr
 export { DocumentsError, type SendReceipt } from './connector/outbox.ts'
 export { MailError, type ErrorCode, type Phase } from './errors.ts'
 export type { Content, Header } from './mime/index.ts'
+export type { Pop3Options } from './pop3/index.ts'
 export type { Receipt, RecipientOutcome, Reply, SmtpOptions } from './smtp/index.ts'
 export type { Credentials, Secret, ServerOptions, Timeouts, TlsFacts, TlsOptions, TlsVersion } from './tls/index.ts'
