@@ -5,11 +5,9 @@ const MAX_LOCAL_OCTETS = 64
 const MAX_DOMAIN_OCTETS = 255
 const MAX_ADDRESS_OCTETS = 254 // RFC 5321 §4.5.3.1.3: 256 with the angle brackets
 
-/**
- * Local-part "@" ( Domain / address-literal ) (RFC 5321 §4.1.2, RFC 6531 §3.3) as a caller gives it, for fields and envelopes alike, and nothing
- * else: nothing is searched for, left over or guessed (CVE-2025-13033). Both parts come as they are written: the local part quoted where it must
- * be, the domain in A-labels. `fail` throws, and is told what is wrong.
- */
+/** Local-part "@" ( Domain / address-literal ) (RFC 5321 §4.1.2, RFC 6531 §3.3) as a caller gives it, for fields and envelopes alike, and nothing
+ *  else: nothing is searched for, left over or guessed (CVE-2025-13033). Both parts come as they are written: the local part quoted where it must
+ *  be, the domain in A-labels. `fail` throws, and is told what is wrong. */
 export function parseAddrSpec(text: string, fail: (why: string) => never): { readonly local: string; readonly domain: string } {
   if (text.length > 2 * MAX_ADDRESS_OCTETS) fail('is too long') // however it is written; so no text of any length is walked through
   const quoted = text.startsWith('"')
@@ -48,10 +46,8 @@ const isDotString = (text: string): boolean =>
 
 export const isAscii = (text: string): boolean => !/[^\0-\x7f]/.test(text)
 
-/**
- * A domain in its one form, A-labels (UTS 46), or an address literal; `undefined` when the text is neither (RFC 5321 §4.1.2, RFC 5890).
- * Underscores are let through: names in private networks have them.
- */
+/** A domain in its one form, A-labels (UTS 46), or an address literal; `undefined` when the text is neither (RFC 5321 §4.1.2, RFC 5890).
+ *  Underscores are let through: names in private networks have them. */
 export function normalizeDomain(text: string): string | undefined {
   if (text.startsWith('[')) return isAddressLiteral(text) ? text : undefined
   // A dot of another script is a dot (UTS 46), but no other character may become one, or a `%`, or a `/`.

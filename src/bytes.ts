@@ -21,10 +21,8 @@ export const decodeText = (octets: Buffer): string => octets.toString(isUtf8(oct
 
 const UNSAFE = /[\p{Cc}\p{Cs}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/u
 
-/**
- * Text from a stranger, fit for one line of a log, an error message or a terminal: control characters, line and bidi marks are written
- * as `\u{…}`, and what is longer than `limit` characters is cut (CWE-117).
- */
+/** Text from a stranger, fit for one line of a log, an error message or a terminal: control characters, line and bidi marks are written
+ *  as `\u{…}`, and what is longer than `limit` characters is cut (CWE-117). */
 export function printable(text: string, limit = 500): string {
   let out = ''
   let count = 0

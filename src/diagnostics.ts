@@ -1,9 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 
-/**
- * What is published on the diagnostics channels `mail:tls:connect`, `mail:pop3:command`, `mail:pop3:reply`, `mail:smtp:command` and
- * `mail:smtp:reply`, when somebody listens. Credentials are replaced by `***` before; text is not yet made printable.
- */
+/** What is published on the diagnostics channels `mail:tls:connect`, `mail:pop3:command`, `mail:pop3:reply`, `mail:smtp:command` and
+ *  `mail:smtp:reply`, when somebody listens. Credentials are replaced by `***` before; text is not yet made printable. */
 export interface DialogueMessage {
   readonly host: string
   readonly port: number

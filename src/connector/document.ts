@@ -85,10 +85,8 @@ const asciiLowerCase = (text: string): string => text.replaceAll(/[A-Z]/g, (lett
 /** Hash of a filter, for the ledger; never 0. */
 export const filterHash = (fromAddress: string): number => hash32(['from', asciiLowerCase(fromAddress)])
 
-/**
- * Tells whether a message that is listed again is the one that was there before (P8, D10). Fields that servers add or change between two
- * retrievals do not count (P19). Never 0.
- */
+/** Tells whether a message that is listed again is the one that was there before (P8, D10). Fields that servers add or change between two
+ *  retrievals do not count (P19). Never 0. */
 export function fingerprint(header: Header): number {
   return hash32(header.fields.filter(({ name }) => !VOLATILE.test(name)).map(({ raw }) => raw))
 }

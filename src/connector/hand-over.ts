@@ -15,19 +15,15 @@ type HandedOver = 'accepted' | 'empty' | 'failed' | 'left'
 /** Asked about the header section before anything is handed over. */
 export type Wanted = (header: Header) => boolean
 
-/**
- * Turns the octets of messages into documents, hands them over one after the other, and keeps book. Messages may be under way side by side.
- * @param accepted called for each document that was accepted, also when its message fails later
- */
+/** Turns the octets of messages into documents, hands them over one after the other, and keeps book. Messages may be under way side by side.
+ *  @param accepted called for each document that was accepted, also when its message fails later */
 export function createHandOver({ handler, ledger, operation, stop, mailbox, logger }: InboxFacts, accepted: () => void) {
   const { disposition } = operation
   const kind = KINDS[disposition]
 
-  /**
-   * Hands over what was not accepted before, and reads the source to its end. `accepted` and `empty` are durable when it resolves. Rejects
-   * with what the source failed with, and with `ERR_STATE`; documents accepted before that stay accepted.
-   * @param source with disposition 'message' the handler gets its very chunks
-   */
+  /** Hands over what was not accepted before, and reads the source to its end. `accepted` and `empty` are durable when it resolves. Rejects
+   *  with what the source failed with, and with `ERR_STATE`; documents accepted before that stay accepted.
+   *  @param source with disposition 'message' the handler gets its very chunks */
   async function handOver(message: Listed, source: AsyncIterable<Uint8Array>, octets: number, wanted: Wanted): Promise<HandedOver> {
     const begin = (header: Header): MessageState | undefined => {
       if (!wanted(header)) return undefined
@@ -88,11 +84,9 @@ export function createHandOver({ handler, ledger, operation, stop, mailbox, logg
     return state
   }
 
-  /**
-   * Hands one document over, unless it was accepted before: by its own record, or because every document of one of its kinds was. Once one was
-   * not accepted, the rest of its message waits for the next run.
-   * @param kinds that the leaf is of whatever comes after it
-   */
+  /** Hands one document over, unless it was accepted before: by its own record, or because every document of one of its kinds was. Once one was
+   *  not accepted, the rest of its message waits for the next run.
+   *  @param kinds that the leaf is of whatever comes after it */
   async function offer(state: MessageState, facts: DocumentFacts, kinds: number, content: AsyncIterable<Buffer>): Promise<void> {
     const { key, uniqueId, occurrence } = state.message
     const entry = ledger.book.entries.get(key)

@@ -5,11 +5,9 @@ import { MailError } from '../errors.ts'
 import { Book, type LedgerRecord } from './book.ts'
 import { mailboxName, replaceFile, stateError, TEMPORARY, type Files, type Mailbox, type OutputFile } from './files.ts'
 
-/**
- * What is known about the messages of one mailbox, across runs and crashes; without a file (`state: 'memory'`) as long as this object lives.
- * Changes are in the book at once; they are durable when `commit` resolves. Once a write has failed, nothing is accepted any more: what is on
- * the disk is then unknown.
- */
+/** What is known about the messages of one mailbox, across runs and crashes; without a file (`state: 'memory'`) as long as this object lives.
+ *  Changes are in the book at once; they are durable when `commit` resolves. Once a write has failed, nothing is accepted any more: what is on
+ *  the disk is then unknown. */
 export class Ledger {
   /** To be read only. */ readonly book: Book
   readonly #file: OutputFile | undefined
@@ -149,11 +147,9 @@ function lineAt(octets: Buffer, from: number): { json: string; end: number } | u
   return { json: octets.toString('utf8', start, end), end: end + 1 }
 }
 
-/**
- * Whether what follows the last whole line is the rest of one write that a crash cut off: no whole line after it, and no end of a line, unless
- * there are octets that the disk never got (NUL, which JSON does not contain). Anything else was changed after it was written, as was a line that
- * has all its octets and one more in place of its end.
- */
+/** Whether what follows the last whole line is the rest of one write that a crash cut off: no whole line after it, and no end of a line, unless
+ *  there are octets that the disk never got (NUL, which JSON does not contain). Anything else was changed after it was written, as was a line that
+ *  has all its octets and one more in place of its end. */
 function isRest(octets: Buffer, from: number): boolean {
   let end = octets.indexOf(LF, from)
   if (end === -1) return lineAt(Buffer.concat([octets.subarray(from, -1), Buffer.from('\n')]), 0) === undefined

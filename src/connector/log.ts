@@ -16,10 +16,8 @@ export interface Logger {
 /** pino on standard error, level info. It writes at once and in this thread: no worker, no file, nothing left to flush. */
 export const defaultLogger = (): Logger => pino({ name: 'wirepost', level: 'info' }, destination({ dest: 2, sync: true }))
 
-/**
- * Writes the dialogue of the connections with these labels to the log, at level trace, until the result is called. Credentials were replaced
- * before they came here (S24). A logger that says that it does not write traces is spared the work.
- */
+/** Writes the dialogue of the connections with these labels to the log, at level trace, until the result is called. Credentials were replaced
+ *  before they came here (S24). A logger that says that it does not write traces is spared the work. */
 export function traceDialogue(logger: Logger, labels: ReadonlySet<string>): () => void {
   if ('isLevelEnabled' in logger && typeof logger.isLevelEnabled === 'function' && logger.isLevelEnabled('trace') === false) return () => undefined
   const listeners = CHANNELS.map(([channel, direction]) => {

@@ -29,10 +29,8 @@ export type OutgoingConnection = Pick<SmtpClient, 'submit' | 'quit' | 'usable'> 
 type Connect = (signal: AbortSignal) => Promise<OutgoingConnection>
 type OnReceipt = ((receipt: SendReceipt) => unknown) | undefined
 
-/**
- * Documents → messages → receipts, one after the other over one connection, which is opened for the first message and closed a while after
- * the last. A connection that fails is replaced for the next message; what it did to the message at hand is in that one's receipt.
- */
+/** Documents → messages → receipts, one after the other over one connection, which is opened for the first message and closed a while after
+ *  the last. A connection that fails is replaced for the next message; what it did to the message at hand is in that one's receipt. */
 export function createOutbox(connect: Connect, host: string, user: string, logger: Logger) {
   let current: OutgoingConnection | undefined
   /** Nothing was submitted over it yet. */ let isFresh = false
@@ -103,10 +101,8 @@ export function createOutbox(connect: Connect, host: string, user: string, logge
     }
   }
 
-  /**
-   * A connection that was in use before may have been closed by the server meanwhile; as long as not even MAIL was answered, the content was not
-   * touched, and a new one can be tried without the risk of sending twice.
-   */
+  /** A connection that was in use before may have been closed by the server meanwhile; as long as not even MAIL was answered, the content was not
+   *  touched, and a new one can be tried without the risk of sending twice. */
   async function transfer(run: SendRun, mail: Mail, octets: MailContent['octets']): Promise<Receipt> {
     const connection = await open(run)
     const mayBeStale = !isFresh

@@ -2,10 +2,8 @@ import { asBuffer } from '../bytes.ts'
 import { MailError } from '../errors.ts'
 import { readMessage, type Header } from '../mime/index.ts'
 
-/**
- * Octets on their way to who reads them. Who leaves early does not end the source: `drain` reads the rest, so that all of it has come and the
- * connection can carry another command.
- */
+/** Octets on their way to who reads them. Who leaves early does not end the source: `drain` reads the rest, so that all of it has come and the
+ *  connection can carry another command. */
 export class Tap<T extends Uint8Array> implements AsyncIterable<T> {
   readonly #source: AsyncIterator<T>
   /** All of it has come. */ ended = false
@@ -39,10 +37,8 @@ export class Tap<T extends Uint8Array> implements AsyncIterable<T> {
 
 const END = { done: true, value: undefined } as const
 
-/**
- * The content of a document while it is handed over: read once, piece by piece, and only until the handler has ended. What the handler left is
- * drained, since a document counts as accepted only when all its octets have come.
- */
+/** The content of a document while it is handed over: read once, piece by piece, and only until the handler has ended. What the handler left is
+ *  drained, since a document counts as accepted only when all its octets have come. */
 export function openGate(tap: Tap<Buffer>) {
   let isTaken = false
   let closed: { readonly reason: unknown } | undefined

@@ -1,10 +1,8 @@
 import { setMaxListeners } from 'node:events'
 
-/**
- * How a run ends when its signal is aborted or the disk fails. While it is still on its way to the server, at once. Later in order: documents
- * that are being handed over can be read no further, handlers get some time to end, deletions that were decided are confirmed, and when the time
- * is over, whatever is left is cut off.
- */
+/** How a run ends when its signal is aborted or the disk fails. While it is still on its way to the server, at once. Later in order: documents
+ *  that are being handed over can be read no further, handlers get some time to end, deletions that were decided are confirmed, and when the time
+ *  is over, whatever is left is cut off. */
 export interface Stop extends Disposable {
   /** Once it is aborted, nothing new is begun. */ readonly ending: AbortSignal
   /** Ends the connection, and all that waits for it or for a handler. */ readonly connection: AbortSignal

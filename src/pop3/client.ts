@@ -37,10 +37,8 @@ export interface Deletion {
 /** A message of a batch, which may have been asked for before its turn. */
 type Item<Asked> = { readonly number: number; asked?: Asked }
 
-/**
- * A POP3 connection (RFC 1939). Calls may be made at any time; each has its turn in order. A call waits while the content of a message is
- * being read, and drains what nobody reads. After a failure that the connection does not survive, every call rejects with `ERR_CLOSED`.
- */
+/** A POP3 connection (RFC 1939). Calls may be made at any time; each has its turn in order. A call waits while the content of a message is
+ *  being read, and drains what nobody reads. After a failure that the connection does not survive, every call rejects with `ERR_CLOSED`. */
 export class Pop3Client implements AsyncDisposable {
   readonly #options: CheckedPop3Options
   #transport: Transport
@@ -68,11 +66,9 @@ export class Pop3Client implements AsyncDisposable {
     this.#dialogue = new Dialogue(transport, this.#session, options, pop3CommandChannel, (reason) => this.#refuse(reason))
   }
 
-  /**
-   * Connects, secures the connection, logs in and asks for the capabilities. Without `auth` the connection stays before the login. Rejects with
-   * the errors of the way there, `ERR_TLS_REQUIRED`, `ERR_AUTH_CLEAR_TEXT` (before anything is sent), `ERR_AUTH_MECHANISM`, `ERR_UNSUPPORTED`, or a
-   * `Pop3ReplyError` (`ERR_AUTH` when the credentials were refused).
-   */
+  /** Connects, secures the connection, logs in and asks for the capabilities. Without `auth` the connection stays before the login. Rejects with
+   *  the errors of the way there, `ERR_TLS_REQUIRED`, `ERR_AUTH_CLEAR_TEXT` (before anything is sent), `ERR_AUTH_MECHANISM`, `ERR_UNSUPPORTED`, or a
+   *  `Pop3ReplyError` (`ERR_AUTH` when the credentials were refused). */
   static async connect(options: Pop3Options): Promise<Pop3Client> {
     const client = await Pop3Client.#connect(checkPop3Options(options))
     client.#again = () => Pop3Client.#connect(checkPop3Options({ ...options, pipelining: 'never' }))
@@ -145,10 +141,8 @@ export class Pop3Client implements AsyncDisposable {
     return this.#listing(command.list)
   }
 
-  /**
-   * The unique-id listing (RFC 1939 §7). Lines that are none are left out; UIDL is sent when iteration starts. With `numbers` only these are
-   * asked for; one that the server refuses is left out, and when it refuses all, the first refusal rejects.
-   */
+  /** The unique-id listing (RFC 1939 §7). Lines that are none are left out; UIDL is sent when iteration starts. With `numbers` only these are
+   *  asked for; one that the server refuses is left out, and when it refuses all, the first refusal rejects. */
   uniqueIds(numbers?: Iterable<number>): AsyncIterable<UniqueIdListing> {
     return { [Symbol.asyncIterator]: () => (numbers === undefined ? this.#uniqueIds() : this.#uniqueIdsOf(numbers)) }
   }
@@ -165,11 +159,9 @@ export class Pop3Client implements AsyncDisposable {
     return this.#retrieval(number, () => this.#lane.enter(asked))
   }
 
-  /**
-   * One after the other, in the order given. What is left of one is skipped when the next is asked for. With PIPELINING several are under way, once
-   * the first was read to its end without another call between; a later call makes it one at a time again. After a batch that the server could
-   * not take, the rest comes over another connection where that is safe (docs/pop3-servers.md).
-   */
+  /** One after the other, in the order given. What is left of one is skipped when the next is asked for. With PIPELINING several are under way, once
+   *  the first was read to its end without another call between; a later call makes it one at a time again. After a batch that the server could
+   *  not take, the rest comes over another connection where that is safe (docs/pop3-servers.md). */
   retrieveAll(numbers: Iterable<number>): AsyncGenerator<Retrieval, void, undefined> {
     return this.#contents(numbers, command.retr)
   }

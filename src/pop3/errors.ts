@@ -5,10 +5,8 @@ import type { StatusReply } from './grammar.ts'
 /** Wrong credentials, another session in the maildrop, a login too soon, something that will pass, something that will not; or the server does not say. */
 export type Refusal = 'credentials' | 'in use' | 'login delay' | 'temporary' | 'permanent' | 'other'
 
-/**
- * The server answered `-ERR`. `ERR_AUTH` when it refused the credentials; otherwise `ERR_POP3_REPLY`, `transient` when the response code
- * (RFC 2449 §8, RFC 3206) says that it will pass, or, without a code, when the text speaks of a lock.
- */
+/** The server answered `-ERR`. `ERR_AUTH` when it refused the credentials; otherwise `ERR_POP3_REPLY`, `transient` when the response code
+ *  (RFC 2449 §8, RFC 3206) says that it will pass, or, without a code, when the text speaks of a lock. */
 export class Pop3ReplyError extends MailError {
   override readonly name = 'Pop3ReplyError'
   readonly refusal: Refusal

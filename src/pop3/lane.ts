@@ -32,11 +32,9 @@ export class Exchange<Part = unknown> {
   }
 }
 
-/**
- * The order of calls on one connection. Commands leave in the order of the calls; answers are read in the same order, each by the call that it
- * belongs to. A command leaves in the tick in which the end of the answer before it was seen; those of one batch leave earlier, `depth` of
- * them at most (RFC 2449 §6.6).
- */
+/** The order of calls on one connection. Commands leave in the order of the calls; answers are read in the same order, each by the call that it
+ *  belongs to. A command leaves in the tick in which the end of the answer before it was seen; those of one batch leave earlier, `depth` of
+ *  them at most (RFC 2449 §6.6). */
 export class Lane {
   depth = 1
   /** To be called when all that has arrived is used up: fills the window when a fifth of it is left. */
@@ -51,10 +49,8 @@ export class Lane {
   #failure: { readonly reason: unknown } | undefined
   #timer: NodeJS.Timeout | undefined
 
-  /**
-   * @param write sends the commands; `false` when they were refused instead
-   * @param drain reads the rest of an answer whose reader has left it, or the whole of one that was recalled
-   */
+  /** @param write sends the commands; `false` when they were refused instead
+   *  @param drain reads the rest of an answer whose reader has left it, or the whole of one that was recalled */
   constructor(write: (exchanges: readonly Exchange[]) => boolean, drain: (exchange: Exchange) => void) {
     this.#write = write
     this.#drain = drain

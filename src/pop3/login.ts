@@ -23,10 +23,8 @@ export function chooseLogin(auth: Credentials, { sasl, user }: Pop3Features, kno
 
 const MAX_STAMP_OCTETS = 128
 
-/**
- * The digest of APOP (RFC 1939 §7). What looks like a time stamp but is no msg-id could be made so that the digest gives the password away
- * (CVE-2007-1558, P14). Throws `ERR_AUTH_MECHANISM`.
- */
+/** The digest of APOP (RFC 1939 §7). What looks like a time stamp but is no msg-id could be made so that the digest gives the password away
+ *  (CVE-2007-1558, P14). Throws `ERR_AUTH_MECHANISM`. */
 export function apopDigest(greeting: string, password: string): string {
   const stamps = greeting.match(/<[^<>]*>/g) ?? []
   const [stamp = ''] = stamps

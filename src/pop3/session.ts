@@ -98,10 +98,8 @@ export class Pop3Session extends Session<Command, Pop3Event> {
     return last || body.waiting > before ? { type: 'body', body, last } : undefined
   }
 
-  /**
-   * A dot line that the server failed to stuff ends content too early, and the rest of it comes where nothing or a status line is expected
-   * (P9, H52).
-   */
+  /** A dot line that the server failed to stuff ends content too early, and the rest of it comes where nothing or a status line is expected
+   *  (P9, H52). */
   #checkEnd(): void {
     const rest = this.splitter.take()
     this.splitter.push(rest)

@@ -23,10 +23,8 @@ type Source = Iterator<Uint8Array> | AsyncIterator<Uint8Array>
 const NO_LIMIT_MS = 0x7fff_ffff // a reply is waited for as long as its phase allows; the client's own timers watch that
 const FAREWELL_MS = 2_000 // how long a server that refused us may take to answer QUIT
 
-/**
- * One connection to an SMTP server (RFC 5321, RFC 6409). Submissions queue up; each is one mail transaction. Everything that waits has a
- * deadline, and a connection that did not answer as the protocol demands is never used again.
- */
+/** One connection to an SMTP server (RFC 5321, RFC 6409). Submissions queue up; each is one mail transaction. Everything that waits has a
+ *  deadline, and a connection that did not answer as the protocol demands is never used again. */
 export class SmtpClient implements AsyncDisposable {
   readonly #clientName: string
   readonly #timeouts: Timeouts
@@ -47,10 +45,8 @@ export class SmtpClient implements AsyncDisposable {
     this.#dialogue = new Dialogue(transport, this.#session, options, smtpCommandChannel)
   }
 
-  /**
-   * Connects, says EHLO, changes to TLS and logs in, as the options demand. Fails with what `tls/` fails with, `ERR_TLS_REQUIRED`,
-   * `ERR_TLS_INJECTION`, `ERR_AUTH`, `ERR_AUTH_CLEAR_TEXT`, `ERR_AUTH_MECHANISM`, `ERR_SMTP_REPLY` or `ERR_PROTOCOL`; nothing is left open then.
-   */
+  /** Connects, says EHLO, changes to TLS and logs in, as the options demand. Fails with what `tls/` fails with, `ERR_TLS_REQUIRED`,
+   *  `ERR_TLS_INJECTION`, `ERR_AUTH`, `ERR_AUTH_CLEAR_TEXT`, `ERR_AUTH_MECHANISM`, `ERR_SMTP_REPLY` or `ERR_PROTOCOL`; nothing is left open then. */
   static async connect(options: SmtpOptions): Promise<SmtpClient> {
     const checked = checkSmtpOptions(options)
     return SmtpClient.#start(await connect(checked), checked)
@@ -94,11 +90,9 @@ export class SmtpClient implements AsyncDisposable {
     return this.#unanswered
   }
 
-  /**
-   * Sends one message. Resolves with a receipt for whatever the server answered. Rejects with `ERR_ADDRESS`, `ERR_OPTION`, `ERR_LIMIT`
-   * (above the server's SIZE) or `ERR_UNSUPPORTED` before anything is sent, and otherwise only when the connection failed, the content did or
-   * the call was aborted before the final dot: the message was not sent then. Content is not touched before the server asks for it.
-   */
+  /** Sends one message. Resolves with a receipt for whatever the server answered. Rejects with `ERR_ADDRESS`, `ERR_OPTION`, `ERR_LIMIT`
+   *  (above the server's SIZE) or `ERR_UNSUPPORTED` before anything is sent, and otherwise only when the connection failed, the content did or
+   *  the call was aborted before the final dot: the message was not sent then. Content is not touched before the server asks for it. */
   async submit(envelope: Envelope, content: SubmittedContent): Promise<Receipt> {
     const submission = checkSubmission(envelope, content, this.#extensions, this.tls?.authorized === true)
     const signal = envelope.options?.signal

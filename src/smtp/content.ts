@@ -8,17 +8,13 @@ export const BLOCK_OCTETS = 64 * 1024
 const MANY_VIEWS = 16 // above this many pieces one copy is cheaper than a long list of views
 const FINAL_DOT_OCTETS = 3
 
-/**
- * Content as it stands between DATA's 354 and the final reply (RFC 5321 §4.5.2): each lone CR and each lone LF becomes CRLF, so that no server
- * can see a line, or the end of the content, where another sees none (SMTP smuggling, S12); dots are doubled; the final dot stands behind it.
- * Chunks may be cut anywhere. One where nothing changes passes through as views, one that is repaired is copied once.
- */
+/** Content as it stands between DATA's 354 and the final reply (RFC 5321 §4.5.2): each lone CR and each lone LF becomes CRLF, so that no server
+ *  can see a line, or the end of the content, where another sees none (SMTP smuggling, S12); dots are doubled; the final dot stands behind it.
+ *  Chunks may be cut anywhere. One where nothing changes passes through as views, one that is repaired is copied once. */
 export class DataFramer {
   readonly #dots = new DotStuffer()
-  /**
-   * The line end with which the content so far ends. It goes out with what follows: after CR an LF would belong to it, and some proxies miss a
-   * final dot that is not in one packet with the line end before it (quirk 27).
-   */
+  /** The line end with which the content so far ends. It goes out with what follows: after CR an LF would belong to it, and some proxies miss a
+   *  final dot that is not in one packet with the line end before it (quirk 27). */
   #held: 'none' | 'CR' | 'whole' = 'none'
   /** Of the content so far, as the server stores it: its line ends, but not the doubled and the final dots. */ octets = 0
 
@@ -91,10 +87,8 @@ export function* blocks(octets: Buffer): Generator<Buffer, void> {
   for (let at = 0; at < octets.length; at += BLOCK_OCTETS) yield octets.subarray(at, at + BLOCK_OCTETS)
 }
 
-/**
- * Content on its way out: gathered into blocks, and written at once when the source makes us wait, so that neither a source of many small
- * chunks nor a slow one costs what it need not.
- */
+/** Content on its way out: gathered into blocks, and written at once when the source makes us wait, so that neither a source of many small
+ *  chunks nor a slow one costs what it need not. */
 export class Outflow {
   /** What was written has gone far enough for more. */ settled: Promise<void> = Promise.resolve()
   readonly #write: (views: readonly Buffer[]) => Promise<void>

@@ -18,10 +18,8 @@ export interface SubmitOptions {
   /** Reports about the delivery (RFC 3461). `ERR_UNSUPPORTED` when the server has no DSN. */ readonly dsn?: DeliveryReports | undefined
   /** Only over verified TLS, on the whole way (RFC 8689). `ERR_UNSUPPORTED` when the server has no REQUIRETLS. @default false */
   readonly requireTls?: boolean | undefined
-  /**
-   * What lines of the content hold. `'8bit'` fails with `ERR_UNSUPPORTED` when the server has no 8BITMIME (RFC 6152). Left out, content in
-   * memory is looked at, a stream is taken to be 8-bit, and the server is told so if it has 8BITMIME.
-   */
+  /** What lines of the content hold. `'8bit'` fails with `ERR_UNSUPPORTED` when the server has no 8BITMIME (RFC 6152). Left out, content in
+   *  memory is looked at, a stream is taken to be 8-bit, and the server is told so if it has 8BITMIME. */
   readonly body?: '7bit' | '8bit' | undefined
   /** Ends this call: before the final dot with the connection, after it with the outcome `unknown`. */ readonly signal?: AbortSignal | undefined
 }
@@ -45,10 +43,8 @@ export interface Submission {
   /** Octets that a stream is to have. */ readonly declared: number | undefined
 }
 
-/**
- * For a server that offers `extensions`, `secure` when its certificate is trusted. Throws `ERR_ADDRESS` (also for one that needs SMTPUTF8 there)
- * or `ERR_OPTION`, `ERR_UNSUPPORTED` for what the server does not offer, and `ERR_LIMIT` for content above its SIZE.
- */
+/** For a server that offers `extensions`, `secure` when its certificate is trusted. Throws `ERR_ADDRESS` (also for one that needs SMTPUTF8 there)
+ *  or `ERR_OPTION`, `ERR_UNSUPPORTED` for what the server does not offer, and `ERR_LIMIT` for content above its SIZE. */
 export function checkSubmission(envelope: Envelope, content: SubmittedContent, extensions: ReadonlyMap<string, string>, secure: boolean): Submission {
   const options = envelope.options ?? {}
   const partial = oneOf('partial', options.partial ?? 'deliver', ['deliver', 'refuse'])

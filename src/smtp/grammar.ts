@@ -17,10 +17,8 @@ export function parseEnhancedStatus(status: number, lines: readonly string[]): s
 /** Keywords that are no host names: some servers leave the line with their name out. */
 const WELL_KNOWN = new Set(['8BITMIME', 'AUTH', 'CHUNKING', 'DSN', 'ENHANCEDSTATUSCODES', 'PIPELINING', 'SIZE', 'SMTPUTF8', 'STARTTLS'])
 
-/**
- * The lines of a reply to EHLO → keyword in upper case → its parameters. Tolerant as servers are odd (H30): any case, repeated keywords,
- * `AUTH=` and Exchange's `X-EXPS`, which are AUTH under other names.
- */
+/** The lines of a reply to EHLO → keyword in upper case → its parameters. Tolerant as servers are odd (H30): any case, repeated keywords,
+ *  `AUTH=` and Exchange's `X-EXPS`, which are AUTH under other names. */
 export function parseExtensions(lines: readonly string[]): Map<string, string> {
   const extensions = new Map<string, string>()
   for (const [index, line] of lines.entries()) {

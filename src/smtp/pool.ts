@@ -38,11 +38,9 @@ export class SmtpPool implements AsyncDisposable {
     this.#options = { ...options, maxConnections, maxMessages, rate: rate && { ...rate } }
   }
 
-  /**
-   * As `SmtpClient.submit`, and rejects as `SmtpClient.connect` does when a connection was needed and could not be made. A connection that the
-   * server closed while it was idle is replaced once, if the server had answered nothing: `content` is asked again then. A stream that
-   * `content` gave is destroyed when its attempt is over.
-   */
+  /** As `SmtpClient.submit`, and rejects as `SmtpClient.connect` does when a connection was needed and could not be made. A connection that the
+   *  server closed while it was idle is replaced once, if the server had answered nothing: `content` is asked again then. A stream that
+   *  `content` gave is destroyed when its attempt is over. */
   submit(envelope: Envelope, content: () => AsyncIterable<Uint8Array>): Promise<Receipt> {
     return this.#run(this.#submit(envelope, content))
   }

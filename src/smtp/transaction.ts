@@ -23,10 +23,8 @@ export interface Receipt {
 /** Octets of commands that leave together. Replies are read meanwhile, so this bounds memory, not the way to a deadlock. */
 const GROUP_OCTETS = 32 * 1024
 
-/**
- * One mail transaction (RFC 5321 §3.3): which commands may go out next, and what their replies mean. All replies of a pipelined group are
- * taken before anything follows from them, or the next reply would be taken for another command's.
- */
+/** One mail transaction (RFC 5321 §3.3): which commands may go out next, and what their replies mean. All replies of a pipelined group are
+ *  taken before anything follows from them, or the next reply would be taken for another command's. */
 export class Transaction {
   readonly #asked: Submission
   #next = 0
@@ -65,10 +63,8 @@ export class Transaction {
     else this.#data = reply
   }
 
-  /**
-   * What follows, once no reply is due. `content`: send it. `settled`: the receipt stands. `end`: it stands, and the connection must end
-   * without a final dot, because the server waits for content that has nobody to go to (H25, H27).
-   */
+  /** What follows, once no reply is due. `content`: send it. `settled`: the receipt stands. `end`: it stands, and the connection must end
+   *  without a final dot, because the server waits for content that has nobody to go to (H25, H27). */
   get verdict(): 'content' | 'settled' | 'end' {
     if (this.#shutdown !== undefined) return 'end'
     if (this.#data === undefined || this.#data.status >= 400) return 'settled'
@@ -126,7 +122,6 @@ const NOT_SENT = { outcome: 'deferred', reply: null } as const
 
 const isAccepted = (reply: Reply | undefined): boolean => reply !== undefined && reply.status < 300
 const isRefused = (reply: Reply | undefined): reply is Reply => reply !== undefined && reply.status >= 300
-
 const decided = (reply: Reply): PathOutcome => ({ outcome: reply.status < 300 ? 'accepted' : reply.status < 500 ? 'deferred' : 'refused', reply })
 
 function total(paths: readonly PathOutcome[], partial: 'deliver' | 'refuse'): Receipt['outcome'] {

@@ -5,10 +5,8 @@ import type { CommandLine, Session } from '../wire/session.ts'
 import type { CheckedOptions } from './options.ts'
 import { nextEvent, type Transport, type Wait } from './transport.ts'
 
-/**
- * What the clients of both protocols stand on: one session over one transport, under the signal of the connection, published on channels, and
- * with one failure that ends everything at once.
- */
+/** What the clients of both protocols stand on: one session over one transport, under the signal of the connection, published on channels, and
+ *  with one failure that ends everything at once. */
 export class Dialogue<Command extends CommandLine, Event> {
   /** Without `auth`: a password is not kept. */ readonly options: CheckedOptions
   readonly #transport: Transport
@@ -18,10 +16,8 @@ export class Dialogue<Command extends CommandLine, Event> {
   #failure: { readonly reason: unknown } | undefined
   readonly #onAbort = (): void => void this.fail(this.options.signal?.reason)
 
-  /**
-   * @param channel of commands
-   * @param onFailure is told once, when calls that wait must be refused
-   */
+  /** @param channel of commands
+   *  @param onFailure is told once, when calls that wait must be refused */
   constructor(
     transport: Transport,
     session: Session<Command, Event>,

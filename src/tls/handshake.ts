@@ -6,10 +6,8 @@ import { MailError } from '../errors.ts'
 import { tlsError } from './errors.ts'
 import { TLS_VERSIONS, type TlsFacts, type TlsVersion, type UpgradeOptions } from './options.ts'
 
-/**
- * The options of every handshake of ours, on a new connection or on an upgraded one: one path, so that no check is missing on either (T10).
- * No session is resumed (T16), nothing is renegotiated (T17), and a range of versions is one attempt (T23).
- */
+/** The options of every handshake of ours, on a new connection or on an upgraded one: one path, so that no check is missing on either (T10).
+ *  No session is resumed (T16), nothing is renegotiated (T17), and a range of versions is one attempt (T23). */
 export function handshakeOptions(options: UpgradeOptions): tls.ConnectionOptions {
   return {
     secureContext: secureContext(options),

@@ -171,10 +171,8 @@ function checkCredentials(auth: Credentials): void {
   demand(given, 'auth.password', 'a string free of CR, LF and NUL, or a function that gives one')
 }
 
-/**
- * The secret, from the caller's function where it is one. That may take its time, but not for ever: rejects with `ERR_TIMEOUT` after `waitMs`,
- * with the signal's reason, with what the function threw, or with `ERR_OPTION` when it gave no string.
- */
+/** The secret, from the caller's function where it is one. That may take its time, but not for ever: rejects with `ERR_TIMEOUT` after `waitMs`,
+ *  with the signal's reason, with what the function threw, or with `ERR_OPTION` when it gave no string. */
 export async function readSecret(secret: Secret, waitMs: number, signal: AbortSignal | undefined): Promise<string> {
   if (typeof secret === 'string') return secret
   const end = new AbortController()

@@ -14,10 +14,8 @@ const TLS_BUFFER_BYTES = 16 * 1024 // one TLS record
 /** Node does not return to an address that did not answer in this time (250 ms unless told), so it must be enough for a far server. */
 const MAX_ATTEMPT_MS = 1_000
 
-/**
- * Connects, and with security `tls` shakes hands. Rejects with `ERR_HOST_UNKNOWN`, `ERR_CONNECT`, `ERR_TIMEOUT`, an `ERR_TLS_…` or the signal's
- * reason; nothing is left open then.
- */
+/** Connects, and with security `tls` shakes hands. Rejects with `ERR_HOST_UNKNOWN`, `ERR_CONNECT`, `ERR_TIMEOUT`, an `ERR_TLS_…` or the signal's
+ *  reason; nothing is left open then. */
 export async function connect(options: CheckedOptions): Promise<Transport> {
   options.signal?.throwIfAborted()
   const transport = new SocketTransport(options)
@@ -28,10 +26,8 @@ export async function connect(options: CheckedOptions): Promise<Transport> {
 /** Where octets should keep coming. Elsewhere a server may be silent for as long as the timers allow. */
 const RATED_PHASES: ReadonlySet<Phase> = new Set(['retr', 'top', 'list', 'uidl'])
 
-/**
- * A socket read on demand: one chunk ahead at most, so that a slow consumer slows the server. While Node allows it (not on an upgraded socket)
- * it reads into buffers of its own in turn: one is lent to the consumer, one holds the chunk ahead.
- */
+/** A socket read on demand: one chunk ahead at most, so that a slow consumer slows the server. While Node allows it (not on an upgraded socket)
+ *  it reads into buffers of its own in turn: one is lent to the consumer, one holds the chunk ahead. */
 class SocketTransport implements Transport {
   readonly host: string
   readonly port: number

@@ -4,17 +4,13 @@ import type { TlsFacts, UpgradeOptions } from './options.ts'
 
 /** Octets to and from one server. The read side and the write side do not wait for each other. */
 export interface Transport {
-  /**
-   * The next chunk, or `null` when the server closed its side. The chunk is borrowed: it may be a view of a reused buffer and is valid until
-   * the next `read`. One read at a time. Rejects with `ERR_TIMEOUT` after `waitMs`, and with the reason once the transport was destroyed.
-   */
+  /** The next chunk, or `null` when the server closed its side. The chunk is borrowed: it may be a view of a reused buffer and is valid until
+   *  the next `read`. One read at a time. Rejects with `ERR_TIMEOUT` after `waitMs`, and with the reason once the transport was destroyed. */
   read(phase: Phase, waitMs: number): Promise<Buffer | null>
   /** A chunk that has arrived and that nobody has read, without waiting; borrowed in the same way. `null` when there is none. */
   readAhead(): Buffer | null
-  /**
-   * Sends the views in order, in one `writev`, and settles when more is wanted: at most two writes are under way. The octets belong to the
-   * transport and must not change afterwards. Rejects with `ERR_TIMEOUT` when the server takes nothing for `waitMs`.
-   */
+  /** Sends the views in order, in one `writev`, and settles when more is wanted: at most two writes are under way. The octets belong to the
+   *  transport and must not change afterwards. Rejects with `ERR_TIMEOUT` when the server takes nothing for `waitMs`. */
   write(views: readonly Uint8Array[], phase: Phase, waitMs: number): Promise<void>
   /** Settles when all that was written has left. */
   flush(phase: Phase, waitMs: number): Promise<void>

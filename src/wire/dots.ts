@@ -6,10 +6,8 @@ const ONE_CR = Buffer.from('\r')
 const FINAL_DOT = Buffer.from('.\r\n')
 const CRLF_FINAL_DOT = Buffer.from('\r\n.\r\n')
 
-/**
- * Takes out the dots that transparency put in and finds the end (RFC 1939 §3, RFC 5321 §4.5.2). Searches for the next dot line with the
- * native needle; `PlainDotUnstuffer` says the same octet by octet and is what the tests compare it with.
- */
+/** Takes out the dots that transparency put in and finds the end (RFC 1939 §3, RFC 5321 §4.5.2). Searches for the next dot line with the
+ *  native needle; `PlainDotUnstuffer` says the same octet by octet and is what the tests compare it with. */
 export class DotUnstuffer {
   #state: 'line start' | 'dot' | 'dot CR' | 'inside' = 'line start'
   #rest: Buffer | undefined

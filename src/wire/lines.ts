@@ -1,10 +1,8 @@
 import { CR, EMPTY, LF } from '../bytes.ts'
 import { GrammarError } from '../errors.ts'
 
-/**
- * Cuts chunks into lines within a limit, which is counted while octets arrive. A line ends in LF; one CR before it belongs to the line end,
- * a CR anywhere else is part of the line (RFC 5321 §2.3.8). Lines are views, valid until the next `push`.
- */
+/** Cuts chunks into lines within a limit, which is counted while octets arrive. A line ends in LF; one CR before it belongs to the line end,
+ *  a CR anywhere else is part of the line (RFC 5321 §2.3.8). Lines are views, valid until the next `push`. */
 export class LineSplitter {
   /** Octets of one line, its line end included. */ limit: number
   readonly #observe: (line: Buffer) => void
@@ -13,10 +11,8 @@ export class LineSplitter {
   /** Pieces of a line whose end has not come: each is a copy, because chunks are borrowed. */ #held: Buffer[] = []
   #heldLength = 0
 
-  /**
-   * @param limit octets of one line, its line end included
-   * @param observe sees each line that `next` gives
-   */
+  /** @param limit octets of one line, its line end included
+   *  @param observe sees each line that `next` gives */
   constructor(limit: number, observe: (line: Buffer) => void = () => {}) {
     this.limit = limit
     this.#observe = observe

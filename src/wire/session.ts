@@ -15,11 +15,9 @@ export interface CommandLine {
 const MAX_LINE_OCTETS = 8 * 1024
 const START_OCTETS = 8
 
-/**
- * One connection's protocol state. It touches no network and never waits: `send` gives octets, `receive` takes what arrived, then `next` gives
- * events until it is `undefined`; a client moves them. Answers belong to commands by their order alone (RFC 2920 §3.1, RFC 2449 §6.6), so
- * several may be under way, and one that nobody asked for ends the session: what came after it could not be trusted.
- */
+/** One connection's protocol state. It touches no network and never waits: `send` gives octets, `receive` takes what arrived, then `next` gives
+ *  events until it is `undefined`; a client moves them. Answers belong to commands by their order alone (RFC 2920 §3.1, RFC 2449 §6.6), so
+ *  several may be under way, and one that nobody asked for ends the session: what came after it could not be trusted. */
 export abstract class Session<Command extends CommandLine, Event> {
   protected readonly splitter: LineSplitter
   /** Commands whose answer is not complete, the oldest first; before all others the greeting, as if it had been asked for. */
@@ -31,10 +29,8 @@ export abstract class Session<Command extends CommandLine, Event> {
   #start: Buffer | undefined = EMPTY
   #ended = false
 
-  /**
-   * @param greeting stands for the greeting among the commands
-   * @param observe is told each line of the server that is not content, secrets replaced; it asks for the text if it wants it
-   */
+  /** @param greeting stands for the greeting among the commands
+   *  @param observe is told each line of the server that is not content, secrets replaced; it asks for the text if it wants it */
   constructor(protocol: 'POP3' | 'SMTP', greeting: Command, observe: (line: () => string) => void) {
     this.splitter = new LineSplitter(MAX_LINE_OCTETS, (line) => observe(() => mask(decodeText(line), this.expected[0])))
     this.expected = [greeting]
@@ -77,10 +73,8 @@ export abstract class Session<Command extends CommandLine, Event> {
     return this.splitter.unread
   }
 
-  /**
-   * To be called between the go-ahead to STLS or STARTTLS and the handshake. What came before it can be forged, so not an octet may be left over
-   * (T5, RFC 2595 §4, RFC 3207 §4.2).
-   */
+  /** To be called between the go-ahead to STLS or STARTTLS and the handshake. What came before it can be forged, so not an octet may be left over
+   *  (T5, RFC 2595 §4, RFC 3207 §4.2). */
   secure(): void {
     if (this.unread === 0) return
     const message = 'octets came in clear text behind the go-ahead to TLS; somebody may be in the way'
@@ -133,10 +127,8 @@ function otherProtocol(octets: Buffer): string | undefined {
   return start.startsWith('SSH-') ? 'SSH; check the port' : undefined
 }
 
-/**
- * Servers repeat lines that they do not like; what was secret in ours must not come back through an error or a log (S24). Text may be UTF-8 or
- * one character an octet, so a secret is looked for in both forms.
- */
+/** Servers repeat lines that they do not like; what was secret in ours must not come back through an error or a log (S24). Text may be UTF-8 or
+ *  one character an octet, so a secret is looked for in both forms. */
 export function mask(text: string, command: CommandLine | undefined): string {
   let masked = text
   for (const secret of command?.secrets ?? []) {

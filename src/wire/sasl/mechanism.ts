@@ -3,10 +3,8 @@ import type { Credentials } from '../../tls/options.ts'
 import { loginMechanism } from './login.ts'
 import { plainMechanism } from './plain.ts'
 
-/**
- * One authentication exchange: challenge in, response out (RFC 4422 §3). The protocol around it does the base64, counts the rounds and
- * gives up with `*`.
- */
+/** One authentication exchange: challenge in, response out (RFC 4422 §3). The protocol around it does the base64, counts the rounds and
+ *  gives up with `*`. */
 export interface SaslMechanism {
   /** What the client says first; `null` when the server speaks first, and then no initial response may be sent. */
   readonly initialResponse: Buffer | null
@@ -25,10 +23,8 @@ export const MAX_CHALLENGE_OCTETS = 12_288
 const PASSWORD_MECHANISMS = ['PLAIN', 'LOGIN'] as const
 type PasswordMechanism = (typeof PASSWORD_MECHANISMS)[number]
 
-/**
- * The mechanism to use with credentials: the one they name, or the best that both sides have. `offered` is what the server lists, in any
- * case. Fails with `ERR_AUTH_MECHANISM`.
- */
+/** The mechanism to use with credentials: the one they name, or the best that both sides have. `offered` is what the server lists, in any
+ *  case. Fails with `ERR_AUTH_MECHANISM`. */
 export function selectMechanism(auth: Credentials, offered: readonly string[]): PasswordMechanism {
   const names = new Set(offered.map((name) => name.toUpperCase()))
   const wanted = auth.mechanism?.toUpperCase()
