@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { Pop3Client, type Pop3Options } from '../../src/pop3/index.ts'
+import { makeAuthority } from '../support/certificates.ts'
 import { byOctet } from '../support/every-split.ts'
 import { startFakeServer, type FakeServer, type Step } from '../support/fake-server.ts'
 import { answers, FlightServer } from '../support/flights.ts'
@@ -7,6 +8,8 @@ import { MemoryTransport } from '../support/memory-transport.ts'
 
 const OPTIONS: Pop3Options = { host: 'pop.test', auth: { user: 'ann', password: 's3cret' } }
 const closers: (() => Promise<void>)[] = []
+const authority = makeAuthority()
+const TLS = authority.issue()
 
 afterEach(async () => {
   vi.useRealTimers()
@@ -235,4 +238,41 @@ test('P16: what a command cannot carry is refused before anything of it leaves',
     })
     expect(server.sentText).not.toMatch(/PASS|DELE/)
   }
+})
+
+test('H34: a certificate that nobody vouches for, or for another name, ends it before the login', async () => {
+  const server = await startFakeServer({ script: [{ send: '+OK\r\n' }], tls: TLS, implicitTls: true })
+  closers.push(() => server.close())
+  const own = { host: server.host, port: server.port, auth: { user: 'ann', password: 's3cret' } }
+  await expect(Pop3Client.connect(own)).rejects.toMatchObject({ code: 'ERR_TLS_CERTIFICATE', phase: 'tls' })
+  const other = { ...own, tls: { ca: authority.cert, servername: 'other.test' } }
+  await expect(Pop3Client.connect(other)).rejects.toMatchObject({ code: 'ERR_TLS_NAME', phase: 'tls' })
+  expect(server.lines.flat()).toEqual([])
+})
+
+test.each<[string, readonly Step[], object | undefined, object]>([
+  ['behind the answer to QUIT', [{ expect: 'QUIT' }, { send: '+OK\r\n' }], undefined, { confirmed: true }],
+  ['in place of the answer to QUIT', [{ expect: 'QUIT' }], undefined, { confirmed: false }],
+  ['inside content', [{ expect: 'RETR 1' }, { send: '+OK\r\nSubject: x\r\n' }], { code: 'ERR_CLOSED', phase: 'retr' }, { confirmed: false }],
+])('H35: a connection whose end TLS does not announce, %s', async (_name, steps, failure, farewell) => {
+  const cut: Step = {
+    run: (connection) => {
+      connection.cut()
+      return connection.left()
+    },
+  }
+  const stls: readonly Step[] = [
+    { send: '+OK\r\n' },
+    { expect: 'CAPA' },
+    { send: '-ERR\r\n' },
+    { expect: 'STLS' },
+    { upgrade: true, goAhead: '+OK\r\n' },
+  ]
+  const server = await startFakeServer({ script: [...stls, ...LOGIN.slice(1), ...steps, cut], tls: TLS })
+  closers.push(() => server.close())
+  const tls = { ca: authority.cert, servername: 'localhost' }
+  const client = await Pop3Client.connect({ ...OPTIONS, host: server.host, port: server.port, security: 'starttls', tls })
+  if (failure !== undefined) await expect(text(client.retrieve(1))).rejects.toMatchObject(failure)
+  expect(await client.quit()).toEqual(farewell)
+  expect(server.failures).toEqual([])
 })

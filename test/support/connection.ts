@@ -98,6 +98,11 @@ export class Connection {
     this.#socket.end()
   }
 
+  /** FIN without TLS's goodbye (close_notify). */
+  cut(): void {
+    this.#raw.end()
+  }
+
   /** RST. */
   reset(): void {
     if (!this.#raw.destroyed) this.#raw.resetAndDestroy()
