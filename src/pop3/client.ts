@@ -53,8 +53,8 @@ export class Pop3Client implements AsyncDisposable {
   #greeting = ''
   #quit: Promise<{ confirmed: boolean }> | undefined
   /** Messages were marked as deleted, which another connection would not know. */ #marked = false
-  /** Of the whole unique-id listing, once it was read: shows whether another connection finds the same messages under the same numbers. */
-  #listed = ''
+  /** What the server said of the whole maildrop: shows whether another connection finds the same messages under the same numbers. */
+  readonly #seen = new Map<'UIDL' | 'LIST' | 'STAT', string>()
   /** Makes another connection to the same maildrop, and whether one has taken the place of this one. */ #again:
     | (() => Promise<Pop3Client>)
     | undefined
@@ -133,18 +133,22 @@ export class Pop3Client implements AsyncDisposable {
     const dropListing = parseStat(text)
     if (dropListing === undefined)
       throw new MailError('ERR_PROTOCOL', 'the answer to STAT has no count of messages', { phase: 'stat', reusable: true })
+    this.#seen.set('STAT', `${dropListing.count} ${dropListing.octets}`)
     return dropListing
   }
 
   /** The scan listing (RFC 1939 §5). Lines that are none are left out; LIST is sent when iteration starts. */
   list(): AsyncIterable<Listing> {
-    return this.#listing(command.list)
+    return { [Symbol.asyncIterator]: () => this.#wholeListing('LIST', command.list, ({ octets }) => octets) }
   }
 
   /** The unique-id listing (RFC 1939 §7). Lines that are none are left out; UIDL is sent when iteration starts. With `numbers` only these are
    *  asked for; one that the server refuses is left out, and when it refuses all, the first refusal rejects. */
   uniqueIds(numbers?: Iterable<number>): AsyncIterable<UniqueIdListing> {
-    return { [Symbol.asyncIterator]: () => (numbers === undefined ? this.#uniqueIds() : this.#uniqueIdsOf(numbers)) }
+    return {
+      [Symbol.asyncIterator]: () =>
+        numbers === undefined ? this.#wholeListing('UIDL', command.uidl, ({ uniqueId }) => uniqueId) : this.#uniqueIdsOf(numbers),
+    }
   }
 
   /** A message, undotted. RETR is sent when iteration starts; an `-ERR` rejects there and leaves the connection usable. */
@@ -311,13 +315,17 @@ export class Pop3Client implements AsyncDisposable {
     return { number, [Symbol.asyncIterator]: () => begin(true), views: () => ({ [Symbol.asyncIterator]: () => begin(false) }) }
   }
 
-  async *#uniqueIds(): AsyncGenerator<UniqueIdListing, void, undefined> {
+  async *#wholeListing<Entry extends { readonly number: number }>(
+    verb: 'LIST' | 'UIDL',
+    make: () => Command<Entry>,
+    value: (entry: Entry) => number | string,
+  ): AsyncGenerator<Entry, void, undefined> {
     const hash = createHash('sha256')
-    for await (const entry of this.#listing(command.uidl)) {
-      hash.update(`${entry.number} ${entry.uniqueId}\n`)
+    for await (const entry of this.#listing(make)) {
+      hash.update(`${entry.number} ${value(entry)}\n`)
       yield entry
     }
-    this.#listed = hash.digest('hex')
+    this.#seen.set(verb, hash.digest('hex'))
   }
 
   async *#uniqueIdsOf(numbers: Iterable<number>): AsyncGenerator<UniqueIdListing, void, undefined> {
@@ -389,18 +397,20 @@ export class Pop3Client implements AsyncDisposable {
   #resume(): Promise<boolean> {
     const { reason } = this.#dialogue.failure ?? {}
     const isServers = reason instanceof MailError && (reason.code === 'ERR_PROTOCOL' || (reason.code === 'ERR_CLOSED' && reason.transient))
-    if (isServers && this.#again !== undefined && !this.#marked && this.#listed !== '') this.#resumed ??= this.#replace(this.#again, reason)
+    if (isServers && this.#again !== undefined && !this.#marked && this.#seen.size > 0) this.#resumed ??= this.#replace(this.#again, reason)
     return this.#resumed ?? Promise.resolve(false)
   }
 
   async #replace(again: () => Promise<Pop3Client>, cause: MailError): Promise<boolean> {
     const other = await again()
+    const way = (['UIDL', 'LIST'] as const).find((verb) => this.#seen.has(verb)) ?? 'STAT'
     try {
-      for await (const _entry of other.uniqueIds());
+      if (way === 'STAT') await other.stat()
+      else for await (const _entry of way === 'UIDL' ? other.uniqueIds() : other.list());
     } catch {
       // Then it has not listed the same.
     }
-    if (other.#listed !== this.#listed || this.#quit !== undefined) {
+    if (other.#seen.get(way) !== this.#seen.get(way) || this.#quit !== undefined) {
       await other.quit()
       const message = 'the connection broke, and another one does not find the same messages in the maildrop'
       throw new MailError('ERR_PROTOCOL', message, { phase: cause.phase, transient: true, cause })
