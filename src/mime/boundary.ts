@@ -20,7 +20,7 @@ export type Delimiter<L> = { readonly level: L; readonly close: boolean; readonl
 export type Match<L> = 'more' | 'none' | 'near' | Delimiter<L>
 
 /** The body up to `end` has no delimiter; then comes the line end of one and this one, or what more octets must decide. */
-export type Found<L> = { readonly end: number; readonly delimiter: Delimiter<L> | null }
+type Found<L> = { readonly end: number; readonly delimiter: Delimiter<L> | null }
 
 /**
  * The boundaries of all open multiparts (RFC 2046 §5.1.1). A line is compared as a whole, blanks at its end ignored, by one look-up whatever the
@@ -57,10 +57,7 @@ export class OpenBoundaries<L extends Bounded> {
     else this.#levels.delete(level.boundary)
   }
 
-  /**
-   * The first delimiter in a body, from `start` on, where a line begins or not. `final`: no more octets follow. `near` is told of lines that are
-   * almost one.
-   */
+  /** The first delimiter in a body, from `start` on, where a line begins or not. `final`: no more octets follow. `near` is told of lines almost one. */
   find(octets: Buffer, start: number, atLineStart: boolean, final: boolean, near: (line: number) => void): Found<L> {
     for (let line = atLineStart ? start : hyphenLine(octets, start); line !== -1; line = hyphenLine(octets, line)) {
       const match = this.match(octets, line, final)

@@ -75,7 +75,7 @@ function createEditor(message: Entity, removed: ReadonlySet<Entity>): (edit: Edi
     const lastKept = siblings.findLast((sibling) => !removed.has(sibling))
     if (lastKept === undefined || siblings.length < 2) throw contentError('a multipart needs a part: remove the multipart')
     const at = siblings.indexOf(part)
-    if (at < siblings.indexOf(lastKept)) return [{ at: start, end: afterDelimiter(end), octets: [] }]
+    if (at < siblings.indexOf(lastKept)) return [{ at: start, end: raw.indexOf(LF, delimiterLine(end)) + 1, octets: [] }]
     // What is removed behind the last that stays goes at once, from delimiter to delimiter, so that the line end between stays the same.
     if (siblings[at - 1] !== lastKept) return []
     const kept = rangeOf(lastKept).end
@@ -100,8 +100,8 @@ function createEditor(message: Entity, removed: ReadonlySet<Entity>): (edit: Edi
       const found = boundaryOf(around.parameters)
       if (found !== null) boundaries.open(found)
     }
-    if (boundaries.find(octets, 0, true, true, () => undefined).delimiter !== null)
-      throw contentError('a new part holds a delimiter of a multipart around it')
+    const { delimiter } = boundaries.find(octets, 0, true, true, () => undefined)
+    if (delimiter !== null) throw contentError('a new part holds a delimiter of a multipart around it')
     return octets
   }
 
@@ -118,10 +118,6 @@ function createEditor(message: Entity, removed: ReadonlySet<Entity>): (edit: Edi
   /** Where the delimiter after a part begins, behind its line end. */
   function delimiterLine(end: number): number {
     return raw[end] === CR ? end + 2 : raw[end] === LF ? end + 1 : end
-  }
-
-  function afterDelimiter(end: number): number {
-    return raw.indexOf(LF, delimiterLine(end)) + 1
   }
 
   return splice

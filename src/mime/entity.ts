@@ -3,7 +3,7 @@ import { DefectList, DEFECTS, type Defect, type Report } from './defect.ts'
 import { createDecoder, type ContentDecoder } from './encoding/decoder.ts'
 import { parseDisposition, parseMediaType, parseTransferEncoding, type Disposition, type MediaType } from './field/content-fields.ts'
 import { safeFileName } from './file-name.ts'
-import { HeaderSection, type Header, type Marks } from './header.ts'
+import { HeaderSection, type FieldParser, type Header, type Marks } from './header.ts'
 import type { CheckedParseOptions } from './limits.ts'
 
 /** What is known of an entity from its header section. */
@@ -41,9 +41,6 @@ export interface Entity extends Described {
   /** Some reader is known to see another message here, or in a part. Asking reads whatever was not read yet. */ readonly ambiguous: boolean
 }
 
-/** What the tokenizer makes of an entity. `leaf`: also a multipart or message that is not taken apart; `rest`: what lies past a limit. */
-export type Kind = 'multipart' | 'message' | 'leaf' | 'rest'
-
 /** What an entity is made of when its header section is complete. */
 export interface EntityFacts<E> {
   readonly parent: E | null
@@ -59,12 +56,9 @@ export interface EntityFacts<E> {
 /** What all entities of one message share about defects: what throws, and how many more are kept. */
 export type DefectLog = { readonly options: CheckedParseOptions; left: number }
 
-/** So many defects are kept for a message. */
-export const MAX_DEFECTS = 10_000
 const IDENTITY = new Set(['7bit', '8bit', 'binary'])
 const ENCODED = new Set(['base64', 'quoted-printable', 'x-uuencode'])
 const NO_PARAMETERS: ReadonlyMap<string, string> = new Map()
-const NO_DISPOSITION: Disposition = { disposition: null, parameters: NO_PARAMETERS }
 const OCTET_STREAM = 'application/octet-stream'
 
 /** An entity's header section and what follows from it; fields that structure does not need are read when asked for. */
@@ -78,14 +72,14 @@ export class Description implements Described {
   /** Of a multipart: where its first delimiter begins, and where the line after its close delimiter does; -1 without one. */
   firstDelimiter = -1
   afterClose = -1
-  kind: Kind = 'leaf'
+  /** What the tokenizer makes of it. `leaf`: also a multipart or message that is not taken apart; `rest`: what lies past a limit. */
+  kind: 'multipart' | 'message' | 'leaf' | 'rest' = 'leaf'
   /** Content-Type as structure sees it, whatever the encoding. */ readonly mediaType: MediaType
+  readonly parameters: ReadonlyMap<string, string>
   readonly isMultipart: boolean
-  readonly #parent: Description | null
-  readonly #position: number
-  readonly #log: DefectLog
+  readonly #facts: EntityFacts<Description>
   #section: string | undefined
-  #defects: DefectList | undefined
+  readonly #defects = new DefectList()
   #listed: readonly Defect[] | undefined
   #encoding: string | undefined
   #disposition: Disposition | undefined
@@ -93,32 +87,30 @@ export class Description implements Described {
   #examined = false
 
   constructor(facts: EntityFacts<Description>) {
-    const { parent, log } = facts
-    this.#parent = parent
-    this.#position = facts.position
-    this.#log = log
+    const { parent } = facts
+    this.#facts = facts
     this.depth = parent === null ? 0 : parent.depth + 1
     this.start = facts.start
     this.bodyStart = facts.bodyStart
     this.header = new HeaderSection(facts.octets, facts.start, facts.marks, this.report)
-    const given = this.header.readFirst('content-type', (body, report) => parseMediaType(body, report, log.options.limits.parameters))
-    this.mediaType = given?.valid === true ? given : { type: this.#defaultType, parameters: given?.parameters ?? NO_PARAMETERS, valid: false }
+    const given = this.header.readFirst('content-type', (body, report) => parseMediaType(body, report, facts.log.options.limits.parameters))
+    // RFC 2045 §5.2, RFC 2046 §5.1.5.
+    const type = parent?.mediaType.type === 'multipart/digest' ? 'message/rfc822' : 'text/plain'
+    this.mediaType = given?.valid === true ? given : { type, parameters: given?.parameters ?? NO_PARAMETERS, valid: false }
+    this.parameters = this.mediaType.parameters
     this.isMultipart = this.mediaType.type.startsWith('multipart/')
   }
 
   /** Takes a defect of this entity; `offset` counts from the start of the message. */
   readonly report: Report = (code, offset) => {
-    const { onLimit, strict } = this.#log.options
+    const { log } = this.#facts
+    const { onLimit, strict } = log.options
     if (onLimit === 'error' && code.endsWith('-limit')) {
       throw new MailError('ERR_LIMIT', `the message crosses a limit (${code}) at octet ${offset}`, { phase: 'parse' })
     }
-    if (strict.has(code)) {
-      throw new MailError('ERR_CONTENT', `the message has a defect (${code}) at octet ${offset}`, { phase: 'parse' })
-    }
-    if (this.#log.left === 0) return
-    this.#defects ??= new DefectList()
-    if (!this.#defects.add(code, offset)) return
-    this.#log.left--
+    if (strict.has(code)) throw new MailError('ERR_CONTENT', `the message has a defect (${code}) at octet ${offset}`, { phase: 'parse' })
+    if (log.left === 0 || !this.#defects.add(code, offset)) return
+    log.left--
     this.#listed = undefined
   }
 
@@ -131,28 +123,22 @@ export class Description implements Described {
     return (this.#section ??= this.#number())
   }
 
-  /** As IMAP counts (RFC 9051 §6.4.5.1). */
   #number(): string {
-    if (this.#parent === null) return ''
-    const around = this.#parent.section
-    if (this.#position > 0) return around === '' ? `${this.#position}` : `${around}.${this.#position}`
+    const { parent, position } = this.#facts
+    if (parent === null) return ''
+    const around = parent.section
+    if (position > 0) return around === '' ? `${position}` : `${around}.${position}`
     // A message that is an enclosed message is part 1 of itself; of an enclosed one that is no multipart, the body is part 1.
-    const own = around === '' ? '1' : around
-    return this.isMultipart ? own : `${own}.1`
+    return (around === '' ? '1' : around) + (this.isMultipart ? '' : '.1')
   }
 
-  /** RFC 2045 §5.2, RFC 2046 §5.1.5. */
-  get #defaultType(): string {
-    return this.#parent?.mediaType.type === 'multipart/digest' ? 'message/rfc822' : 'text/plain'
-  }
-
-  get isMessage(): boolean {
-    return this.mediaType.type === 'message/rfc822' || this.mediaType.type === 'message/global'
+  /** The entities it lies in, the innermost first. */
+  *around(): Generator<Description, void, undefined> {
+    for (let { parent } = this.#facts; parent !== null; { parent } = parent.#facts) yield parent
   }
 
   get type(): string {
-    if (this.kind === 'rest') return OCTET_STREAM
-    return this.isMultipart || this.knowsEncoding ? this.mediaType.type : OCTET_STREAM
+    return this.kind !== 'rest' && (this.isMultipart || this.knowsEncoding) ? this.mediaType.type : OCTET_STREAM
   }
 
   get knowsEncoding(): boolean {
@@ -164,10 +150,6 @@ export class Description implements Described {
     return this.isMultipart ? null : createDecoder(this.encoding)
   }
 
-  get parameters(): ReadonlyMap<string, string> {
-    return this.mediaType.parameters
-  }
-
   get encoding(): string {
     if (this.#encoding !== undefined) return this.#encoding
     this.#encoding = this.header.readFirst('content-transfer-encoding', parseTransferEncoding) ?? '7bit'
@@ -176,14 +158,13 @@ export class Description implements Described {
     return this.#encoding
   }
 
-  get disposition(): string | null {
-    return this.#contentDisposition.disposition
+  get #contentDisposition(): Disposition {
+    const read: FieldParser<Disposition> = (body, report) => parseDisposition(body, report, this.#facts.log.options.limits.parameters)
+    return (this.#disposition ??= this.header.readFirst('content-disposition', read) ?? { disposition: null, parameters: NO_PARAMETERS })
   }
 
-  get #contentDisposition(): Disposition {
-    const { parameters } = this.#log.options.limits
-    return (this.#disposition ??=
-      this.header.readFirst('content-disposition', (body, report) => parseDisposition(body, report, parameters)) ?? NO_DISPOSITION)
+  get disposition(): string | null {
+    return this.#contentDisposition.disposition
   }
 
   get fileName(): string | null {
@@ -207,7 +188,7 @@ export class Description implements Described {
   get defects(): readonly Defect[] {
     this.examine()
     // By place, so that they do not depend on what was asked for first.
-    return (this.#listed ??= (this.#defects?.found ?? [])
+    return (this.#listed ??= this.#defects.found
       .map(({ code, offset }) => ({ code, offset, section: this.section, severity: DEFECTS[code].severity }))
       .toSorted((a, b) => a.offset - b.offset || (a.code < b.code ? -1 : 1)))
   }

@@ -51,19 +51,14 @@ export class HeaderScanner {
     for (;;) {
       const line = from + this.#line
       if (line >= octets.length) return final ? this.#endWithoutBlank('end', octets, from, line) : undefined
-      if (!this.#inLine) {
-        const special = this.#specialLine(octets, from, line, final)
-        if (special === 'more') return undefined
-        if (special !== null) return special
-      }
+      const end = this.#inLine ? null : this.#endAt(octets, from, line, final)
+      if (end !== null) return end
       const lineEnd = octets.indexOf(LF, from + this.#searched)
       const isWhole = lineEnd !== -1 || final
       const next = lineEnd === -1 ? octets.length : lineEnd + 1
       this.#searched = next - from
-      if (this.#kept === undefined && this.#searched > this.#limit) {
-        const end = this.#cut(octets, from, line)
-        if (end !== null) return end
-      }
+      const cut = this.#kept === undefined && this.#searched > this.#limit ? this.#cut(octets, from, line) : null
+      if (cut !== null) return cut
       if (this.#kept !== undefined) {
         this.#line = this.#searched
         this.#inLine = !isWhole
@@ -89,18 +84,18 @@ export class HeaderScanner {
     return octets
   }
 
-  /** An empty line or a delimiter ends the section; `null`: it is neither. */
-  #specialLine(octets: Buffer, from: number, line: number, final: boolean): HeaderEnd | 'more' | null {
+  /** An empty line or a delimiter ends the section. `null`: the line at `line` is neither; `undefined`: more octets are needed. */
+  #endAt(octets: Buffer, from: number, line: number, final: boolean): HeaderEnd | undefined | null {
     const first = octets[line]
     if (first === LF) return this.#end('blank', octets, from, line + 1)
     if (first === CR) {
       if (line + 1 < octets.length) return octets[line + 1] === LF ? this.#end('blank', octets, from, line + 2) : null
-      return final ? null : 'more'
+      return final ? null : undefined
     }
     if (first !== HYPHEN) return null
     for (const boundaries of [this.#open, this.#announced(octets, from, line)]) {
       const match = boundaries?.match(octets, line, final)
-      if (match === 'more') return 'more'
+      if (match === 'more') return undefined
       if (typeof match === 'object') return this.#endWithoutBlank('delimiter', octets, from, line)
     }
     return null

@@ -77,7 +77,7 @@ class SectionField implements Field {
   }
 
   /** Hands the unfolded body to a parser; what it reports is put at its place in the message. */
-  read<T>(parse: FieldParser<T>, report: Report = this.#section.report): T {
+  read<T>(parse: FieldParser<T>): T {
     const { text } = this.#section
     let start = this.#start
     let end = this.#end
@@ -88,7 +88,7 @@ class SectionField implements Field {
     let places: Uint32Array | undefined
     return parse(unfolded(raw), (code, offset) => {
       places ??= placesOf(raw)
-      report(code, this.#section.offset + start + (places[offset] ?? raw.length))
+      this.#section.report(code, this.#section.offset + start + (places[offset] ?? raw.length))
     })
   }
 }
@@ -129,8 +129,7 @@ export class HeaderSection implements Header {
   }
 
   #field(mark: number): SectionField {
-    const [start = 0, nameEnd = -1, end = this.octets.length] = this.#marks.slice(mark, mark + 3)
-    return new SectionField(this, start, nameEnd, end)
+    return new SectionField(this, this.#marks[mark] ?? 0, this.#marks[mark + 1] ?? -1, this.#marks[mark + 2] ?? this.octets.length)
   }
 
   nameAt(start: number, end: number): string {
@@ -166,14 +165,7 @@ export class HeaderSection implements Header {
   }
 
   values(name: string): readonly string[] {
-    return this.#all(name).map((field) => field.value)
-  }
-
-  #all(name: string): readonly SectionField[] {
-    const key = name.toLowerCase()
-    const found: SectionField[] = []
-    for (let mark = this.#next(key, 0); mark !== -1; mark = this.#next(key, mark + 2)) found.push(this.#field(mark))
-    return found
+    return this.read(name, decodeUnstructured)
   }
 
   addresses(name: string): readonly (Mailbox | Group)[] {
@@ -185,12 +177,15 @@ export class HeaderSection implements Header {
   }
 
   read<T>(name: string, parse: FieldParser<T>): readonly T[] {
-    return this.#all(name).map((field) => field.read(parse))
+    const key = name.toLowerCase()
+    const found: T[] = []
+    for (let mark = this.#next(key, 0); mark !== -1; mark = this.#next(key, mark + 2)) found.push(this.#field(mark).read(parse))
+    return found
   }
 
   /** What the first field of that name says. */
-  readFirst<T>(name: string, parse: FieldParser<T>, report?: Report): T | undefined {
-    return this.first(name)?.read(parse, report)
+  readFirst<T>(name: string, parse: FieldParser<T>): T | undefined {
+    return this.first(name)?.read(parse)
   }
 
   messageIds(name: string): readonly string[] {
@@ -210,8 +205,8 @@ export class HeaderSection implements Header {
     for (let at = this.octets.indexOf(0); at !== -1; at = this.octets.indexOf(0, at + 1)) {
       this.report('nul-octet', this.offset + at)
       // One a line is enough to point at them all.
-      at = this.octets.indexOf(LF, at)
-      if (at === -1) break
+      const lineEnd = this.octets.indexOf(LF, at)
+      at = lineEnd === -1 ? this.octets.length : lineEnd
     }
     for (let at = this.octets.indexOf(CR); at !== -1; at = this.octets.indexOf(CR, at + 1)) {
       if (this.octets[at + 1] !== LF) this.report('bare-cr', this.offset + at)

@@ -30,48 +30,43 @@ export async function* readMbox(source: AsyncIterable<Uint8Array>, options: Mbox
   const chunks = source[Symbol.asyncIterator]()
   let tokens: Token[] = []
   let ended = false
-  const next = async (): Promise<Token | undefined> => {
+  /** The next octets of a message; `undefined` where it ends: another begins, or the file is over. */
+  const next = async (): Promise<Buffer | undefined> => {
     while (tokens.length === 0 && !ended) {
       const { done, value } = await chunks.next()
       ended = done === true
       tokens = splitter.push(done === true ? EMPTY : asBuffer(value), ended).toReversed()
     }
-    return tokens.pop()
+    const token = tokens.at(-1)
+    if (token?.type !== 'content') return undefined
+    tokens.pop()
+    return token.octets
   }
   /** Whose octets may be read, and what the one who reads them waits for. */
-  let current: object | undefined
-  let reading: Promise<Token | undefined> | undefined
-  let after: Token | undefined
-  async function* contentOf(message: object): AsyncGenerator<Buffer, void, undefined> {
+  let current: Token | undefined
+  let reading: Promise<Buffer | undefined> | undefined
+  async function* contentOf(message: Token): AsyncGenerator<Buffer, void, undefined> {
     while (current === message) {
       reading = next()
-      const token = await reading
-      reading = undefined
-      if (token?.type === 'content' && current === message) yield token.octets
-      else if (token?.type === 'content') break
-      else {
-        after = token
+      const octets = await reading
+      if (octets === undefined) {
         current = undefined
         return
       }
+      if (current === message) yield octets
     }
     throw new MailError('ERR_SESSION_STATE', 'the octets of a message are gone when the next was asked for', { phase: 'parse' })
   }
   try {
-    for (let token = await next(); token !== undefined;) {
-      if (token.type === 'message') {
-        const message = { fromLine: token.fromLine, offset: token.offset, octets: { [Symbol.asyncIterator]: () => contentOf(message) } }
-        current = message
-        yield message
-        current = undefined
-        await reading?.catch(() => undefined) // only one of us may read from the source
-        if (after !== undefined) {
-          token = after
-          after = undefined
-          continue
-        }
-      }
-      token = await next()
+    for (;;) {
+      await reading?.catch(() => undefined) // only one of us may read from the source
+      for (let octets = await next(); octets !== undefined;) octets = await next()
+      const message = tokens.pop()
+      if (message?.type !== 'message') return
+      const { fromLine, offset } = message
+      current = message
+      yield { fromLine, offset, octets: { [Symbol.asyncIterator]: () => contentOf(message) } }
+      current = undefined
     }
   } finally {
     if (!ended) await chunks.return?.()

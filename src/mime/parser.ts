@@ -37,16 +37,14 @@ const MAX_LOOKED_FOR = 8 // look-alikes of delimiters are searched for so many o
 class ParsedEntity extends Description implements Entity {
   readonly parts: ParsedEntity[] = []
   readonly #source: Buffer
-  readonly #parent: ParsedEntity | null
-  #ambiguous: boolean | undefined
+  #doubtful: boolean | undefined
   #contentRead = false
   #textRead = false
 
   constructor(facts: EntityFacts<ParsedEntity>) {
     super(facts)
     this.#source = facts.source ?? EMPTY
-    this.#parent = facts.parent
-    this.#parent?.parts.push(this)
+    facts.parent?.parts.push(this)
   }
 
   get raw(): Buffer {
@@ -67,8 +65,7 @@ class ParsedEntity extends Description implements Entity {
   }
 
   content(): Buffer {
-    const content = this.#decoded()
-    return content ?? Buffer.from(this.#body)
+    return this.#decoded() ?? Buffer.from(this.#body)
   }
 
   text(): string {
@@ -81,10 +78,10 @@ class ParsedEntity extends Description implements Entity {
   #characters(): string | undefined {
     this.#textRead = true
     const decoded = this.#decoded()
-    if ((decoded ?? this.#body).length > constants.MAX_STRING_LENGTH) return undefined
+    const octets = decoded ?? this.#body
     // Characters of decoded content have no place in the message.
     const report: Report = (code, offset) => this.report(code, this.bodyStart + (decoded === undefined ? offset : 0))
-    return decodeText(decoded ?? this.#body, this.charset, report)
+    return octets.length > constants.MAX_STRING_LENGTH ? undefined : decodeText(octets, this.charset, report)
   }
 
   /** `undefined`: the body as it is. */
@@ -100,31 +97,20 @@ class ParsedEntity extends Description implements Entity {
   }
 
   get ambiguous(): boolean {
-    if (this.#ambiguous !== undefined) return this.#ambiguous
-    // Parts come after the entity they are in, so that from the last to the first each finds what it needs.
-    const all = [...this.all()]
-    for (let at = all.length - 1; at >= 0; at--) {
-      const entity = all[at]
-      if (entity !== undefined) entity.#ambiguous = entity.#isDoubtful() || entity.parts.some((part) => part.#ambiguous === true)
-    }
-    return this.#ambiguous ?? false
+    const all: ParsedEntity[] = [this]
+    for (const entity of all) for (const part of entity.parts) all.push(part)
+    return all.map((entity) => (entity.#doubtful ??= entity.#isDoubtful())).includes(true)
   }
 
   #isDoubtful(): boolean {
     this.readAll()
     if (this.defects.some(({ code }) => isAmbiguous(code))) return true
     const encoding = this.header.readFirst('content-transfer-encoding', (body) => body.toLowerCase()) ?? ''
-    if (!PLAIN_ENCODINGS.has(encoding) || this.#filenamesDiffer) return true
+    if (!PLAIN_ENCODINGS.has(encoding)) return true
+    // `filename` and `filename*` in one field, and not the same.
+    const { offset: start = 0, raw = EMPTY } = this.header.first('content-disposition') ?? {}
+    if (this.defects.some(({ code, offset }) => code === 'parameter-conflict' && offset > start && offset < start + raw.length)) return true
     return this.isMultipart ? this.#isBoundaryDoubtful() : this.#holdsDelimiter()
-  }
-
-  /** `filename` and `filename*` in one field, and not the same. */
-  get #filenamesDiffer(): boolean {
-    const at = this.header.first('content-disposition')
-    return (
-      at !== undefined &&
-      this.defects.some(({ code, offset }) => code === 'parameter-conflict' && offset > at.offset && offset < at.offset + at.raw.length)
-    )
   }
 
   /**
@@ -157,9 +143,10 @@ class ParsedEntity extends Description implements Entity {
   /** Of the multiparts around it, the innermost. */
   #boundariesAround(): string[] {
     const boundaries: string[] = []
-    for (let around = this.#parent; around !== null && boundaries.length < MAX_LOOKED_FOR; around = around.#parent) {
-      const found = around.isMultipart ? boundaryOf(around.parameters) : null
+    for (const { isMultipart, parameters } of this.around()) {
+      const found = isMultipart ? boundaryOf(parameters) : null
       if (found !== null) boundaries.push(found.boundary)
+      if (boundaries.length === MAX_LOOKED_FOR) break
     }
     return boundaries
   }
@@ -171,17 +158,5 @@ class ParsedEntity extends Description implements Entity {
     if (this.type.startsWith('text/')) {
       if (!this.#textRead) this.#characters()
     } else if (!this.#contentRead) this.#decoded()
-  }
-
-  /** This entity and all in it, in order. */
-  *all(): Generator<ParsedEntity> {
-    const stack: ParsedEntity[] = [this]
-    for (let entity = stack.pop(); entity !== undefined; entity = stack.pop()) {
-      yield entity
-      for (let at = entity.parts.length - 1; at >= 0; at--) {
-        const part = entity.parts[at]
-        if (part !== undefined) stack.push(part)
-      }
-    }
   }
 }

@@ -71,13 +71,13 @@ class MessageReader {
   #ended = false
   /** Said again whenever somebody goes on after it: a message that broke off must not look complete. */
   #failure: { readonly reason: unknown } | undefined
-  /** What `content` waits for. */ #reading: Promise<Token<ReadPart> | undefined> | undefined
+  /** What `content` waits for. */ #reading: Promise<Buffer> | undefined
   /** Looked at and given back. */ #returned: Token<ReadPart> | undefined
   /** The part whose content may be read. */ #current: ReadPart | undefined
   /** A multipart that has no part yet, and is not handed out. */ #childless: ReadPart | undefined
   #preamble: Buffer[] = []
   #preambleLength = 0
-  /** The delimiter line after the preamble: part of it only when no part follows. */ #delimiter: Buffer | undefined
+  /** The last piece of the preamble is a delimiter line: part of it only when no part follows. */ #delimiters: 0 | 1 = 0
 
   constructor(source: AsyncIterable<Uint8Array>, options: CheckedParseOptions) {
     if (typeof source !== 'object' || source === null || !(Symbol.asyncIterator in source)) {
@@ -90,15 +90,9 @@ class MessageReader {
 
   /** Reads the header section of the message. */
   async open(): Promise<ReadPart> {
-    try {
-      const token = await this.#next()
-      if (token?.type !== 'open') throw new Error('a message without a root')
-      if (this.#eager) token.entity.touch()
-      return token.entity
-    } catch (error) {
-      await this.#close()
-      throw error
-    }
+    const token = await this.#next()
+    if (token?.type !== 'open') throw new Error('a message without a root')
+    return token.entity
   }
 
   async *parts(root: ReadPart, options: { readonly enclosed?: 'open' | 'leaf' | undefined } = {}): AsyncGenerator<Part, void, undefined> {
@@ -108,18 +102,18 @@ class MessageReader {
     }
     if (this.#asked) throw new MailError('ERR_SESSION_STATE', 'the parts of a message can be read once', { phase: 'parse' })
     this.#asked = true
-    this.#tokenizer.enclosed = enclosed
     this.#returned = { type: 'open', entity: root }
     try {
+      this.#tokenizer.enclosed = enclosed
       for (let token = await this.#next(); token !== undefined; token = await this.#next()) {
         const leaf = this.#leafAt(token)
         if (leaf === undefined) continue
         this.#current = leaf
         yield leaf
         this.#current = undefined
-        // Content that somebody still waits for is given back first: only one of us may read from the source.
+        // First the step that somebody still waits for: only one of us may read from the source.
         await this.#reading?.catch(() => undefined)
-        while (!leaf.ended) this.#step(leaf, await this.#next())
+        while (!leaf.ended) await this.#step(leaf)
       }
     } finally {
       this.#current = undefined
@@ -132,20 +126,14 @@ class MessageReader {
     const decoder = part.decoder()
     const report = part.bodyReport()
     while (this.#current === part) {
-      this.#reading = this.#next()
-      const token = await this.#reading
-      this.#reading = undefined
-      if (this.#current !== part) {
-        this.#returned = token
-        break
-      }
-      const octets = this.#step(part, token)
+      this.#reading = this.#step(part)
+      const octets = await this.#reading
       for (let at = 0; at < octets.length && this.#current === part; at += MAX_PIECE) {
         const piece = octets.length <= MAX_PIECE ? octets : octets.subarray(at, at + MAX_PIECE)
         const decoded = decoder === null ? Buffer.from(piece) : decoder.decode(piece, report)
         if (decoded.length > 0) yield decoded
       }
-      if (!part.ended) continue
+      if (!part.ended || this.#current !== part) continue
       const last = decoder?.end(report)
       if (last !== undefined && last.length > 0) yield last
       return
@@ -155,52 +143,41 @@ class MessageReader {
 
   /** The part to hand out on `token`, if it begins one or shows that a multipart is one. */
   #leafAt(token: Token<ReadPart>): ReadPart | undefined {
-    const childless = this.#childless
-    switch (token.type) {
-      case 'open': {
-        const { entity } = token
-        if (this.#eager) entity.touch()
-        this.#childless = entity.kind === 'multipart' ? entity : undefined
-        this.#preamble = []
-        this.#preambleLength = 0
-        this.#delimiter = undefined
-        return entity.kind === 'multipart' || entity.kind === 'message' ? undefined : entity
-      }
-      case 'preamble':
-        if (childless === undefined) return undefined
-        this.#hold(token.octets, token.delimiter)
-        if (this.#preambleLength <= MAX_PREAMBLE) return undefined
-        break
-      case 'close':
-        if (childless !== token.entity) return undefined
-        this.#returned = token
-        break
-      case 'content':
-        return undefined
+    if (token.type === 'open') {
+      const { entity } = token
+      this.#childless = entity.kind === 'multipart' ? entity : undefined
+      this.#preamble = []
+      this.#preambleLength = 0
+      this.#delimiters = 0
+      return entity.kind === 'multipart' || entity.kind === 'message' ? undefined : entity
     }
+    const childless = this.#childless
+    if (childless === undefined) return undefined
+    if (token.type === 'preamble') {
+      this.#hold(token)
+      if (this.#preambleLength <= MAX_PREAMBLE) return undefined
+    } else this.#returned = token
     this.#childless = undefined
     return childless
   }
 
-  /** Takes one step within `part`: octets of it, none at its end. */
-  #step(part: ReadPart, token: Token<ReadPart> | undefined): Buffer {
+  /** Takes one step within `part`: octets of it, or what was held of them. */
+  async #step(part: ReadPart): Promise<Buffer> {
+    const token = await this.#next()
     if (token?.type === 'content') return token.octets
-    if (token?.type === 'preamble') this.#hold(token.octets, token.delimiter)
+    if (token?.type === 'preamble') this.#hold(token)
     else {
       part.ended = true
       if (token?.type === 'open') this.#returned = token
-      else if (this.#delimiter !== undefined) this.#preamble.push(this.#delimiter)
+      else this.#delimiters = 0
     }
-    const octets = Buffer.concat(this.#preamble)
-    this.#preamble = []
-    return octets
+    return Buffer.concat(this.#preamble.splice(0, this.#preamble.length - this.#delimiters))
   }
 
-  #hold(octets: Buffer, isDelimiter: boolean): void {
+  #hold({ octets, delimiter }: Token<ReadPart> & { readonly type: 'preamble' }): void {
+    this.#preamble.push(Buffer.from(octets))
     this.#preambleLength += octets.length
-    if (this.#delimiter !== undefined) this.#preamble.push(this.#delimiter)
-    this.#delimiter = isDelimiter ? Buffer.from(octets) : undefined
-    if (!isDelimiter) this.#preamble.push(Buffer.from(octets))
+    this.#delimiters = delimiter ? 1 : 0
   }
 
   /** The next token; `undefined` at the end. */
@@ -212,6 +189,7 @@ class MessageReader {
     try {
       for (;;) {
         const token = this.#tokenizer.next()
+        if (token?.type === 'open' && this.#eager) token.entity.touch()
         if (token !== undefined || this.#ended) return token
         const { done, value } = await this.#source.next()
         this.#ended = done === true
@@ -222,6 +200,7 @@ class MessageReader {
       }
     } catch (reason) {
       this.#failure = { reason }
+      if (!this.#asked) await this.#close() // later the loop over the parts does
       throw reason
     }
   }
@@ -235,25 +214,16 @@ class MessageReader {
 
 class ReadPart extends Description implements Part {
   readonly #reader: MessageReader
-  readonly #parent: ReadPart | null
-  #path: readonly ReadPart[] | undefined
   #read = false
-  /** All its content was seen. */
-  ended = false
+  /** All its content was seen. */ ended = false
 
   constructor(facts: EntityFacts<ReadPart>, reader: MessageReader) {
     super(facts)
     this.#reader = reader
-    this.#parent = facts.parent
   }
 
   get path(): readonly Described[] {
-    if (this.#path === undefined) {
-      const path: ReadPart[] = []
-      for (let around = this.#parent; around !== null; around = around.#parent) path.push(around)
-      this.#path = path.toReversed()
-    }
-    return this.#path
+    return [...this.around()].toReversed()
   }
 
   get content(): AsyncIterable<Buffer> {

@@ -1,6 +1,6 @@
 import { EMPTY } from '../bytes.ts'
 import { boundaryOf, lineEndBefore, MAX_BOUNDARY_OCTETS, OpenBoundaries, type Bounded, type Delimiter } from './boundary.ts'
-import { MAX_DEFECTS, type DefectLog, type Description, type EntityFacts } from './entity.ts'
+import type { DefectLog, Description, EntityFacts } from './entity.ts'
 import { isBlank } from './field/scan.ts'
 import { HeaderScanner, type HeaderEnd } from './header-scanner.ts'
 import type { Marks } from './header.ts'
@@ -28,8 +28,7 @@ interface Level<E> extends Bounded {
 }
 
 /** What a message and the encoded messages in it have in common. */
-interface Shared<E> {
-  readonly log: DefectLog
+interface Shared<E> extends DefectLog {
   readonly create: (facts: EntityFacts<E>) => E
   /** Everything comes in one push and stays in memory: there are no tokens, an entity knows its place. */ readonly whole: boolean
   enclosed: 'open' | 'leaf' | undefined
@@ -37,6 +36,8 @@ interface Shared<E> {
   headerOctets: number
 }
 
+const MESSAGE_TYPES = new Set(['message/rfc822', 'message/global'])
+const MAX_DEFECTS = 10_000 // so many are kept for a message
 /** Messages inside messages that are decoded on the way: each one more costs the octets of all within it again. */
 const MAX_ENCODED_LEVELS = 5
 
@@ -75,8 +76,8 @@ export class MimeTokenizer<E extends Description> {
   }
 
   static create<E extends Description>(options: CheckedParseOptions, create: (facts: EntityFacts<E>) => E, whole: boolean): MimeTokenizer<E> {
-    const log = { options, left: MAX_DEFECTS }
-    return new MimeTokenizer<E>({ log, create, whole, enclosed: whole ? 'open' : undefined, parts: 0, headerOctets: 0 }, null, 0)
+    const enclosed = whole ? 'open' : undefined
+    return new MimeTokenizer<E>({ options, left: MAX_DEFECTS, create, whole, enclosed, parts: 0, headerOctets: 0 }, null, 0)
   }
 
   /** Whether enclosed messages are taken apart: in a stream to be said once, when the header section of the outermost is there. */
@@ -89,7 +90,7 @@ export class MimeTokenizer<E extends Description> {
   push(chunk: Buffer, final = false): void {
     if (this.#shared.whole) this.#source = chunk
     this.#final = final
-    const left = this.#around === null && !this.#rest ? this.#shared.log.options.limits.messageBytes - this.#received : Number.POSITIVE_INFINITY
+    const left = this.#around === null && !this.#rest ? this.#shared.options.limits.messageBytes - this.#received : Number.POSITIVE_INFINITY
     this.#received += chunk.length
     if (chunk.length > left) this.#beyond = chunk.subarray(left)
     this.#input.extend(chunk.length > left ? chunk.subarray(0, left) : chunk)
@@ -115,10 +116,9 @@ export class MimeTokenizer<E extends Description> {
     const last = this.#final || this.#beyond !== undefined
     if (this.#state === 'header' ? this.#header(last) : this.#body(last)) return true
     if (this.#beyond !== undefined) {
-      const rest = this.#beyond
-      this.#beyond = undefined
       if (!this.#rest) this.#beginRest('message-limit')
-      this.#input.extend(rest)
+      this.#input.extend(this.#beyond)
+      this.#beyond = undefined
       return true
     }
     if (!this.#final) return false
@@ -135,7 +135,7 @@ export class MimeTokenizer<E extends Description> {
   // ── header sections ──
 
   #header(final: boolean): boolean {
-    const { limits } = this.#shared.log.options
+    const { limits } = this.#shared.options
     const input = this.#input
     const multipart = this.#innermost?.entity.kind === 'multipart' ? this.#innermost.entity : undefined
     if (this.#scanner === undefined) {
@@ -176,20 +176,20 @@ export class MimeTokenizer<E extends Description> {
     // Where the limit of the message lies in its header section, nobody knows what it would have been.
     if (this.#beyond !== undefined && end.by === 'end' && outermost) return
     if (entity.isMultipart) this.#openMultipart(entity)
-    else if (entity.isMessage && entity.knowsEncoding) {
+    else if (MESSAGE_TYPES.has(entity.mediaType.type) && entity.knowsEncoding) {
       entity.kind = 'message'
       if (this.#shared.enclosed !== undefined) this.#descend(entity)
     }
   }
 
   #create(octets: Buffer, marks: Marks, bodyStart: number): E {
-    const { create, log } = this.#shared
     const level = this.#innermost
     const parent = level?.entity ?? this.#around
     if (parent !== null) this.#shared.parts++
     if (level !== undefined) level.parts++
     const position = level?.entity.kind === 'multipart' ? level.parts : 0
-    const entity = create({ parent, position, source: this.#source, octets, marks, start: this.#sectionStart, bodyStart, log })
+    const log = this.#shared
+    const entity = log.create({ parent, position, source: this.#source, octets, marks, start: this.#sectionStart, bodyStart, log })
     this.#emit({ type: 'open', entity })
     return entity
   }
@@ -198,7 +198,7 @@ export class MimeTokenizer<E extends Description> {
   #openMultipart(entity: E): void {
     const found = boundaryOf(entity.parameters)
     const at = entity.header.first('content-type')?.offset ?? entity.start
-    if (entity.depth > this.#shared.log.options.limits.depth) entity.report('depth-limit', at)
+    if (entity.depth > this.#shared.options.limits.depth) entity.report('depth-limit', at)
     else if (found === null) entity.report('missing-boundary-parameter', at)
     else if (found.boundary.length > MAX_BOUNDARY_OCTETS) entity.report('boundary-too-long', at)
     else {
@@ -218,7 +218,7 @@ export class MimeTokenizer<E extends Description> {
   }
 
   #descend(entity: E): void {
-    const { limits } = this.#shared.log.options
+    const { limits } = this.#shared.options
     const decoder = entity.decoder()
     const isTooDeep = entity.depth > limits.depth || (decoder !== null && this.#nesting === MAX_ENCODED_LEVELS)
     if (this.#shared.enclosed === 'leaf' || isTooDeep || this.#shared.parts >= limits.parts) {
@@ -250,17 +250,13 @@ export class MimeTokenizer<E extends Description> {
   /** Reads on until a delimiter; `false`: more octets are needed. */
   #body(final: boolean): boolean {
     const { octets, at } = this.#input
-    const isOpen = this.#rest || this.#boundaries.size === 0
-    const found = isOpen ? null : this.#boundaries.find(octets, at, this.#atLineStart, final, this.#near)
-    this.#pass(found?.end ?? octets.length)
-    if (found === null || found.delimiter === null) return this.#input.at > at
+    const near = (line: number): void => (this.#leaf ?? this.#innermost?.entity)?.report('near-boundary', this.#input.offset(line))
+    const isEndless = this.#rest || this.#boundaries.size === 0
+    const found = isEndless ? { end: octets.length, delimiter: null } : this.#boundaries.find(octets, at, this.#atLineStart, final, near)
+    this.#pass(found.end)
+    if (found.delimiter === null) return found.end > at
     this.#delimiter(found.delimiter)
     return true
-  }
-
-  readonly #near = (line: number): void => {
-    const entity = this.#leaf ?? this.#innermost?.entity
-    entity?.report('near-boundary', this.#input.offset(line))
   }
 
   /** Hands on what the input has up to `end`. */

@@ -192,6 +192,21 @@ test('strict and onLimit end the reading and close the source', async () => {
   const late = sourceOf(MIXED)
   await expect(partsOf(await readMessage(late, { limits: { parts: 1 }, onLimit: 'error' }))).rejects.toMatchObject({ code: 'ERR_LIMIT' })
   expect(late.closed).toBe(true)
+  const enclosed = sourceOf(Buffer.from(`Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n${'QUFB\r\n'.repeat(100)}`), 100)
+  await expect(partsOf(await readMessage(enclosed, { strict: ['encoded-message'] }))).rejects.toMatchObject({ code: 'ERR_CONTENT' })
+  expect(enclosed.closed).toBe(true)
+})
+
+test('a part asked for while content is being read waits for that, and loses nothing', async () => {
+  const message = await readMessage(sourceOf(MIXED, 500))
+  const parts = message.parts()[Symbol.asyncIterator]()
+  await parts.next()
+  const attachment = await next(parts)
+  const content = attachment.content[Symbol.asyncIterator]()
+  await content.next()
+  const [late, enclosed] = await Promise.allSettled([content.next(), next(parts)])
+  expect(late).toMatchObject({ status: 'rejected', reason: { code: 'ERR_SESSION_STATE' } })
+  expect(enclosed).toMatchObject({ status: 'fulfilled', value: { section: '3.1' } })
 })
 
 test('refuses text in place of octets', async () => {
