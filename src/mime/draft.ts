@@ -8,9 +8,7 @@ export type Content = string | Uint8Array | AsyncIterable<Uint8Array>
 
 export interface Attachment {
   readonly content: Content
-  /** In octets, when known; text needs none. Other lengths fail with `ERR_CONTENT`, a stream's while it is read. */ readonly size?:
-    | number
-    | undefined
+  /** Octets, when known; text needs none. Another length is `ERR_CONTENT`, a stream's while it is read. */ readonly size?: number | undefined
   /** At most 4,000 characters; '' is none. */ readonly fileName?: string | undefined
   /**
    * Media type, parameters allowed. A `message/…` or `multipart/…` must not be encoded (RFC 2045 §6.4): what the transport cannot carry as it is

@@ -39,7 +39,7 @@ export function buildStructure(draft: Draft, transport: Transport): BodyPart {
   const others = attachments.filter((attachment) => !isShown(attachment))
   if (calendar !== undefined) {
     // The media type must name the METHOD too (RFC 6047 §2.4), or readers show a file instead.
-    const [, method] = /^METHOD:([A-Z-]+)/im.exec(calendar) ?? []
+    const [, method] = typeof calendar === 'string' ? (/^METHOD:([A-Z-]+)/im.exec(calendar) ?? []) : []
     if (method === undefined) throw contentError('calendar: an iCalendar object with its METHOD')
     bodies.push(writeText('text/calendar', calendar, transport, formatParameter('method', method.toUpperCase())))
     others.push({ content: calendar, type: 'application/ics', fileName: 'invite.ics' })

@@ -10,15 +10,16 @@ import { utf7, utf8, wholeLength, wide } from './unicode.ts'
 
 /**
  * Octets as text. Without a label, with `us-ascii` or with one that nobody knows: UTF-8 when all of it is valid, else windows-1252. Octets
- * that mean nothing become U+FFFD; a byte order mark is dropped. Reports `unknown-charset` and `invalid-charset-octets`.
+ * that mean nothing become U+FFFD; a byte order mark is dropped, but in a field (`isField`), where UTF-8 has none: there it is a character.
+ * Reports `unknown-charset` and `invalid-charset-octets`.
  */
-export function decodeText(octets: Buffer, label: string | null, report: Report): string {
+export function decodeText(octets: Buffer, label: string | null, report: Report, isField = false): string {
   const known = label === null ? 'us-ascii' : charsetOf(label)
   if (known === undefined) report('unknown-charset', 0)
   const charset = known ?? 'us-ascii'
   const isUnicode = charset === 'us-ascii' || charset === 'utf-8'
   if ((isUnicode || extendsAscii(charset) || isMultiByte(charset)) && isAscii(octets)) return octets.toString('latin1')
-  if (isUnicode && isUtf8(octets)) return withoutMark(octets.toString('utf8'))
+  if (isUnicode && isUtf8(octets)) return isField ? octets.toString('utf8') : withoutMark(octets.toString('utf8'))
   const { text, invalid } = conversionOf(charset === 'us-ascii' ? 'windows-1252' : charset)(octets, true)
   if (invalid) report('invalid-charset-octets', 0)
   return withoutMark(text)

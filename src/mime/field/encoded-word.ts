@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer'
 import { decodeText } from '../charset/decode.ts'
 import { charsetOf } from '../charset/labels.ts'
 import type { Report } from '../defect.ts'
@@ -69,9 +68,7 @@ function base64Octets(text: string, report: Report, offset: number): string {
 }
 
 function wordText({ octets, charset, offset }: EncodedWord, report: Report): string {
-  const buffer = Buffer.from(octets, 'latin1')
-  const isPlain = charset === 'utf-8' && isUtf8(buffer) // a mark at the start is a character here
-  const text = isPlain ? buffer.toString('utf8') : decodeText(buffer, charset, (code) => report(code, offset))
+  const text = decodeText(Buffer.from(octets, 'latin1'), charset, (code) => report(code, offset), true)
   if (!/[\r\n\0]/.test(text)) return text
   report('encoded-line-break', offset) // which could make a line of its own
   return text.replace(/\r\n|[\r\n\0]/g, ' ')
@@ -80,12 +77,12 @@ function wordText({ octets, charset, offset }: EncodedWord, report: Report): str
 // ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const FRAME = 12 // `=?utf-8?B?` and `?=`
-const MAX_WORD = 75
+const MAX_WORD = 73 // of the 75 in RFC 2047 §2, so that a parameter's quote and semicolon fit behind it on a line of 76
 
 /** What a Q word may hold as it is, in a phrase as well (RFC 2047 §5 (3)). */
 const Q_SAFE = /^[A-Za-z0-9!*+\-/]$/
 
-/** Text as encoded-words of at most 75 characters in UTF-8, by B or Q, whichever is shorter, no character cut. The first fits in `room` if it can. */
+/** Text as encoded-words in UTF-8, by B or Q, whichever is shorter, no character cut. The first fits in `room` if it can. */
 export function encodeWords(text: string, room = MAX_WORD): string[] {
   const quoted = Array.from(text, quotedCharacter)
   const isQuoted = quoted.reduce((sum, piece) => sum + piece.length, 0) <= Math.ceil(Buffer.byteLength(text) / 3) * 4

@@ -32,6 +32,7 @@ export class FieldWriter {
   readonly #name: string
   readonly #pieces: string[]
   #column: number
+  /** Of the line under way. */ #limit = LINE
 
   constructor(name: string) {
     checkFieldName(name)
@@ -45,7 +46,7 @@ export class FieldWriter {
     const length = blanks.length + text.length
     // A first word that is too long for any line stays beside the name: some readers lose a field whose first line is empty.
     const mayFold = this.#pieces.length > 1 || length <= LINE || this.#column + length > MAX_LINE
-    if (blanks !== '' && this.#column + length > LINE && mayFold) this.#fold()
+    if (blanks !== '' && this.#column + length > (text.includes('=?') ? WORD_LINE : this.#limit) && mayFold) this.#fold()
     this.#write(blanks + text)
   }
 
@@ -74,11 +75,13 @@ export class FieldWriter {
   #fold(): void {
     this.#pieces.push('\r\n')
     this.#column = 0
+    this.#limit = LINE
   }
 
   #write(text: string): void {
     this.#pieces.push(text)
     this.#column += text.length
+    if (text.includes('=?')) this.#limit = WORD_LINE
     if (this.#column > MAX_LINE) throw headerError(this.#name, `a word of more than ${MAX_LINE - 2} characters cannot be written on one line`)
   }
 }

@@ -162,7 +162,7 @@ function richValue(value: Value, report: Report): string {
   if (extended && rest.length === 0) report('parameter-encoding', offset)
   if (!extended || rest.length === 0) return plainValue(value, report)
   const decoded = Buffer.from(percentDecoded(rest.join("'"), offset, report), 'latin1')
-  const text = decodeText(decoded, label || null, (code) => report(code, offset))
+  const text = decodeText(decoded, label || null, (code) => report(code, offset), true)
   return withoutLineBreaks(text, offset, report)
 }
 

@@ -337,6 +337,7 @@ test.each<[code: string, draft: unknown, options?: unknown]>([
   ['ERR_CONTENT', { ...BASE, html: null }],
   ['ERR_CONTENT', { ...BASE, calendar: 'BEGIN:VCALENDAR\r\nX-METHOD:REQUEST\r\nEND:VCALENDAR' }],
   ['ERR_CONTENT', { ...BASE, calendar: 17 }],
+  ['ERR_CONTENT', { ...BASE, calendar: Object.create(null) }],
   ['ERR_HEADER', { ...BASE, subject: 17 }],
   ['ERR_HEADER', { ...BASE, inReplyTo: 17 }],
   ['ERR_HEADER', { ...BASE, references: 'a@b' }],
@@ -469,6 +470,11 @@ test('a file name has as many characters as its pieces can be read with, and no 
   for (const attachment of [{ fileName: `${fileName}x` }, { type: `text/plain; x="${fileName}` }, { type: `text/plain; x=${'x'.repeat(4000)}` }]) {
     expect(await failure(() => composeMessage({ ...BASE, attachments: [{ content: RAW, ...attachment }] }))).toBe('ERR_HEADER compose')
   }
+})
+
+test('a file name may begin with a character that would be a mark in content', async () => {
+  const fileName = '\ufeff\ufeff日本.txt'
+  expect((await parsed({ attachments: [{ content: 'x', fileName }] })).parts[0]?.fileName).toBe(fileName)
 })
 
 test('an empty file name is none', async () => {

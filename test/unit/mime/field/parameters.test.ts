@@ -177,7 +177,7 @@ test('a name in encoded-words is read again', () => {
   fc.assert(
     fc.property(text, (value) => {
       const field = formatStructured('Content-Type', 'text/plain', [formatNameParameter(value), 'charset=utf-8'])
-      for (const line of field.split('\r\n')) expect(line.length).toBeLessThanOrEqual(78)
+      for (const line of field.split('\r\n')) expect(line.length).toBeLessThanOrEqual(line.includes('=?') ? 76 : 78)
       expect(parseMediaType(unfold(field), ignore).parameters).toEqual(
         new Map([
           ['name', value],

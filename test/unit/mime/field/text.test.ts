@@ -1,5 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { formatAddressList } from '../../../../src/mime/field/address.ts'
+import { formatNameParameter, formatStructured } from '../../../../src/mime/field/parameter-format.ts'
 import { decodeUnstructured, formatUnstructured } from '../../../../src/mime/field/text.ts'
 import { growth, isLinear } from '../../../support/linear.ts'
 import { ignore, octets, reports, unfold } from '../../../support/reports.ts'
@@ -69,6 +71,22 @@ test('writes plain text as it is, folded at its blanks', () => {
   const field = formatUnstructured('Subject', text)
   expect(field.split('\r\n').every((line) => line.length <= 78)).toBe(true)
   expect(unfold(field).trim()).toBe(text)
+})
+
+test('a line with an encoded-word ends at 76, whatever stands behind the word (RFC 2047 §2)', () => {
+  for (let length = 1; length < 69; length++) {
+    const word = 'x'.repeat(length)
+    const fields = [
+      formatUnstructured('Subject', `${word} ü ${word} end of it`),
+      formatAddressList('To', [
+        { name: `ü ${word}`, address: 'anna@a.test' },
+        { name: '', address: 'b@b.test' },
+      ]),
+      formatStructured('Content-Type', 'text/plain', [formatNameParameter(`ü${word}${word}`), 'x=y']),
+      formatStructured('Content-Type', 'text/plain', [formatNameParameter(`ü${word}${word}`)]),
+    ]
+    for (const line of fields.join('\r\n').split('\r\n')) expect(line.length).toBeLessThanOrEqual(line.includes('=?') ? 76 : 78)
+  }
 })
 
 test('writes no more encoded-words than it must', () => {
