@@ -59,28 +59,25 @@ export class HeaderScanner {
       this.#searched = next - from
       const cut = this.#kept === undefined && this.#searched > this.#limit ? this.#cut(octets, from, line) : null
       if (cut !== null) return cut
-      if (this.#kept !== undefined) {
-        this.#line = this.#searched
-        this.#inLine = !isWhole
-        continue
+      if (this.#kept === undefined) {
+        if (!isWhole) return undefined
+        if (!this.#bareLf && lineEnd !== -1 && octets[lineEnd - 1] !== CR) {
+          this.#bareLf = true
+          this.#find('bare-lf', lineEnd - from)
+        }
+        if (!this.#take(octets, from, line, next)) return this.#end('text', octets, from, line)
       }
-      if (!isWhole) return undefined
-      if (!this.#bareLf && lineEnd !== -1 && octets[lineEnd - 1] !== CR) {
-        this.#bareLf = true
-        this.#find('bare-lf', lineEnd - from)
-      }
-      if (!this.#take(octets, from, line, next)) return this.#end('text', octets, from, line)
-      this.#line = next - from
+      this.#inLine = !isWhole
+      this.#line = this.#searched
     }
   }
 
   /** How many octets from the start of the section are not needed any more: none, but past the limit. */
   release(): number {
-    if (this.#kept === undefined) return 0
-    const octets = this.#line
+    const octets = this.#kept === undefined ? 0 : this.#line
     this.#gone += octets
-    this.#line = 0
-    this.#searched = 0
+    this.#line -= octets
+    this.#searched -= octets
     return octets
   }
 
@@ -88,10 +85,8 @@ export class HeaderScanner {
   #endAt(octets: Buffer, from: number, line: number, final: boolean): HeaderEnd | undefined | null {
     const first = octets[line]
     if (first === LF) return this.#end('blank', octets, from, line + 1)
-    if (first === CR) {
-      if (line + 1 < octets.length) return octets[line + 1] === LF ? this.#end('blank', octets, from, line + 2) : null
-      return final ? null : undefined
-    }
+    if (first === CR && line + 1 === octets.length) return final ? null : undefined
+    if (first === CR && octets[line + 1] === LF) return this.#end('blank', octets, from, line + 2)
     if (first !== HYPHEN) return null
     for (const boundaries of [this.#open, this.#announced(octets, from, line)]) {
       const match = boundaries?.match(octets, line, final)

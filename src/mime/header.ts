@@ -151,13 +151,9 @@ export class HeaderSection implements Header {
   /** The first field of that name. */
   first(name: string): SectionField | undefined {
     const key = name.toLowerCase()
-    const known = this.#firsts.get(key)
-    if (known !== undefined) return known
-    const mark = this.#next(key, 0)
-    if (mark === -1) return undefined
-    const field = this.#field(mark)
-    this.#firsts.set(key, field)
-    return field
+    const mark = this.#firsts.has(key) ? -1 : this.#next(key, 0)
+    if (mark !== -1) this.#firsts.set(key, this.#field(mark))
+    return this.#firsts.get(key)
   }
 
   value(name: string): string | undefined {
@@ -198,9 +194,8 @@ export class HeaderSection implements Header {
     for (let mark = 0; mark < this.#marks.length; mark += 2) {
       const start = this.#marks[mark] ?? 0
       const key = this.nameAt(start, this.#marks[mark + 1] ?? -1).toLowerCase()
-      if (!SINGLE_FIELDS.has(key)) continue
       if (seen.has(key)) this.report('duplicate-field', this.offset + start)
-      else seen.add(key)
+      else if (SINGLE_FIELDS.has(key)) seen.add(key)
     }
     for (let at = this.octets.indexOf(0); at !== -1; at = this.octets.indexOf(0, at + 1)) {
       this.report('nul-octet', this.offset + at)
