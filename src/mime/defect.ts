@@ -69,6 +69,7 @@ export const DEFECTS = {
   'obsolete-date': NOTE, // A date in an obsolete or a common wrong form (RFC 5322 §4.3): read.
   'invalid-message-id': NOTE, // Text where a message-id belongs: left out, or taken for one when alone (RFC 5322 §3.6.4).
   'parameter-syntax': NOTE, // A parameter without a name, a value, a quote or a semicolon where one belongs: read as far as it goes (RFC 2045 §5.1).
+  'content-type-syntax': NOTE_AMBIGUOUS, // Blanks, comments or anything but a semicolon inside or behind a media type: passed over (RFC 2045 §5.1).
   'encoded-word-in-parameter': NOTE, // An encoded-word in a parameter, where none may be: decoded (RFC 2047 §5).
   'invalid-encoded-word': NOTE, // An encoded-word with a flaw: decoded if its charset, encoding and text can be told, else literal (RFC 2047 §2).
   // Content
@@ -79,6 +80,7 @@ export const DEFECTS = {
   'base64-junk': WARNING, // An octet that is no digit of base64, at the first: passed over (RFC 2045 §6.8).
   'uuencode-invalid': WARNING, // Octets that are no uuencoded line, or no begin or end: passed over.
   'base64-padding': NOTE_AMBIGUOUS, // Padding is missing, or is where none belongs: digits decide (RFC 2045 §6.8).
+  'quoted-printable-blank': NOTE_AMBIGUOUS, // Blanks between a “=” and a line end: a soft line break all the same (RFC 2045 §6.7 (3)).
   'quoted-printable-8bit': NOTE, // Octets above 127 in quoted-printable, at the first: kept (RFC 2045 §6.7).
 }
 

@@ -88,12 +88,8 @@ const MULTI_VALUED = 0x1000
 const OBJECT_KIND = 16 // octets of an interface's name before an object
 const MEDIA_TYPE = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/
 
-/** Octets of a value of one length, or 0 for other types; two of 16 bits are padded to four. */
-function fixedLength(type: number): number {
-  if ([0x02, 0x03, 0x04, 0x0a, 0x0b].includes(type)) return 4
-  if ([0x05, 0x06, 0x07, 0x14, 0x40].includes(type)) return 8
-  return type === 0x48 ? 16 : 0
-}
+/** Octets of a value whose type has one length; two of 16 bits are padded to four. */
+const LENGTHS = new Map(Object.entries({ 2: 4, 3: 4, 4: 4, 10: 4, 11: 4, 5: 8, 6: 8, 7: 8, 20: 8, 64: 8, 72: 16 }))
 
 /** Octets, and where they lie in all that were opened. */
 type Range = { readonly view: Buffer; readonly offset: number }
@@ -104,17 +100,13 @@ type Report = (code: WinmailDefect['code'], offset: number) => void
 
 /** Reads a range from its start to its end, never past it. */
 class Cursor {
-  #rest: Buffer
+  rest: Buffer
   at: number
   /** More was asked for than there is. */ truncated = false
 
   constructor({ view, offset }: Range) {
-    this.#rest = view
+    this.rest = view
     this.at = offset
-  }
-
-  get left(): number {
-    return this.#rest.length
   }
 
   number(length: 1 | 2 | 4): number {
@@ -123,9 +115,9 @@ class Cursor {
   }
 
   take(length: number): Range {
-    const range = { view: this.#rest.subarray(0, length), offset: this.at }
+    const range = { view: this.rest.subarray(0, length), offset: this.at }
     this.truncated ||= range.view.length < length
-    this.#rest = this.#rest.subarray(length)
+    this.rest = this.rest.subarray(length)
     this.at += range.view.length
     return range
   }
@@ -151,10 +143,10 @@ function openMessage(range: Range, depth: number, left: WinmailLimits): Winmail 
   const attachments: Values[] = []
   if (cursor.number(4) !== SIGNATURE) {
     report('tnef-signature', range.offset)
-    cursor.take(cursor.left)
+    cursor.take(cursor.rest.length)
   }
   cursor.take(2) // a key that nobody uses
-  while (cursor.left > 0) {
+  while (cursor.rest.length > 0) {
     const offset = cursor.at
     const level = cursor.number(1)
     const id = cursor.number(4) & 0xffff
@@ -232,14 +224,14 @@ function readProperties(cursor: Cursor, left: WinmailLimits, report: Report, kee
     }
     const single = type & ~MULTI_VALUED
     const isVariable = VARIABLE.has(single)
-    const length = fixedLength(single)
+    const length = LENGTHS.get(`${single}`) ?? 0
     if (!cursor.truncated && length === 0 && !isVariable) return report('tnef-property', offset)
     for (let values = isVariable || single !== type ? cursor.number(4) : 1; values > 0 && !cursor.truncated; values--) {
       if (left.properties === 0) return report('tnef-limit', offset)
       left.properties--
       const octets = isVariable ? cursor.number(4) : length
       const value = cursor.take(octets)
-      cursor.take(Math.min(cursor.left, -octets & 3))
+      cursor.take(Math.min(cursor.rest.length, -octets & 3))
       if (id < NAMED && (isVariable || id === OF_MESSAGE.codepage)) keep(id, { ...value, type: single })
     }
     if (cursor.truncated) return report('tnef-truncated', offset)

@@ -86,6 +86,7 @@ export class QuotedPrintableDecoder implements ContentDecoder {
           floor = to
           break
         }
+        if (next > 0 && isBlank(octets[at + 1])) this.#report(report, 'quoted-printable-blank', this.#offset + at)
         if (next > 0) at = next
         else {
           this.#report(report, 'quoted-printable-invalid', this.#offset + at)

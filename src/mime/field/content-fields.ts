@@ -1,7 +1,7 @@
 import { printable } from '../../bytes.ts'
 import type { Report } from '../defect.ts'
 import { parseParameters } from './parameters.ts'
-import { skipCfws, skipToken } from './scan.ts'
+import { skipBlanks, skipCfws, skipToken } from './scan.ts'
 
 /** A content type (RFC 2045 §5.1). */
 export interface MediaType {
@@ -10,7 +10,7 @@ export interface MediaType {
   readonly valid: boolean
 }
 
-/** Reads the body of a Content-Type field. Reports `invalid-content-type` and what `parseParameters` reports. */
+/** Reads the body of a Content-Type field. Reports `invalid-content-type`, `content-type-syntax` and what `parseParameters` reports. */
 export function parseMediaType(body: string, report: Report, limit = 1000): MediaType {
   const start = skipCfws(body, 0)
   const typeEnd = skipToken(body, start)
@@ -18,6 +18,8 @@ export function parseMediaType(body: string, report: Report, limit = 1000): Medi
   const subtype = skipCfws(body, slash + 1)
   const end = skipToken(body, subtype)
   if (typeEnd > start && body[slash] === '/' && end > subtype) {
+    const isPlain = start === skipBlanks(body, 0) && subtype === typeEnd + 1 && ';'.includes(body.charAt(skipBlanks(body, end)))
+    if (!isPlain) report('content-type-syntax', end)
     const type = `${body.slice(start, typeEnd)}/${body.slice(subtype, end)}`.toLowerCase()
     return { type, parameters: parseParameters(body, end, report, limit), valid: true }
   }

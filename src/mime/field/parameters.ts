@@ -29,9 +29,13 @@ const NAME = /[^\t\n\r "(,;=]*/y
 function readParameters(body: string, from: number, report: Report, limit: number): Map<string, Forms> {
   const given = new Map<string, Forms>()
   let count = 0
+  let isSeparated = from === 0
   for (let start = skipCfws(body, from), end = start; start < body.length; start = skipCfws(body, end)) {
     end = start + 1
+    if (body[start] === ';') isSeparated = true
     if (body[start] === ';' || body[start] === ',') continue // or a comma where a semicolon was meant
+    if (!isSeparated) report('parameter-syntax', start)
+    isSeparated = false
     const nameEnd = skipRun(NAME, body, start)
     const name = body.slice(start, nameEnd)
     const equals = skipCfws(body, nameEnd)
@@ -53,11 +57,10 @@ function readParameters(body: string, from: number, report: Report, limit: numbe
 }
 
 function add(given: Map<string, Forms>, attribute: string, value: Value, offset: number, report: Report): void {
-  const star = attribute.indexOf('*')
-  const name = decodeOctets(star < 0 ? attribute : attribute.slice(0, star), report, offset).toLowerCase()
-  const suffix = star < 0 ? ['', ''] : /^\*(?:(0|[1-9]\d{0,8})\*?)?$/.exec(attribute.slice(star))
-  if (name === '' || suffix === null) return report('parameter-syntax', offset)
-  const form = suffix[1] ?? '*'
+  const [, base, stars, number = '*'] = /^([^*]+)(\*(?:(0|[1-9]\d{0,8})\*?)?)?$/.exec(attribute) ?? []
+  if (base === undefined) return report('parameter-syntax', offset)
+  const name = decodeOctets(base, report, offset).toLowerCase()
+  const form = stars === undefined ? '' : number
   const forms: Forms = given.get(name) ?? new Map()
   if (forms.has(form)) return report('duplicate-parameter', offset)
   given.set(name, forms.set(form, value))
@@ -104,12 +107,11 @@ const ATTRIBUTE = /[!#$%&'*+\-.\w^`{|}~]{1,80}[\t\n\r ]{0,8}=/y
 
 const isAttribute = (body: string, at: number): boolean => skipRun(ATTRIBUTE, body, at) > at
 
-const mayFollow = (body: string, at: number): boolean => body[at] === ',' || body[at] === '(' || endsValue(body, at)
-
 /** Where it stands, or the end of the body. What nothing follows that may stand behind a value belongs to a file name. */
 function closingQuote(body: string, from: number, fileName: boolean, report: Report): number {
   for (let end = skipEnclosed(body, from); end >= 0; end = skipEnclosed(body, end - 1)) {
-    if (!fileName || mayFollow(body, skipBlanks(body, end))) return end - 1
+    const next = skipBlanks(body, end)
+    if (!fileName || ',('.includes(body.charAt(next)) || endsValue(body, next)) return end - 1
     report('parameter-syntax', end - 1)
   }
   report('parameter-syntax', from)

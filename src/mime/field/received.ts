@@ -67,7 +67,7 @@ function clientOf(from: string | null, comments: readonly string[]): Pick<Receiv
   let address: string | null = null
   for (const comment of comments) {
     let before = ''
-    for (const word of comment.split(/[\t\n\r (),<>]+|(?=\[)/)) {
+    for (const word of comment.split(/[\t\n\r (),<>]+|(?<!=)(?=\[)/)) {
       const ip = addressOf(word)
       if (/^(?:helo|ehlo|lhlo)$/i.test(before)) helo ??= word
       else if (/^(?:helo|ehlo|lhlo)=/i.test(word)) helo ??= word.slice(5)

@@ -31,6 +31,22 @@ test.each<[body: string, type: string, valid: boolean, parameters?: Record<strin
   expect(seen.codes.includes('invalid-content-type')).toBe(!valid)
 })
 
+test.each<[body: string, codes: string[]]>([
+  [' text/html', []],
+  ['text/html ; charset=x', []],
+  ['text/html;; charset=x', []],
+  ['text / html', ['content-type-syntax']],
+  ['(a) text/html', ['content-type-syntax']],
+  ['text/html (a)', ['content-type-syntax']],
+  ['text/html/foo', ['content-type-syntax', 'parameter-syntax']],
+  ['text/html charset=x', ['content-type-syntax', 'parameter-syntax']],
+  ['text/html, charset=x', ['content-type-syntax', 'parameter-syntax']],
+])('says that readers may not see the media type %j (45)', (body, codes) => {
+  const seen = reports()
+  expect(parseMediaType(body, seen.report).type).toBe('text/html')
+  expect(seen.codes).toEqual(codes)
+})
+
 test.each<[body: string, disposition: string | null, parameters?: Record<string, string>]>([
   [' Attachment; filename="a.bin"', 'attachment', { filename: 'a.bin' }],
   ['inline', 'inline'],
@@ -44,7 +60,7 @@ test.each<[body: string, disposition: string | null, parameters?: Record<string,
   const seen = reports()
   const read = parseDisposition(body, seen.report)
   expect({ ...read, parameters: Object.fromEntries(read.parameters) }).toEqual({ disposition, parameters })
-  expect(seen.codes).toEqual(disposition === null ? ['invalid-disposition'] : [])
+  expect(seen.codes).toEqual(disposition === null ? ['invalid-disposition'] : body === 'attachment filename=a' ? ['parameter-syntax'] : [])
 })
 
 test.each<[body: string, encoding: string, known: boolean]>([

@@ -44,6 +44,11 @@ test.each<[server: string, body: string, clauses: Partial<Received>]>([
     { from: '[192.0.2.1]', helo: 'a', address: '192.0.2.1', by: 'c', with: 'smtp' },
   ],
   [
+    'Exim, and a client that greets with an address that is not its own',
+    'from [192.0.2.1] (port=25 helo=[198.51.100.9]) by c with smtp',
+    { from: '[192.0.2.1]', helo: '[198.51.100.9]', address: '192.0.2.1', by: 'c', with: 'smtp' },
+  ],
+  [
     'qmail',
     'from b.test (HELO a.test) (user@192.0.2.1) by c.test with SMTP',
     { from: 'b.test', helo: 'a.test', reverseName: 'b.test', address: '192.0.2.1', by: 'c.test', with: 'SMTP' },
