@@ -11,10 +11,8 @@ export interface SelectedBody {
   /** Every other leaf, enclosed messages whole, in order. */ readonly attachments: readonly Entity[]
 }
 
-/**
- * What a person would see: the text, the HTML, the images shown in it, and everything else. Text and HTML are of one alternative, or one of them is
- * `null`; text of another kind than plain is the text only where there is no HTML.
- */
+/** What a person would see: the text, the HTML, the images shown in it, and everything else. Text and HTML are of one alternative, or one of them is
+ *  `null`; text of another kind than plain is the text only where there is no HTML. */
 export function selectBody(entity: Entity): SelectedBody {
   const leaves = [...leavesOf(entity)]
   const readable = leaves.filter(({ leaf, path }) => leaf.type.startsWith('text/') && !isAttachment(leaf, path))

@@ -22,10 +22,8 @@ export type Match<L> = 'more' | 'none' | 'near' | Delimiter<L>
 /** The body up to `end` has no delimiter; then comes the line end of one and this one, or what more octets must decide. */
 type Found<L> = { readonly end: number; readonly delimiter: Delimiter<L> | null }
 
-/**
- * The boundaries of all open multiparts (RFC 2046 §5.1.1). A line is compared as a whole, blanks at its end ignored, by one look-up whatever the
- * number of levels; of equal boundaries the innermost open one wins.
- */
+/** The boundaries of all open multiparts (RFC 2046 §5.1.1). A line is compared as a whole, blanks at its end ignored, by one look-up whatever the
+ *  number of levels; of equal boundaries the innermost open one wins. */
 export class OpenBoundaries<L extends Bounded> {
   readonly #stack: L[] = []
   /** Of levels with one boundary the last is the innermost, and hides the others. */ readonly #levels = new Map<string, L[]>()

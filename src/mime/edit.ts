@@ -4,10 +4,8 @@ import { boundaryOf, OpenBoundaries } from './boundary.ts'
 import { contentError } from './content.ts'
 import type { Entity } from './entity.ts'
 
-/**
- * One change to a message that was parsed. What comes in is a whole entity, header section, empty line and body, as `composePart` or the `raw` of
- * another entity gives it; its transfer encoding must be one that the multiparts around it may hold.
- */
+/** One change to a message that was parsed. What comes in is a whole entity, header section, empty line and body, as `composePart` or the `raw` of
+ *  another entity gives it; its transfer encoding must be one that the multiparts around it may hold. */
 export type Edit =
   | { readonly remove: Entity }
   | { readonly replace: Entity; readonly by: Uint8Array }
@@ -17,12 +15,10 @@ export type Edit =
 /** Octets from `at` to `end` that give way to others. */
 type Splice = { readonly at: number; readonly end: number; readonly octets: readonly Uint8Array[] }
 
-/**
- * The octets of a message (or of any entity) with parts replaced, added and removed; everything else stays octet for octet, so that with no edits
- * what was parsed is written back. A signature over what is changed does not survive. Fails with `ERR_OPTION` for edits that do not belong to the
- * message or exclude each other, and with `ERR_CONTENT` where the result would be read as another structure: the only part of a multipart is
- * removed, a new part holds a delimiter of what is around it, or the place is inside a message that was decoded.
- */
+/** The octets of a message (or of any entity) with parts replaced, added and removed; everything else stays octet for octet, so that with no edits
+ *  what was parsed is written back. A signature over what is changed does not survive. Fails with `ERR_OPTION` for edits that do not belong to the
+ *  message or exclude each other, and with `ERR_CONTENT` where the result would be read as another structure: the only part of a multipart is
+ *  removed, a new part holds a delimiter of what is around it, or the place is inside a message that was decoded. */
 export function editMessage(message: Entity, edits: readonly Edit[]): Buffer {
   const splice = createEditor(message, new Set(edits.flatMap((edit) => ('remove' in edit ? [edit.remove] : []))))
   const splices = edits.flatMap((edit) => splice(edit)).toSorted((a, b) => a.at - b.at || a.end - b.end)

@@ -4,12 +4,10 @@ import { HeaderSection, type Header } from './header.ts'
 
 const LINE_END = Buffer.from('\n\n')
 
-/**
- * The fields that the content of an entity consists of, in groups between empty lines. Of `message/delivery-status` the first group is about the
- * message and each other one about a recipient (RFC 3464 §2.1); `message/disposition-notification` (RFC 8098), `message/feedback-report` (RFC 5965),
- * `text/rfc822-headers` (RFC 6522) and `message/external-body`, which is never fetched (RFC 2046 §5.2.3), have one. Offsets count from the start
- * of the content; lines that are no field are kept with an empty name. Never throws.
- */
+/** The fields that the content of an entity consists of, in groups between empty lines. Of `message/delivery-status` the first group is about the
+ *  message and each other one about a recipient (RFC 3464 §2.1); `message/disposition-notification` (RFC 8098), `message/feedback-report` (RFC 5965),
+ *  `text/rfc822-headers` (RFC 6522) and `message/external-body`, which is never fetched (RFC 2046 §5.2.3), have one. Offsets count from the start
+ *  of the content; lines that are no field are kept with an empty name. Never throws. */
 export function fieldGroups(entity: Entity): readonly Header[] {
   const content = Buffer.concat([entity.content(), LINE_END])
   const groups: Header[] = []

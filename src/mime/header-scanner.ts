@@ -20,10 +20,8 @@ const HYPHEN = 0x2d
 const MAX_NAME = 998 // octets of a line (RFC 5322 §2.1.1)
 const CONTENT_TYPE = 'content-type'
 
-/**
- * Finds the fields and the end of one header section, line by line, in octets that may not all be there yet: `scan` is called again when more
- * are. What it knows is counted from the start of the section, so that the octets may move in between.
- */
+/** Finds the fields and the end of one header section, line by line, in octets that may not all be there yet: `scan` is called again when more
+ *  are. What it knows is counted from the start of the section, so that the octets may move in between. */
 export class HeaderScanner {
   readonly #open: OpenBoundaries<Bounded>
   /** Octets that this section may have. */ readonly #limit: number

@@ -3,10 +3,8 @@ import { EMPTY } from '../bytes.ts'
 const MAX_SPARE = 512 * 1024 // octets kept in our own memory are given back to the system when they were more than this
 const MIN_SPARE = 16 * 1024
 
-/**
- * The octets that a tokenizer looks at: a chunk as it came, or what was left of the one before joined to it. Joining costs linear time however
- * the octets are cut, and happens only where something lies across the cut.
- */
+/** The octets that a tokenizer looks at: a chunk as it came, or what was left of the one before joined to it. Joining costs linear time however
+ *  the octets are cut, and happens only where something lies across the cut. */
 export class InputWindow {
   /** All there is; before `at` it was dealt with. */ octets: Buffer = EMPTY
   at = 0

@@ -8,10 +8,8 @@ import { Description, type Entity, type EntityFacts } from './entity.ts'
 import { checkParseOptions, type ParseOptions } from './limits.ts'
 import { MimeTokenizer } from './tokenizer.ts'
 
-/**
- * Takes a whole message in memory apart (RFC 5322, RFC 2045 to 2049). Synchronous; decodes content and reads most fields only when asked. Never
- * throws for what a sender wrote, but with `strict` or `onLimit: 'error'`; fails with `ERR_OPTION` for wrong options.
- */
+/** Takes a whole message in memory apart (RFC 5322, RFC 2045 to 2049). Synchronous; decodes content and reads most fields only when asked. Never
+ *  throws for what a sender wrote, but with `strict` or `onLimit: 'error'`; fails with `ERR_OPTION` for wrong options. */
 export function parseMessage(octets: Uint8Array, options?: ParseOptions): Entity {
   const checked = checkParseOptions(options)
   if (!(octets instanceof Uint8Array)) throw new MailError('ERR_OPTION', 'a message is a Buffer or Uint8Array', { phase: 'options' })
@@ -113,10 +111,8 @@ class ParsedEntity extends Description implements Entity {
     return this.isMultipart ? this.#isBoundaryDoubtful() : this.#holdsDelimiter()
   }
 
-  /**
-   * Written in a way that some readers do not take: specials without quotes, apostrophes, half a pair of quotes (RFC 2045 §5.1). Or the beginning of
-   * another boundary around it, or the other way round, so that a reader that compares beginnings is led astray.
-   */
+  /** Written in a way that some readers do not take: specials without quotes, apostrophes, half a pair of quotes (RFC 2045 §5.1). Or the beginning of
+   *  another boundary around it, or the other way round, so that a reader that compares beginnings is led astray. */
   #isBoundaryDoubtful(): boolean {
     const own = this.kind === 'multipart' ? boundaryOf(this.parameters)?.boundary : undefined
     if (own !== undefined && this.#boundariesAround().some((other) => other !== own && (other.startsWith(own) || own.startsWith(other)))) return true

@@ -41,10 +41,8 @@ export async function readMessage(source: AsyncIterable<Uint8Array>, options?: P
   return { header: root.header, parts: (how) => reader.parts(root, how) }
 }
 
-/**
- * The characters of a text part as they arrive, however they are chunked; reads its content. Without a charset, or with one that nobody knows, see
- * `CharsetDecoder` for where it can differ from `text()` of an entity in memory.
- */
+/** The characters of a text part as they arrive, however they are chunked; reads its content. Without a charset, or with one that nobody knows, see
+ *  `CharsetDecoder` for where it can differ from `text()` of an entity in memory. */
 export async function* decodeTextStream(part: Part): AsyncGenerator<string, void, undefined> {
   const decoder = new CharsetDecoder(part.charset)
   const report: Report = (code) => {

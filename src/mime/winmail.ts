@@ -49,10 +49,8 @@ const CODES = [
   'tnef-limit', // A limit was reached.
 ] as const
 
-/**
- * Opens a `winmail.dat`. Nothing is ever thrown for its octets: defects say what is wrong, and what could be read is there. Fails with
- * `ERR_OPTION` for limits that are none.
- */
+/** Opens a `winmail.dat`. Nothing is ever thrown for its octets: defects say what is wrong, and what could be read is there. Fails with
+ *  `ERR_OPTION` for limits that are none. */
 export function openWinmail(octets: Uint8Array, options: { readonly limits?: Partial<WinmailLimits> | undefined } = {}): Winmail {
   const limits = { ...DEFAULT_LIMITS }
   for (const name of ['depth', 'attachments', 'properties', 'bytes'] as const) {

@@ -1,10 +1,8 @@
 import { EMPTY } from '../../bytes.ts'
 import { SINGLE_BYTE_TABLES } from './single-byte-tables.ts'
 
-/**
- * Turns the octets of one text into characters, cut anywhere. What it gives as `rest`, a few octets of a character that has not come whole, comes
- * again before those that follow; with `final` nothing is left.
- */
+/** Turns the octets of one text into characters, cut anywhere. What it gives as `rest`, a few octets of a character that has not come whole, comes
+ *  again before those that follow; with `final` nothing is left. */
 export type Conversion = (octets: Buffer, final: boolean) => Converted
 
 /** `invalid`: some octets meant nothing, and U+FFFD stands for them. */

@@ -8,11 +8,9 @@ import { type Charset, charsetOf } from './labels.ts'
 import { isMultiByte, multiByte } from './multi-byte.ts'
 import { utf7, utf8, wholeLength, wide } from './unicode.ts'
 
-/**
- * Octets as text. Without a label, with `us-ascii` or with one that nobody knows: UTF-8 when all of it is valid, else windows-1252. Octets
- * that mean nothing become U+FFFD; a byte order mark is dropped, but in a field (`isField`), where UTF-8 has none: there it is a character.
- * Reports `unknown-charset` and `invalid-charset-octets`.
- */
+/** Octets as text. Without a label, with `us-ascii` or with one that nobody knows: UTF-8 when all of it is valid, else windows-1252. Octets
+ *  that mean nothing become U+FFFD; a byte order mark is dropped, but in a field (`isField`), where UTF-8 has none: there it is a character.
+ *  Reports `unknown-charset` and `invalid-charset-octets`. */
 export function decodeText(octets: Buffer, label: string | null, report: Report, isField = false): string {
   const known = label === null ? 'us-ascii' : charsetOf(label)
   if (known === undefined) report('unknown-charset', 0)
@@ -25,10 +23,8 @@ export function decodeText(octets: Buffer, label: string | null, report: Report,
   return withoutMark(text)
 }
 
-/**
- * Text a chunk at a time, cut anywhere: together what `decodeText` gives, but for one case. Where it has to find out whether text is UTF-8, only the
- * 64 KiB from the first octet that is not ASCII are held and looked at; if they are UTF-8, what is not UTF-8 behind them is U+FFFD and reported.
- */
+/** Text a chunk at a time, cut anywhere: together what `decodeText` gives, but for one case. Where it has to find out whether text is UTF-8, only the
+ *  64 KiB from the first octet that is not ASCII are held and looked at; if they are UTF-8, what is not UTF-8 behind them is U+FFFD and reported. */
 export class CharsetDecoder {
   readonly #conversion: Conversion
   readonly #isUnknown: boolean

@@ -6,10 +6,8 @@ const MAX_LABEL = 80 // no label of any registry is longer; what is longer is no
 
 let byLabel: Map<string, Charset> | undefined
 
-/**
- * The charset that a label means, or `undefined` when nobody knows. Case, punctuation, quotes, a left-over `3D` of a half decoded
- * quoted-printable text and whatever follows a `;` do not count, because real mail has them all.
- */
+/** The charset that a label means, or `undefined` when nobody knows. Case, punctuation, quotes, a left-over `3D` of a half decoded
+ *  quoted-printable text and whatever follows a `;` do not count, because real mail has them all. */
 export function charsetOf(label: string): Charset | undefined {
   byLabel ??= labelMap()
   // The two roads: a label as everybody writes it, and one that needs cleaning.

@@ -3,10 +3,8 @@ import { LF } from '../../bytes.ts'
 import { type Conversion, converted, REPLACEMENT, textOf } from './conversion.ts'
 import { CNS_RUNS, GB18030_RANGES, RUNS } from './multi-byte-tables.ts'
 
-/**
- * What begins a pair, from and to, and the final octets of the escape sequences that select the set in ISO 2022. Of JIS X 0213 and ISO-IR-165 it is
- * what JIS X 0208 and GB 2312 have of them.
- */
+/** What begins a pair, from and to, and the final octets of the escape sequences that select the set in ISO 2022. Of JIS X 0213 and ISO-IR-165 it is
+ *  what JIS X 0208 and GB 2312 have of them. */
 const SETS = {
   gb18030: { leads: [0x81, 0xfe], finals: 'AE' },
   big5: { leads: [0x81, 0xfe], finals: '' },
