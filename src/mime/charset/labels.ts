@@ -22,7 +22,7 @@ export function charsetOf(label: string): Charset | undefined {
 }
 
 /** `csISOLatin1` and `csISOLatinGreek` are IANA's, `x-` is everybody's, `3D` is what is left of a `=`; the others precede a code page number. */
-const PREFIXES = ['', 'x', 'cs', 'csiso', 'csisolatin', '3d', 'cp', 'ibm', 'ms', 'windows', 'win', 'dos', 'ccsid', 'xcp', 'csibm', 'cswindows']
+const PREFIXES = ['', ...'x cs csiso csisolatin 3d cp ibm ms windows win dos ccsid xcp csibm cswindows xwindows xibm'.split(' ')]
 
 function labelMap(): Map<string, Charset> {
   const map = new Map<string, Charset>()

@@ -25,6 +25,8 @@ test.each([
   ['GB2312', 'gb18030'],
   ['csBig5', 'big5'],
   ['x-sjis', 'shift_jis'],
+  ['x-windows-949', 'euc-kr'],
+  ['x-IBM943', 'shift_jis'],
   ['Windows-31J', 'shift_jis'],
   ['ks_c_5601-1987', 'euc-kr'],
   ['csUnicode11UTF7', 'utf-7'],
