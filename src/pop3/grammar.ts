@@ -75,6 +75,19 @@ export function parseUniqueIdListing(line: Buffer): UniqueIdListing | undefined 
   return { number, uniqueId }
 }
 
+/** A whole listing with the occurrence of each unique-id, from 1 by ascending message-numbers: servers may give one to several messages (RFC 1939 §7), so
+ *  that only both together name a message from one session to the next, while no copy before it is deleted. */
+export function occurrences(listing: Iterable<UniqueIdListing>): (UniqueIdListing & { readonly occurrence: number })[] {
+  const counts = new Map<string, number>()
+  return [...listing]
+    .toSorted((a, b) => a.number - b.number)
+    .map((entry) => {
+      const occurrence = (counts.get(entry.uniqueId) ?? 0) + 1
+      counts.set(entry.uniqueId, occurrence)
+      return { ...entry, occurrence }
+    })
+}
+
 /** A line of the answer to CAPA, or `undefined` for one without a tag. */
 export function parseCapability(line: Buffer): Capability | undefined {
   const [tag = '', ...parameters] = fields(line)

@@ -1,7 +1,7 @@
 export { Pop3Client, type Deletion, type Retrieval } from './client.ts'
 export { Pop3ReplyError, type Refusal } from './errors.ts'
 export type { Pop3Features } from './features.ts'
-export type { Language, Listing, UniqueIdListing } from './grammar.ts'
+export { occurrences, type Language, type Listing, type UniqueIdListing } from './grammar.ts'
 export type { Pop3Options } from './options.ts'
 export { MailError } from '../errors.ts'
 export type { Credentials, Secret, ServerOptions, Timeouts, TlsFacts, TlsOptions, TlsVersion } from '../tls/options.ts'

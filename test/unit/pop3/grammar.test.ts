@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { GrammarError } from '../../../src/errors.ts'
-import { isFinalDot, parseCapability, parseListing, parseStat, parseStatus, parseUniqueIdListing } from '../../../src/pop3/grammar.ts'
+import { isFinalDot, occurrences, parseCapability, parseListing, parseStat, parseStatus, parseUniqueIdListing } from '../../../src/pop3/grammar.ts'
 
 const line = (text: string): Buffer => Buffer.from(text, 'latin1')
 
@@ -100,4 +100,17 @@ test.each([
 test('curl#19228: only a lone dot ends a list', () => {
   expect(isFinalDot(line('.'))).toBe(true)
   for (const text of ['..', '. ', '.\r', '', '.X']) expect(isFinalDot(line(text))).toBe(false)
+})
+
+test('P5: messages that share a unique-id are told apart by their occurrence', () => {
+  const listing = [
+    { number: 7, uniqueId: 'a' },
+    { number: 2, uniqueId: 'a' },
+    { number: 3, uniqueId: '__proto__' },
+  ]
+  expect(occurrences(listing)).toEqual([
+    { number: 2, uniqueId: 'a', occurrence: 1 },
+    { number: 3, uniqueId: '__proto__', occurrence: 1 },
+    { number: 7, uniqueId: 'a', occurrence: 2 },
+  ])
 })
