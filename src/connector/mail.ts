@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { MailError } from '../errors.ts'
 import { composeMessage, type Attachment, type Draft, type Mailbox as Author } from '../mime/index.ts'
+import { contentError } from '../mime/content.ts'
 import { parseAddressInput, parseMailboxInput } from '../mime/field/address.ts'
 import { normalizeDomain } from '../addr-spec.ts'
 import { addressesOf, messageIdOf } from './document.ts'
@@ -93,6 +94,7 @@ function stableMessageId(documents: readonly OutgoingDocument[], { address }: Au
 function wholeMessage(document: OutgoingDocument | undefined): () => Promise<MailContent> {
   demand(document !== undefined, 'documents', 'a document a message')
   const { content, size } = document
+  if (typeof content === 'string' && /\p{Surrogate}/u.test(content)) throw contentError('text holds half a surrogate pair, which UTF-8 cannot write')
   return async () => {
     const octets = typeof content === 'string' ? Buffer.from(content) : content
     const whole = octets instanceof Uint8Array

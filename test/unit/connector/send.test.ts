@@ -122,6 +122,8 @@ test('a whole message is submitted as it is, with its own Message-ID', async () 
     ['accepted', '', null, 'no id'],
   ])
   expect((await post.received())[0]?.raw.toString()).toBe(text.replaceAll('\n', '\r\n'))
+  await expect(post.send({ disposition: 'message' }, [{ content: 'Subject: x\r\n\r\n\ud800' }])).rejects.toMatchObject({ code: 'ERR_CONTENT' })
+  expect((await post.received()).length).toBe(3)
 })
 
 test.each([
