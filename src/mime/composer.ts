@@ -8,11 +8,9 @@ import { buildPart, buildStructure, type BodyPart } from './structure.ts'
 const CHUNK = 64 * 1024
 const LARGE = CHUNK / 2 // octets from here on go out as they are
 
-/**
- * Writes a mail as octets (RFC 5322, RFC 2045, RFC 2046). All that can be wrong with the draft is found here, before an octet is given:
- * `ERR_ADDRESS`, `ERR_FROM_MISSING`, `ERR_HEADER` for what cannot be in a header, `ERR_CONTENT` for what is no content. Nothing is opened;
- * streams are first read when the message is.
- */
+/** Writes a mail as octets (RFC 5322, RFC 2045, RFC 2046). All that can be wrong with the draft is found here, before an octet is given:
+ *  `ERR_ADDRESS`, `ERR_FROM_MISSING`, `ERR_HEADER` for what cannot be in a header, `ERR_CONTENT` for what is no content. Nothing is opened;
+ *  streams are first read when the message is. */
 export function composeMessage(draft: Draft, options?: ComposeOptions): Composed {
   const transport = checkTransport(options)
   const { fields, messageId } = writeMessageFields(draft)

@@ -22,11 +22,9 @@ export const isIdentity = (encoding: TransferEncoding): boolean => encoding !== 
 
 export const contentError = (message: string, cause?: unknown): MailError => new MailError('ERR_CONTENT', message, { phase: 'compose', cause })
 
-/**
- * Chooses how content travels. A string is text: CRLF line ends, and the plainest encoding that arrives unchanged. Octets and streams are
- * base64, because nothing else brings lone CR and LF through every relay; over BINARYMIME they need no encoding. `whole` content is not
- * encoded if the transport can carry it so.
- */
+/** Chooses how content travels. A string is text: CRLF line ends, and the plainest encoding that arrives unchanged. Octets and streams are
+ *  base64, because nothing else brings lone CR and LF through every relay; over BINARYMIME they need no encoding. `whole` content is not
+ *  encoded if the transport can carry it so. */
 export function prepareContent(content: Content, size: number | undefined, transport: Transport, whole = false): Outgoing {
   if (size !== undefined && !(Number.isSafeInteger(size) && size >= 0)) throw contentError('size: a whole number of octets')
   const opaque = transport === 'binary' ? 'binary' : 'base64'
@@ -42,10 +40,8 @@ export function prepareContent(content: Content, size: number | undefined, trans
   return { encoding: opaque, charset: 'utf-8', source: content, size }
 }
 
-/**
- * What the octets are legal in as they are, or else an encoding (RFC 2045 §6). `whole` content must arrive octet for octet; what relays are known
- * to change in text (RFC 2049 §3) is encoded too, but for BINARYMIME, which has no such relays.
- */
+/** What the octets are legal in as they are, or else an encoding (RFC 2045 §6). `whole` content must arrive octet for octet; what relays are known
+ *  to change in text (RFC 2049 §3) is encoded too, but for BINARYMIME, which has no such relays. */
 function readableEncoding(octets: Buffer, transport: Transport, whole: boolean, isText: boolean): TransferEncoding {
   const seen = survey(octets)
   const isPlain = !seen.nul && !seen.longLine && !(whole ? seen.bareLineEnd : seen.fragile && transport !== 'binary')
@@ -59,10 +55,8 @@ const MAX_LINE = 998 // octets without the line end (RFC 5322 §2.1.1)
 const FROM = Buffer.from('From ')
 const EQUALS = 0x3d
 
-/**
- * What decides how octets can travel, seen in one look. `bareLineEnd`: a CR or LF that is no CRLF; `fragile`: what relays change, which is blanks
- * at the end of a line, "From " at its start, and a dot that is all of it (RFC 2049 §3); `quotedLength`: soft breaks not counted exactly.
- */
+/** What decides how octets can travel, seen in one look. `bareLineEnd`: a CR or LF that is no CRLF; `fragile`: what relays change, which is blanks
+ *  at the end of a line, "From " at its start, and a dot that is all of it (RFC 2049 §3); `quotedLength`: soft breaks not counted exactly. */
 function survey(octets: Buffer) {
   let bareLineEnd = false
   let longLine = false

@@ -9,10 +9,8 @@ const RESERVED = /[<>:"|?*\\/]/g
 /** Names that Windows gives to devices, whatever ending follows. */
 const DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|clock\$|(?:com|lpt)[0-9¹²³])$/i
 
-/**
- * A file name that fits any file system and stays where it is put: the last piece of a path, without what cannot be seen, what Windows
- * reserves, dots and blanks at the end, a dot, `-` or `~` at the start; NFC, at most 200 octets of UTF-8 with its ending kept; never empty.
- */
+/** A file name that fits any file system and stays where it is put: the last piece of a path, without what cannot be seen, what Windows
+ *  reserves, dots and blanks at the end, a dot, `-` or `~` at the start; NFC, at most 200 octets of UTF-8 with its ending kept; never empty. */
 export function safeFileName(name: string): string {
   let safe = lastPiece(ends(name)).normalize('NFC').replace(INVISIBLE, '')
   safe = lastPiece(trimmed(safe.replace(/::\$DATA$/i, ''))).replace(/^[A-Za-z]:/, '')
@@ -23,10 +21,8 @@ export function safeFileName(name: string): string {
   return /^[.~-]/.test(safe) || DEVICE.test(trimmed(stem)) ? shortened(`_${safe}`, '') : safe
 }
 
-/**
- * `name`, or with a number before its ending if it is taken already, however it was written: `a (2).txt`. Adds what it gives to `taken`,
- * which holds `fileNameKey` of each name in use.
- */
+/** `name`, or with a number before its ending if it is taken already, however it was written: `a (2).txt`. Adds what it gives to `taken`,
+ *  which holds `fileNameKey` of each name in use. */
 export function uniqueFileName(name: string, taken: Set<string>): string {
   const numbered = (number: number): string => (number === 1 ? name : shortened(name, ` (${number})`))
   const isTaken = (number: number): boolean => taken.has(fileNameKey(numbered(number)))

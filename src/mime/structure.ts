@@ -17,11 +17,9 @@ export interface BodyPart {
 const OCTET_STREAM = 'application/octet-stream'
 const MAX_TEXT = 4000 // characters of a file name or media type: more would be more pieces than readers take (RFC 2231 §3)
 
-/**
- * The tree of a draft: text, HTML and an invitation as an alternative (RFC 2046 §5.1.4), images that the HTML shows related to it
- * (RFC 2387), attachments after these in a mixed multipart, which a single attachment has too, so that it is one. A single inline attachment
- * without text is no part but the message's body.
- */
+/** The tree of a draft: text, HTML and an invitation as an alternative (RFC 2046 §5.1.4), images that the HTML shows related to it
+ *  (RFC 2387), attachments after these in a mixed multipart, which a single attachment has too, so that it is one. A single inline attachment
+ *  without text is no part but the message's body. */
 export function buildStructure(draft: Draft, transport: Transport): BodyPart {
   const { text, html, calendar, attachments: given = [] } = draft
   if (!Array.isArray(given)) throw contentError('attachments: a list')

@@ -223,10 +223,8 @@ const pair = (text: string): number => new Uint16Array(Uint8Array.from(Buffer.fr
 const PAIRS = Uint16Array.from({ length: 4096 }, (_, bits) => pair(ALPHABET.charAt(bits >> 6) + ALPHABET.charAt(bits & 63)))
 const LINE_END = pair('\r\n')
 
-/**
- * Base64 in lines of 76 columns, written two digits at a time. Strings are written half as fast again, but they and the collections that they
- * cause take memory and time.
- */
+/** Base64 in lines of 76 columns, written two digits at a time. Strings are written half as fast again, but they and the collections that they
+ *  cause take memory and time. */
 export class Base64Encoder implements ContentEncoder {
   readonly #allocate: (size: number) => Buffer
   /** The beginning of a line. A full line is kept too: only what follows it makes its line end. */ #held: Buffer = EMPTY

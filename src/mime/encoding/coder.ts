@@ -1,10 +1,8 @@
 import { EMPTY } from '../../bytes.ts'
 import type { DefectCode, Report } from '../defect.ts'
 
-/**
- * Undoes one content-transfer-encoding (RFC 2045 §6), a chunk at a time. What it gives depends on the octets alone, never on where they were
- * cut. Whatever the sender wrote, it goes on and reports: each code once, where it first happened, counted from the first octet decoded.
- */
+/** Undoes one content-transfer-encoding (RFC 2045 §6), a chunk at a time. What it gives depends on the octets alone, never on where they were
+ *  cut. Whatever the sender wrote, it goes on and reports: each code once, where it first happened, counted from the first octet decoded. */
 export interface ContentDecoder {
   /** What can be decided; always memory of its own, never a view of `chunk`. */
   decode(chunk: Buffer, report: Report): Buffer

@@ -7,10 +7,8 @@ const EQUALS = 0x3d
 const LETTER_F = 0x46
 const FROM_REST = Buffer.from('rom ')
 
-/**
- * Blanks at the end of a line are no content (RFC 2045 §6.7 (3)), so they are held until something else comes. A run longer than any legal
- * line is not what that rule is about: it is content, and nothing has to be held for it.
- */
+/** Blanks at the end of a line are no content (RFC 2045 §6.7 (3)), so they are held until something else comes. A run longer than any legal
+ *  line is not what that rule is about: it is content, and nothing has to be held for it. */
 const MAX_BLANKS = 998
 
 const HEX_DIGITS = '0123456789ABCDEF'
@@ -21,10 +19,8 @@ const HEX_VALUES = Uint8Array.from({ length: 256 }, (_, octet) => HEX_DIGITS.ind
 /** 1 for the octets that the decoder must look at. */
 const SPECIAL = Uint8Array.from({ length: 256 }, (_, octet) => Number(octet === EQUALS || octet === LF))
 
-/**
- * Quoted-printable (RFC 2045 §6.7). Line ends stay as they were sent; blanks before them go; `=`, blanks and a line end are a soft break; any
- * other `=` without two hexadecimal digits stands for itself, but for one that ends the content, which is a soft break without its line.
- */
+/** Quoted-printable (RFC 2045 §6.7). Line ends stay as they were sent; blanks before them go; `=`, blanks and a line end are a soft break; any
+ *  other `=` without two hexadecimal digits stands for itself, but for one that ends the content, which is a soft break without its line. */
 export class QuotedPrintableDecoder implements ContentDecoder {
   /** Undecided: an `=` and what follows it, or blanks and perhaps a CR. */ #held: Buffer = EMPTY
   /** Octets before those held. */ #offset = 0
@@ -146,10 +142,8 @@ const HEX_OCTETS = Buffer.from(HEX_DIGITS)
 const VISIBLE = new Uint8Array(256).fill(1, 0x21, 0x7f)
 VISIBLE[EQUALS] = 0
 
-/**
- * Quoted-printable in lines of at most 76 columns. CRLF is a line end and stays one; a lone CR or LF is encoded. "From " and a dot at the start
- * of a line are encoded: relays change the first, and the second must never be the whole line (RFC 5321 §4.5.2).
- */
+/** Quoted-printable in lines of at most 76 columns. CRLF is a line end and stays one; a lone CR or LF is encoded. "From " and a dot at the start
+ *  of a line are encoded: relays change the first, and the second must never be the whole line (RFC 5321 §4.5.2). */
 export class QuotedPrintableEncoder implements ContentEncoder {
   #held: Buffer = EMPTY
   #column = 0

@@ -4,11 +4,9 @@ import { reportOnce, trimmed, type ContentDecoder } from './coder.ts'
 
 const MAX_LINE = 128 // a line of 63 octets is 85 columns, and some writers add a checksum; what is longer is cut
 
-/**
- * uuencode (POSIX `uuencode`, historical algorithm): a `begin` line, lines that start with their length, a line of length nothing, `end`. A
- * missing `begin` is forgiven when the first line looks like content; blanks that a relay cut from the end of a line count as zeros. What
- * stands before `begin` and after `end`, another file included, is not content.
- */
+/** uuencode (POSIX `uuencode`, historical algorithm): a `begin` line, lines that start with their length, a line of length nothing, `end`. A
+ *  missing `begin` is forgiven when the first line looks like content; blanks that a relay cut from the end of a line count as zeros. What
+ *  stands before `begin` and after `end`, another file included, is not content. */
 export class UuDecoder implements ContentDecoder {
   readonly #line = Buffer.allocUnsafeSlow(MAX_LINE)
   /** Octets of the line so far, those past `MAX_LINE` included. */ #length = 0
