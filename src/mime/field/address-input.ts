@@ -14,10 +14,8 @@ export function parseMailboxInput(text: string): Mailbox {
   return only
 }
 
-/**
- * Mailboxes and groups as a caller writes them, with commas or semicolons between: `A <a@x>; b@y, "C, D" <c@z>, Team: e@x, f@x;`. Domains
- * come out as A-labels (UTS 46). Throws `ERR_ADDRESS`, which names the piece and what is wrong with it.
- */
+/** Mailboxes and groups as a caller writes them, with commas or semicolons between: `A <a@x>; b@y, "C, D" <c@z>, Team: e@x, f@x;`. Domains
+ *  come out as A-labels (UTS 46). Throws `ERR_ADDRESS`, which names the piece and what is wrong with it. */
 export function parseAddressInput(text: string): (Mailbox | Group)[] {
   const list: (Mailbox | Group)[] = []
   let group: { group: string; members: Mailbox[] } | undefined
@@ -105,10 +103,8 @@ function parseAddress(text: string, fail: Fail): string {
 const ATOMS = /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+(?: [A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+)*$/
 const MAX_WORD = 70 // a word longer than this is written as encoded-words, which can be cut
 
-/**
- * `Name: body` without its final CRLF: names as atoms, quoted-strings or encoded-words, folded between them. Throws `ERR_ADDRESS` for an
- * address and `ERR_HEADER` for a name that may not be written.
- */
+/** `Name: body` without its final CRLF: names as atoms, quoted-strings or encoded-words, folded between them. Throws `ERR_ADDRESS` for an
+ *  address and `ERR_HEADER` for a name that may not be written. */
 export function formatAddressList(name: string, list: readonly (Mailbox | Group)[]): string {
   if (list.length === 0) throw headerError(name, 'there is no address to write')
   const writer = new FieldWriter(name)

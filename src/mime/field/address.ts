@@ -14,12 +14,10 @@ export type Group = { readonly group: string; readonly members: readonly Mailbox
 /** What a caller gives: text with commas or semicolons (`A <a@x>; b@y`), or mailboxes and groups, or a list of both. */
 export type Addresses = string | readonly (string | Mailbox | Group)[]
 
-/**
- * The mailboxes and groups of an address field, as much of them as can be made out: unclosed brackets, quotes and comments, `;` between
- * mailboxes, bare commas in names, missing commas and nested groups are repaired, each with an `invalid-address`; routes and blanks that
- * are obsolete (RFC 5322 §4.4) need no repair. Names are decoded (RFC 2047, RFC 6532) after the structure is settled and never read again;
- * addresses are never decoded. Not for envelopes: `parseAddressInput` reads what a caller gives.
- */
+/** The mailboxes and groups of an address field, as much of them as can be made out: unclosed brackets, quotes and comments, `;` between
+ *  mailboxes, bare commas in names, missing commas and nested groups are repaired, each with an `invalid-address`; routes and blanks that
+ *  are obsolete (RFC 5322 §4.4) need no repair. Names are decoded (RFC 2047, RFC 6532) after the structure is settled and never read again;
+ *  addresses are never decoded. Not for envelopes: `parseAddressInput` reads what a caller gives. */
 export const parseAddressList = (body: string, report: Report): (Mailbox | Group)[] =>
   plainList(body, report) ?? new AddressReader(body, firstOfEach(report)).read()
 

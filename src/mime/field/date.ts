@@ -19,10 +19,8 @@ const ZONE = /^(?: (?<name>[a-z]+)|(?! [a-z]))(?: (?<sign>[+-]) (?<digits>\d{1,4
 /** RFC 5322 §3.3, as pieces. GMT is as clear as any zone. */
 const CURRENT = /^(?:[a-z]{3} )?\d\d? [a-z]{3} \d{4} \d\d : \d\d(?: : \d\d)? (?:gmt|[+-] \d{4})$/
 
-/**
- * A date as RFC 5322 §3.3 and §4.3 have it, or as `asctime` writes it, comments anywhere; null when it cannot be read, never another time.
- * Seconds of 60 are the next minute; a zone that is missing or unknown is UTC. Reports `obsolete-date` and `invalid-date`.
- */
+/** A date as RFC 5322 §3.3 and §4.3 have it, or as `asctime` writes it, comments anywhere; null when it cannot be read, never another time.
+ *  Seconds of 60 are the next minute; a zone that is missing or unknown is UTC. Reports `obsolete-date` and `invalid-date`. */
 export function parseDate(body: string, report: Report): Date | null {
   const text = pieces(body)
   const time = readTime(text)

@@ -18,10 +18,8 @@ const INSIDE = /[^<>]*/y
 const WORD = /[^\t\n\r (,<]*/y
 const URI = /^[a-z][a-z\d+.-]*:./i
 
-/**
- * Reads a field of RFC 2369: URIs in angle brackets, blanks in them dropped; those without brackets count too. Comments and what else stands
- * between them are passed over. Reports `parameter-syntax`.
- */
+/** Reads a field of RFC 2369: URIs in angle brackets, blanks in them dropped; those without brackets count too. Comments and what else stands
+ *  between them are passed over. Reports `parameter-syntax`. */
 export function parseListAction(body: string, report: Report): ListAction {
   // Nobody may put encoded-words here, but some put the whole field into them, for its length.
   const text = body.includes('<') ? decodeOctets(body, report) : decodeUnstructured(body, report)
@@ -51,8 +49,6 @@ export function parseListId(body: string, report: Report): ListId {
   return { name: decodeUnstructured(name, report), id: id === '' ? null : decodeOctets(id, report) }
 }
 
-/**
- * Whether the body of a List-Unsubscribe-Post field asks for one-click (RFC 8058): post it to the `https` URI of List-Unsubscribe, without
- * cookies, and only when a valid DKIM signature covers both fields.
- */
+/** Whether the body of a List-Unsubscribe-Post field asks for one-click (RFC 8058): post it to the `https` URI of List-Unsubscribe, without
+ *  cookies, and only when a valid DKIM signature covers both fields. */
 export const parseOneClick = (body: string): boolean => /^[\t\n\r ]*List-Unsubscribe=One-Click[\t\n\r ]*$/i.test(body)

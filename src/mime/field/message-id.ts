@@ -5,11 +5,9 @@ import { decodeOctets, enclosedIn, skipBlanks, skipEnclosed, skipRun } from './s
 
 const MAX_ID = 900 // an identifier must fit on a line (RFC 5322 §2.1.1)
 
-/**
- * The identifiers of a Message-ID, Content-ID, In-Reply-To or References field, without brackets, comments and the blanks that folding left
- * in them (RFC 5322 §3.6.4, §4.5.4). Phrases and comments between them are passed over; where there is no bracket, words with `@` count, or
- * the only word. Reports `invalid-message-id`.
- */
+/** The identifiers of a Message-ID, Content-ID, In-Reply-To or References field, without brackets, comments and the blanks that folding left
+ *  in them (RFC 5322 §3.6.4, §4.5.4). Phrases and comments between them are passed over; where there is no bracket, words with `@` count, or
+ *  the only word. Reports `invalid-message-id`. */
 export function parseMessageIds(body: string, report: Report): string[] {
   const ids: string[] = []
   const words: string[] = []

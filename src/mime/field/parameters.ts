@@ -9,11 +9,9 @@ type Value = { readonly octets: string; readonly offset: number; readonly end: n
 /** What was given under one name: '' is `name=`, '*' is `name*=`, and a number is `name*0=` or `name*0*=` (RFC 2231). */
 type Forms = Map<string, Value>
 
-/**
- * The parameters of a structured field from `from` on, in order, by name in lower case (RFC 2045 §5.1, RFC 2231), read as leniently as
- * mail needs: missing separators and quotes, comments, encoded-words and raw octets above ASCII. The first of two equal names wins; the
- * form of RFC 2231 wins over the plain one, but for `boundary`, which is not decoded either: it is octets. Reads at most `limit`.
- */
+/** The parameters of a structured field from `from` on, in order, by name in lower case (RFC 2045 §5.1, RFC 2231), read as leniently as
+ *  mail needs: missing separators and quotes, comments, encoded-words and raw octets above ASCII. The first of two equal names wins; the
+ *  form of RFC 2231 wins over the plain one, but for `boundary`, which is not decoded either: it is octets. Reads at most `limit`. */
 export function parseParameters(body: string, from: number, reportAll: Report, limit: number): Map<string, string> {
   const values = new Map<string, string>()
   const report = firstOfEach(reportAll)

@@ -22,10 +22,8 @@ const isClause = (word: string): word is Clause => /^(?:from|by|via|with|id|for)
 const WORD = /[^\t\n\r (),;<]*/y
 const BRACKETED = /<[^<>]*>|\[[^[\]]*\]/y
 
-/**
- * Reads the body of a Received field as Exim, Exchange, Gmail, Postfix, qmail, sendmail and others write it: the first clause of each name,
- * in any order; the date is what follows the last semicolon. Reports `invalid-date` and `obsolete-date`.
- */
+/** Reads the body of a Received field as Exim, Exchange, Gmail, Postfix, qmail, sendmail and others write it: the first clause of each name,
+ *  in any order; the date is what follows the last semicolon. Reports `invalid-date` and `obsolete-date`. */
 export function parseReceived(body: string, report: Report): Received {
   const found: Record<Clause, string | null> = { from: null, by: null, via: null, with: null, id: null, for: null }
   const comments: string[] = []
@@ -57,10 +55,8 @@ export function parseReceived(body: string, report: Report): Received {
   return { ...found, ...clientOf(found.from, comments), date }
 }
 
-/**
- * RFC 5321 says `helo (reverse.name [192.0.2.1])`; sendmail puts `user@` before the name, Exchange leaves the brackets out, Exim writes
- * `reverse.name ([192.0.2.1] helo=name)`, and qmail `reverse.name (HELO name) (192.0.2.1)`.
- */
+/** RFC 5321 says `helo (reverse.name [192.0.2.1])`; sendmail puts `user@` before the name, Exchange leaves the brackets out, Exim writes
+ *  `reverse.name ([192.0.2.1] helo=name)`, and qmail `reverse.name (HELO name) (192.0.2.1)`. */
 function clientOf(from: string | null, comments: readonly string[]): Pick<Received, 'helo' | 'reverseName' | 'address'> {
   let helo: string | undefined
   let reverseName: string | null = null
