@@ -37,8 +37,9 @@ export interface Deletion {
 /** A message of a batch, which may have been asked for before its turn. */
 type Item<Asked> = { readonly number: number; asked?: Asked }
 
-/** A POP3 connection (RFC 1939). Calls may be made at any time; each has its turn in order. A call waits while the content of a message is
- *  being read, and drains what nobody reads. After a failure that the connection does not survive, every call rejects with `ERR_CLOSED`. */
+/** A POP3 connection (RFC 1939). Calls may be made at any time; each has its turn in order. A call waits while the content of a message is being
+ *  read, and drains what nobody reads; of a listing it reads the rest ahead, so the loop over one may make calls. After a failure that the
+ *  connection does not survive, every call rejects with `ERR_CLOSED`. */
 export class Pop3Client implements AsyncDisposable {
   readonly #options: CheckedPop3Options
   #transport: Transport
@@ -46,7 +47,7 @@ export class Pop3Client implements AsyncDisposable {
   #dialogue: Dialogue<Command, Pop3Event>
   #lane = new Lane(
     (exchanges) => this.#send(exchanges),
-    (exchange) => void this.#drain(exchange),
+    (exchange, keep) => this.#drain(exchange, keep),
   )
   #capabilities: ReadonlyMap<string, readonly string[]> = new Map()
   #features = parseFeatures(this.#capabilities)
@@ -55,10 +56,8 @@ export class Pop3Client implements AsyncDisposable {
   /** Messages were marked as deleted, which another connection would not know. */ #marked = false
   /** What the server said of the whole maildrop: shows whether another connection finds the same messages under the same numbers. */
   readonly #seen = new Map<'UIDL' | 'LIST' | 'STAT', string>()
-  /** Makes another connection to the same maildrop, and whether one has taken the place of this one. */ #again:
-    | (() => Promise<Pop3Client>)
-    | undefined
-  #resumed: Promise<boolean> | undefined
+  /** Makes another connection to the same maildrop. */ #again: (() => Promise<Pop3Client>) | undefined
+  /** Whether one has taken the place of this one. */ #resumed: Promise<boolean> | undefined
 
   private constructor(transport: Transport, options: CheckedPop3Options) {
     this.#options = { ...options, auth: undefined }
@@ -195,7 +194,7 @@ export class Pop3Client implements AsyncDisposable {
 
   /** The languages in which the server can give its texts (RFC 6856 §3). */
   languages(): AsyncIterable<Language> {
-    return this.#listing(command.languages)
+    return { [Symbol.asyncIterator]: () => this.#parts(() => this.#lane.enter(command.languages())) }
   }
 
   /** Asks for texts in that language (RFC 5646), or `*` for the server's own choice. */
@@ -209,8 +208,7 @@ export class Pop3Client implements AsyncDisposable {
 
   /** Ends the session. Does not reject: without a `+OK` in `timeouts.quit`, for whatever reason, deletions are not `confirmed`. */
   quit(): Promise<{ confirmed: boolean }> {
-    this.#quit ??= this.#leaveTaking()
-    return this.#quit
+    return (this.#quit ??= this.#leaveTaking())
   }
 
   /** QUIT when nothing is under way; otherwise the connection is dropped, and with it this session's deletions. */
@@ -300,10 +298,6 @@ export class Pop3Client implements AsyncDisposable {
     return this.#status(this.#lane.enter(asked))
   }
 
-  #listing<Entry>(make: () => Command<Entry>): AsyncIterable<Entry> {
-    return { [Symbol.asyncIterator]: () => this.#parts(() => this.#lane.enter(make())) }
-  }
-
   /** Content that is asked for when somebody begins to read it. @param again as for `#parts` */
   #retrieval(number: number, enter: () => Exchange<Buffer>, again?: () => Exchange<Buffer>): Retrieval {
     let begun = false
@@ -321,7 +315,7 @@ export class Pop3Client implements AsyncDisposable {
     value: (entry: Entry) => number | string,
   ): AsyncGenerator<Entry, void, undefined> {
     const hash = createHash('sha256')
-    for await (const entry of this.#listing(make)) {
+    for await (const entry of this.#parts(() => this.#lane.enter(make()))) {
       hash.update(`${entry.number} ${value(entry)}\n`)
       yield entry
     }
@@ -427,10 +421,12 @@ export class Pop3Client implements AsyncDisposable {
     const exchange = enter()
     try {
       await this.#status(exchange)
-      const { command: commandMs, transaction } = this.#options.timeouts
-      const until = performance.now() + (exchange.command.phase === 'capa' ? commandMs : transaction)
-      while (!exchange.answered) {
-        for (const part of await this.#body(exchange, until, owned)) {
+      exchange.owned = owned
+      const until = performance.now() + this.#options.timeouts[exchange.command.phase === 'capa' ? 'command' : 'transaction']
+      while (!exchange.answered || exchange.rest !== undefined) {
+        const parts = await (exchange.rest ?? this.#body(exchange, until, owned))
+        exchange.rest = undefined
+        for (const part of parts) {
           again = undefined
           exchange.suspendedAt = performance.now()
           yield part
@@ -443,7 +439,7 @@ export class Pop3Client implements AsyncDisposable {
       if (again === undefined || !(await this.#resume())) throw error
     } finally {
       // Who left here leaves a rest; when it was taken away, another call sees to it.
-      if (exchange.suspendedAt !== undefined && exchange.givenUp === undefined) await this.#drain(exchange)
+      if (exchange.suspendedAt !== undefined && exchange.givenUp === undefined && exchange.rest === undefined) await this.#drain(exchange)
     }
     yield* this.#parts(again, owned)
   }
@@ -475,25 +471,25 @@ export class Pop3Client implements AsyncDisposable {
     return parts
   }
 
-  /** Ends a reader's turn. A short rest of its answer is read; for a long one the connection ends, unless it was recalled: nobody chose to leave it. */
-  async #drain(exchange: Exchange): Promise<void> {
+  /** Reads the rest of an answer, with `keep` for its reader. At a long rest of content the connection ends, unless recalled: nobody chose to leave it. */
+  async #drain<Part>(exchange: Exchange<Part>, keep = false): Promise<readonly Part[]> {
     exchange.suspendedAt = undefined
     const { phase, body } = exchange.command
     const { command: commandMs, transaction } = this.#options.timeouts
-    const most = exchange.recalled ? Infinity : (body?.octets ?? 0) + MAX_DRAIN_OCTETS
+    const most = body instanceof ContentBody && !exchange.recalled ? body.octets + MAX_DRAIN_OCTETS : Infinity
+    const message = `an answer was left in the ${phase} phase with much to come, so the connection was closed`
+    const kept: Part[] = []
     try {
       if (exchange.recalled) await this.#status(exchange)
-      const until = performance.now() + (exchange.recalled ? transaction : commandMs)
+      const until = performance.now() + (exchange.recalled || keep ? transaction : commandMs)
       while (!exchange.answered && this.#dialogue.failure === undefined) {
-        if ((body?.octets ?? 0) <= most) await this.#body(exchange, until, false)
-        else {
-          const message = `an answer was left in the ${phase} phase with much to come, so the connection was closed`
-          this.#dialogue.fail(new MailError('ERR_CLOSED', message, { phase }))
-        }
+        if ((body?.octets ?? 0) > most) this.#dialogue.fail(new MailError('ERR_CLOSED', message, { phase }))
+        else for (const part of await this.#body(exchange, until, keep)) if (keep) kept.push(part)
       }
     } catch {
       // The connection has failed with it, and later calls are told; or what was recalled had been refused.
     }
+    return kept
   }
 
   #send(exchanges: readonly Exchange[]): boolean {
@@ -554,9 +550,12 @@ export class Pop3Client implements AsyncDisposable {
 /** Each message, with those that may be asked for before its turn is over: at most `most` in all. */
 function* inWindow<Asked>(numbers: Iterable<number>, most: () => number): Generator<readonly Item<Asked>[], void, undefined> {
   const items: Item<Asked>[] = []
-  for (const number of numbers) {
-    items.push({ number })
-    for (; items.length >= most(); items.shift()) yield items
+  try {
+    for (const number of numbers) {
+      items.push({ number })
+      for (; items.length >= most(); items.shift()) yield items
+    }
+  } finally {
+    for (; items.length > 0; items.shift()) yield items // also when the caller's iterable throws: what it gave before has its turn
   }
-  for (; items.length > 0; items.shift()) yield items
 }

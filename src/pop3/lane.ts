@@ -1,4 +1,5 @@
 import { MailError } from '../errors.ts'
+import { ListBody } from './body.ts'
 import type { Command } from './command.ts'
 
 /** How long a reader may ask for nothing while another call waits, before what it reads counts as left. Between one and two of these. */
@@ -11,14 +12,13 @@ export class Exchange<Part = unknown> {
   readonly command: Command<Part>
   /** What it is a part of: the commands of a batch may leave before the answers to those before them have come. */ readonly batch: object | undefined
   /** Settles when the command has left and all answers before its own were read. */ readonly turn: Promise<void>
-  /** The whole answer has arrived. */
-  answered = false
-  /** Its answer was in the way of another call and is dropped: who wants it asks again. */
-  recalled = false
+  /** The whole answer has arrived. */ answered = false
+  /** Its answer was in the way of another call and is dropped: who wants it asks again. */ recalled = false
   /** Since when its reader works on a piece and has not asked for the next one. */ suspendedAt: number | undefined
+  /** Its reader may keep the pieces that it gets. */ owned = true
+  /** What has been read for a reader that was at work on a piece when others waited. */ rest: Promise<readonly Part[]> | undefined
   /** Why its reader gets no more. */ givenUp: unknown
-  /** Takes the turn, or is refused it. */
-  begin: () => void = () => {}
+  /** Takes the turn, or is refused it. */ begin: () => void = () => {}
   refuse: (reason: unknown) => void = () => {}
 
   constructor(command: Command<Part>, batch: object | undefined) {
@@ -40,7 +40,7 @@ export class Lane {
   /** To be called when all that has arrived is used up: fills the window when a fifth of it is left. */
   readonly refill = (): void => this.flush(this.depth / 5)
   readonly #write: (exchanges: readonly Exchange[]) => boolean
-  readonly #drain: (exchange: Exchange) => void
+  readonly #drain: (exchange: Exchange, keep?: boolean) => Promise<readonly unknown[]>
   /** The oldest first: commands that have left, the first one's answer is being read; and those that wait. */ readonly #sent: Exchange[] = []
   readonly #waiting: Exchange[] = []
   /** Of the latest batch: what nobody has begun to read. */ readonly #unclaimed = new Set<Exchange>()
@@ -50,8 +50,8 @@ export class Lane {
   #timer: NodeJS.Timeout | undefined
 
   /** @param write sends the commands; `false` when they were refused instead
-   *  @param drain reads the rest of an answer whose reader has left it, or the whole of one that was recalled */
-  constructor(write: (exchanges: readonly Exchange[]) => boolean, drain: (exchange: Exchange) => void) {
+   *  @param drain reads the rest of an answer whose reader has left it or is at work, or the whole of one that was recalled */
+  constructor(write: (exchanges: readonly Exchange[]) => boolean, drain: (exchange: Exchange, keep?: boolean) => Promise<readonly unknown[]>) {
     this.#write = write
     this.#drain = drain
   }
@@ -102,17 +102,16 @@ export class Lane {
     for (const exchange of this.#unclaimed) exchange.recalled = true
     this.#unclaimed.clear()
     for (const exchange of this.#waiting.splice(0)) if (!exchange.recalled) this.#waiting.push(exchange)
-    for (const exchange of this.#sent) if (exchange.recalled) this.#drain(exchange)
+    for (const exchange of this.#sent) if (exchange.recalled) void this.#drain(exchange)
   }
 
-  /** Takes what its reader, when it is suspended, has not read of an answer away from it. */
-  giveUp(exchange: Exchange): void {
-    if (exchange.answered || exchange.suspendedAt === undefined || exchange.givenUp !== undefined) return
-    exchange.givenUp = new MailError('ERR_SESSION_STATE', 'the rest was dropped: its reader asked for nothing while another call waited', {
-      phase: exchange.command.phase,
-      reusable: true,
-    })
-    this.#drain(exchange)
+  /** Reads the rest of an answer whose reader is suspended. Without `keep` the reader gets no more of it. */
+  giveUp(exchange: Exchange, keep = false): void {
+    if (exchange.answered || exchange.suspendedAt === undefined || exchange.givenUp !== undefined || exchange.rest !== undefined) return
+    const message = 'the rest was dropped: its reader asked for nothing while another call waited'
+    if (!keep) exchange.givenUp = new MailError('ERR_SESSION_STATE', message, { phase: exchange.command.phase, reusable: true })
+    const rest = this.#drain(exchange, keep)
+    if (keep) exchange.rest = rest
   }
 
   /** Later calls are refused. */
@@ -156,17 +155,19 @@ export class Lane {
     return this.#waiting.splice(0, count)
   }
 
-  /** While somebody waits behind an answer, looks now and then whether its reader still asks. */
-  #watch(): void {
-    if (this.#sent.length + this.#waiting.length - this.#unclaimed.size < 2) {
+  /** While somebody waits behind an answer, looks now and then whether its reader still asks. A listing is read ahead at once: its loop may be what waits. */
+  #watch(isLater = false): void {
+    const [head] = this.#sent
+    if (head === undefined || this.#sent.length + this.#waiting.length - this.#unclaimed.size < 2) {
       clearTimeout(this.#timer)
       this.#timer = undefined
-    } else
-      this.#timer ??= setTimeout(() => {
-        this.#timer = undefined
-        const [head] = this.#sent
-        if (head?.suspendedAt !== undefined && performance.now() - head.suspendedAt >= LEFT_MS) this.giveUp(head)
-        this.#watch()
-      }, LEFT_MS)
+      return
+    }
+    const isLate = isLater && performance.now() - (head.suspendedAt ?? Infinity) >= LEFT_MS
+    if (isLate || head.command.body instanceof ListBody) this.giveUp(head, head.owned)
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      this.#watch(true)
+    }, LEFT_MS)
   }
 }

@@ -170,6 +170,33 @@ test('a wrong number in a batch is refused when its turn comes', async () => {
   expect(server.flights.flat()).not.toContain('RETR 4')
 })
 
+function* failing(): Generator<number> {
+  yield* upTo(10)
+  throw new Error('of the caller')
+}
+
+test.each([[BOTH], [['USER']]])('what an iterable gave before it threw has its turn (%j)', async (capabilities) => {
+  const client = await loggedIn(new FlightServer(answers(capabilities)))
+  const batches = [
+    () => client.retrieveAll(failing()),
+    () => client.topAll(failing(), 0),
+    () => client.deleteAll(failing()),
+    () => client.uniqueIds(failing()),
+  ]
+  for (const batch of batches) {
+    const seen: number[] = []
+    const reading = (async () => {
+      for await (const one of batch()) {
+        if (Symbol.asyncIterator in one) await text(one)
+        seen.push(one.number)
+      }
+    })()
+    await expect(reading).rejects.toThrow('of the caller')
+    expect(seen).toEqual(upTo(10))
+  }
+  expect(await client.quit()).toEqual({ confirmed: true })
+})
+
 test('a loop that deletes as it goes stays at one at a time', async () => {
   const server = new FlightServer(answers(BOTH))
   const client = await loggedIn(server)

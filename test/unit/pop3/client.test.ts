@@ -196,19 +196,75 @@ test('a listing left early is drained too', async () => {
   await client.noop()
 })
 
-test('a reader that was left without a word does not hold others up for ever, and is told if it comes back', async () => {
+test('a reader that was left without a word does not hold others up for ever: one that may keep its pieces finds a short rest when it comes back', async () => {
+  vi.useFakeTimers()
+  for (const owned of [true, false]) {
+    const [client, transport] = await loggedIn({ 'RETR 1': '+OK\r\nfirst\r\n' })
+    const retrieval = client.retrieve(1)
+    const reader = (owned ? retrieval : retrieval.views())[Symbol.asyncIterator]()
+    await reader.next()
+    const noop = client.noop()
+    await vi.advanceTimersByTimeAsync(900)
+    expect(transport.sentText).toBe('RETR 1\r\n')
+    transport.feed('rest\r\n.\r\n')
+    await vi.advanceTimersByTimeAsync(1_200)
+    await noop
+    if (owned) expect(String((await reader.next()).value)).toBe('rest\r\n')
+    else await expect(reader.next()).rejects.toMatchObject({ code: 'ERR_SESSION_STATE', phase: 'retr' })
+    expect(await reader.next()).toEqual({ done: true, value: undefined })
+    expect(vi.getTimerCount()).toBe(0)
+  }
+})
+
+test('of a rest that is long nothing is kept: the connection ends, and the reader is told', async () => {
   vi.useFakeTimers()
   const [client, transport] = await loggedIn({ 'RETR 1': '+OK\r\nfirst\r\n' })
   const reader = client.retrieve(1)[Symbol.asyncIterator]()
   await reader.next()
   const noop = client.noop()
-  await vi.advanceTimersByTimeAsync(900)
-  expect(transport.sentText).toBe('RETR 1\r\n')
-  transport.feed('rest\r\n.\r\n')
+  const refused = expect(noop).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+  for (let at = 0; at < 40; at++) transport.feed(`${'x'.repeat(9_998)}\r\n`)
   await vi.advanceTimersByTimeAsync(1_200)
-  await noop
-  await expect(reader.next()).rejects.toMatchObject({ code: 'ERR_SESSION_STATE', phase: 'retr' })
+  await refused
+  await expect(text({ [Symbol.asyncIterator]: () => reader })).rejects.toMatchObject({ code: 'ERR_CLOSED' })
   expect(vi.getTimerCount()).toBe(0)
+})
+
+test.each(['list', 'uniqueIds'] as const)(
+  'the loop over %s() may make calls although the listing comes in pieces, and nothing waits for a timer',
+  async (way) => {
+    vi.useFakeTimers()
+    const verb = way === 'list' ? 'LIST' : 'UIDL'
+    const [client, transport] = await loggedIn({ [verb]: '+OK\r\n1 10\r\n2 20\r\n' })
+    const seen: number[] = []
+    const reading = (async () => {
+      for await (const { number } of client[way]()) {
+        seen.push(number)
+        if (number !== 3) await client.delete(number)
+      }
+    })()
+    await vi.advanceTimersByTimeAsync(1)
+    expect(transport.sentText).toBe(`${verb}\r\n`)
+    transport.feed('3 30\r\n4 40\r\n')
+    transport.feed('5 50\r\n.\r\n')
+    await vi.advanceTimersByTimeAsync(1)
+    await reading
+    expect(seen).toEqual([1, 2, 3, 4, 5])
+    expect(transport.sentText).toBe(`${verb}\r\nDELE 1\r\nDELE 2\r\nDELE 4\r\nDELE 5\r\n`)
+    expect(vi.getTimerCount()).toBe(0)
+  },
+)
+
+test('a long listing that was left early is drained, whatever its length', async () => {
+  const lines = Array.from({ length: 20_000 }, (_, n) => `${n + 1} ${'u'.repeat(30)}\r\n`)
+  const [client, transport] = await loggedIn({ UIDL: `+OK\r\n${lines.slice(0, 10).join('')}` })
+  const reader = client.uniqueIds()[Symbol.asyncIterator]()
+  await reader.next()
+  const left = reader.return?.()
+  for (let at = 10; at < lines.length; at += 100) transport.feed(lines.slice(at, at + 100).join(''))
+  transport.feed('.\r\n')
+  await left
+  await client.noop()
 })
 
 test('a reader that waits for the server is not given up', async () => {
