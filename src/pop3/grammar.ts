@@ -81,10 +81,10 @@ export function occurrences(listing: Iterable<UniqueIdListing>): (UniqueIdListin
   const counts = new Map<string, number>()
   return [...listing]
     .toSorted((a, b) => a.number - b.number)
-    .map((entry) => {
-      const occurrence = (counts.get(entry.uniqueId) ?? 0) + 1
-      counts.set(entry.uniqueId, occurrence)
-      return { ...entry, occurrence }
+    .map(({ number, uniqueId }) => {
+      const occurrence = (counts.get(uniqueId) ?? 0) + 1
+      counts.set(uniqueId, occurrence)
+      return { number, uniqueId, occurrence }
     })
 }
 
