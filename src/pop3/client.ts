@@ -391,20 +391,20 @@ export class Pop3Client implements AsyncDisposable {
   #resume(): Promise<boolean> {
     const { reason } = this.#dialogue.failure ?? {}
     const isServers = reason instanceof MailError && (reason.code === 'ERR_PROTOCOL' || (reason.code === 'ERR_CLOSED' && reason.transient))
-    if (isServers && this.#again !== undefined && !this.#marked && this.#seen.size > 0) this.#resumed ??= this.#replace(this.#again, reason)
+    if (isServers && this.#again !== undefined && !this.#marked) this.#resumed ??= this.#replace(this.#again, reason)
     return this.#resumed ?? Promise.resolve(false)
   }
 
   async #replace(again: () => Promise<Pop3Client>, cause: MailError): Promise<boolean> {
     const other = await again()
-    const way = (['UIDL', 'LIST'] as const).find((verb) => this.#seen.has(verb)) ?? 'STAT'
+    const way = (['UIDL', 'LIST', 'STAT'] as const).find((verb) => this.#seen.has(verb))
     try {
       if (way === 'STAT') await other.stat()
-      else for await (const _entry of way === 'UIDL' ? other.uniqueIds() : other.list());
+      else if (way !== undefined) for await (const _entry of way === 'UIDL' ? other.uniqueIds() : other.list());
     } catch {
       // Then it has not listed the same.
     }
-    if (other.#seen.get(way) !== this.#seen.get(way) || this.#quit !== undefined) {
+    if ((way !== undefined && other.#seen.get(way) !== this.#seen.get(way)) || this.#quit !== undefined) {
       await other.quit()
       const message = 'the connection broke, and another one does not find the same messages in the maildrop'
       throw new MailError('ERR_PROTOCOL', message, { phase: cause.phase, transient: true, cause })

@@ -112,17 +112,16 @@ test.each(Object.entries(FAULTS))(
   },
 )
 
-test.each(['list', 'stat'] as const)('H60: it goes on as well when only %s was asked for before', async (way) => {
+test.each(['list', 'stat', 'nothing'] as const)('H60: it goes on as well when only %s was asked for before', async (way) => {
   const server = await serverWith((batch) => (batch.length > 1 ? null : undefined))
   const client = await Pop3Client.connect(server.options)
   if (way === 'stat') await client.stat()
-  else for await (const { number } of client.list()) expect(number).toBeGreaterThan(0)
+  else if (way === 'list') for await (const { number } of client.list()) expect(number).toBeGreaterThan(0)
   expect(await readAll(client, upTo(5))).toEqual(upTo(5).map((number) => `Subject: ${number}\r\n`))
   expect(server.lines).toHaveLength(2)
 })
 
 test.each<[string, boolean, boolean, ((number: number, connection: number) => string) | undefined, string, number]>([
-  ['nothing of the maildrop was asked for', false, false, undefined, 'ERR_CLOSED', 1],
   ['a message was marked as deleted', true, true, undefined, 'ERR_CLOSED', 1],
   ['the other connection lists something else', true, false, (number, connection) => `${connection}u${number}`, 'ERR_PROTOCOL', 2],
 ])('H60: it does not when %s', async (_name, lists, deletes, uniqueId, code, connections) => {
