@@ -337,14 +337,16 @@ export class Pop3Client implements AsyncDisposable {
     if (!any && refused !== null) throw refused
   }
 
-  /** The replies to one-line commands, several under way where that is allowed. What fails one item alone is told with it. */
+  /** The replies to one-line commands, several under way where that is allowed. What fails one item alone is told with it; where the server could not
+   *  take the batch and nothing is marked as deleted, it is asked again elsewhere. */
   async *#replies(numbers: Iterable<number>, make: (number: number) => Command) {
     const batch = {}
-    const ask = async (number: number): Promise<{ number: number; reply: StatusReply | null; error: MailError | null }> => {
+    const ask = async (number: number, again = true): Promise<{ number: number; reply: StatusReply | null; error: MailError | null }> => {
       try {
         return { number, reply: await this.#status(this.#lane.enter(make(number), batch)), error: null }
       } catch (error) {
         if (error instanceof MailError && error.reusable) return { number, reply: null, error }
+        if (again && (await this.#resume())) return ask(number, false)
         throw error
       }
     }

@@ -49,6 +49,7 @@ async function serverWith(
       return `+OK\r\n${upTo(100)
         .map((n) => `${n} 14\r\n`)
         .join('')}.\r\n`
+    if (verb === 'UIDL' && number !== '') return `+OK ${number} ${uniqueId(Number(number), connection)}\r\n`
     if (verb === 'UIDL')
       return `+OK\r\n${upTo(100)
         .map((n) => `${n} ${uniqueId(n, connection)}\r\n`)
@@ -134,6 +135,20 @@ test.each<[string, boolean, boolean, ((number: number, connection: number) => st
   expect(seen.slice(2).every((one) => one === code)).toBe(true)
   expect(server.lines).toHaveLength(connections)
   expect(await client.quit()).toEqual({ confirmed: false })
+})
+
+test('H60: unique-ids of single messages are asked for again elsewhere; deletions are not', async () => {
+  const server = await serverWith((batch) => (batch.length > 1 ? null : undefined))
+  const client = await Pop3Client.connect(server.options)
+  const seen: string[] = []
+  for await (const { number, uniqueId } of client.uniqueIds(upTo(50))) seen.push(`${number} ${uniqueId}`)
+  expect(seen).toEqual(upTo(50).map((number) => `${number} u${number}`))
+  expect(server.lines).toHaveLength(2)
+  const other = await serverWith((batch) => (batch.length > 1 ? null : undefined))
+  const deleting = await Pop3Client.connect(other.options)
+  const deletions = deleting.deleteAll(upTo(50))
+  await expect(deletions.next()).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+  expect(other.lines).toHaveLength(1)
 })
 
 test('H60: what ended by our own will is not begun again', async () => {
