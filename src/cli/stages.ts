@@ -40,6 +40,10 @@ export async function checkServer(protocol: 'pop3' | 'smtp', options: ServerOpti
   }
   if (seen.negotiated !== undefined && !facts.has('tls')) facts.set('tls', { negotiated: seen.negotiated })
   if (seen.greeting !== undefined) facts.set('greeting', { text: seen.greeting })
+  // What was refused here, before the server said anything (credentials in clear text): no step before it was taken.
+  if (failure !== undefined && seen.greeting === undefined && order.indexOf(failure.at) > order.indexOf('greeting')) {
+    return [{ name: failure.at, facts: facts.get(failure.at) ?? {}, error: failure.error }]
+  }
   const stages: Stage[] = []
   for (const name of order) {
     if (failure !== undefined && (failure.at === name || name === order.at(-1)))

@@ -1,4 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest'
+import { collect, text } from '../support/collect.ts'
+import { POP3_LOGIN } from '../support/pop3-login.ts'
 import { Pop3Client, type Pop3Options } from '../../src/pop3/index.ts'
 import { makeAuthority } from '../support/certificates.ts'
 import { byOctet } from '../support/every-split.ts'
@@ -28,33 +30,11 @@ async function listen(script: readonly Step[]): Promise<[FakeServer, Pop3Options
   return [server, { ...OPTIONS, host: server.host, port: server.port, security: 'none', allowClearTextAuth: true }]
 }
 
-async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = []
-  for await (const one of source) all.push(one)
-  return all
-}
-
-async function text(source: AsyncIterable<Buffer>): Promise<string> {
-  return Buffer.concat(await collect(source)).toString('latin1')
-}
-
-const LOGIN: readonly Step[] = [
-  { send: '+OK\r\n' },
-  { expect: 'CAPA' },
-  { send: '-ERR\r\n' },
-  { expect: 'USER' },
-  { send: '+OK\r\n' },
-  { expect: 'PASS' },
-  { send: '+OK\r\n' },
-  { expect: 'CAPA' },
-  { send: '-ERR\r\n' },
-]
-
 const slowly = (octets: string): Step => ({ send: byOctet(Buffer.from(octets)) })
 
 test('H2: one octet a packet is the same as one packet', async () => {
   const [server, options] = await listen([
-    ...LOGIN.map((step) => ('send' in step && typeof step.send === 'string' ? slowly(step.send) : step)),
+    ...POP3_LOGIN.map((step) => ('send' in step && typeof step.send === 'string' ? slowly(step.send) : step)),
     { expect: 'LIST' },
     slowly('+OK\r\n1 5\r\n2 6\r\n.\r\n'),
     { expect: 'RETR 1' },
@@ -87,13 +67,13 @@ test.each([
 
 test('H20: a refusal that is followed by the end of the connection is reported, not the end', async () => {
   for (const end of ['drop', 'reset'] as const) {
-    const [, options] = await listen([...LOGIN.slice(0, 6), { send: '-ERR [AUTH] no\r\n' }, { pause: 20 }, { end }])
+    const [, options] = await listen([...POP3_LOGIN.slice(0, 6), { send: '-ERR [AUTH] no\r\n' }, { pause: 20 }, { end }])
     await expect(Pop3Client.connect(options)).rejects.toMatchObject({ code: 'ERR_AUTH', responseCode: 'AUTH' })
   }
 })
 
 test('H21, P10: a connection that is reset inside content fails the content', async () => {
-  const [, options] = await listen([...LOGIN, { expect: 'RETR' }, { send: '+OK\r\nfirst\r\n' }, { pause: 20 }, { end: 'reset' }])
+  const [, options] = await listen([...POP3_LOGIN, { expect: 'RETR' }, { send: '+OK\r\nfirst\r\n' }, { pause: 20 }, { end: 'reset' }])
   const client = await Pop3Client.connect(options)
   await expect(text(client.retrieve(1))).rejects.toMatchObject({ code: 'ERR_CLOSED', phase: 'retr', transient: true })
   expect(await client.quit()).toEqual({ confirmed: false })
@@ -105,11 +85,12 @@ test('H30, H31: capabilities in any case, twice, with other parameters; forgotte
     const line = octets.toString().trim()
     const secure = transport.tls !== null
     if (line !== 'CAPA') transport.feed('+OK\r\n')
-    else transport.feed(secure ? '+OK\r\nsasl plain\r\nSASL  LOGIN\r\nLOGIN-DELAY x\r\n.\r\n' : '+OK\r\nSTLS\r\nPIPELINING\r\nUIDL\r\n.\r\n')
+    else
+      transport.feed(secure ? '+OK\r\nsasl plain\r\nSASL  POP3_LOGIN\r\nPOP3_LOGIN-DELAY x\r\n.\r\n' : '+OK\r\nSTLS\r\nPIPELINING\r\nUIDL\r\n.\r\n')
   }
   transport.feed('+OK\r\n')
   const client = await Pop3Client.over(transport, { host: 'pop.test', security: 'starttls' })
-  expect(client.features).toMatchObject({ sasl: ['PLAIN', 'LOGIN'], loginDelay: null, pipelining: false, uidl: false, stls: false })
+  expect(client.features).toMatchObject({ sasl: ['PLAIN', 'POP3_LOGIN'], loginDelay: null, pipelining: false, uidl: false, stls: false })
 })
 
 test.each([
@@ -232,7 +213,7 @@ test('P16: what a command cannot carry is refused before anything of it leaves',
     { user: 'ann', password: () => 'a\r\nDELE 1' },
     { user: 'ann', password: () => 'a\0b', mechanism: 'PLAIN' },
   ]) {
-    const server = new FlightServer(answers(['USER', 'SASL LOGIN']))
+    const server = new FlightServer(answers(['USER', 'SASL POP3_LOGIN']))
     await expect(Pop3Client.over(server, { host: 'pop.test', auth })).rejects.toMatchObject({
       code: expect.stringMatching(/^ERR_(?:OPTION|LIMIT|AUTH_MECHANISM)$/),
     })
@@ -268,7 +249,7 @@ test.each<[string, readonly Step[], object | undefined, object]>([
     { expect: 'STLS' },
     { upgrade: true, goAhead: '+OK\r\n' },
   ]
-  const server = await startFakeServer({ script: [...stls, ...LOGIN.slice(1), ...steps, cut], tls: TLS })
+  const server = await startFakeServer({ script: [...stls, ...POP3_LOGIN.slice(1), ...steps, cut], tls: TLS })
   closers.push(() => server.close())
   const tls = { ca: authority.cert, servername: 'localhost' }
   const client = await Pop3Client.connect({ ...OPTIONS, host: server.host, port: server.port, security: 'starttls', tls })

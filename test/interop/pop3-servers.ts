@@ -4,6 +4,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeAuthority, type KeyedCertificate } from '../support/certificates.ts'
+import { dovecotConfiguration } from './dovecot.ts'
 import { environment, freePorts, isOpen, makeFolder, readIfThere, stop, until, write, type Ids } from './processes.ts'
 
 /** A real POP3 server with one empty mailbox, in a folder of its own. */
@@ -227,53 +228,11 @@ export function startDovecot(): Promise<Pop3Server> {
     makeFolder(folder, 'state')
     write(folder, 'users', `${USER}:{PLAIN}${PASSWORD}::::::\n`)
     const box = makeFolder(folder, 'mail', OWNER)
-    const file = write(
-      folder,
-      'dovecot.conf',
-      `
-base_dir = ${folder}/run
-state_dir = ${folder}/state
-log_path = ${folder}/dovecot.log
-protocols = pop3
-listen = 127.0.0.1
-disable_plaintext_auth = no
-auth_mechanisms = plain login
-auth_failure_delay = 0
-ssl = yes
-ssl_cert = <${write(folder, 'server.pem', place.certificate.cert)}
-ssl_key = <${write(folder, 'server.key', place.certificate.key)}
-first_valid_uid = 1
-first_valid_gid = 1
-mail_location = maildir:${box}/%u
-pop3_lock_session = yes
-mail_max_lock_timeout = 1s
-pop3_uidl_format = %08Xu%08Xv
-passdb {
-  driver = passwd-file
-  args = scheme=PLAIN username_format=%u ${folder}/users
-}
-userdb {
-  driver = static
-  args = uid=${OWNER.uid} gid=${OWNER.gid} home=${box}/%u
-}
-service pop3-login {
-  chroot =
-  inet_listener pop3 {
-    port = ${plain}
-  }
-  inet_listener pop3s {
-    port = ${tls}
-    ssl = yes
-  }
-}
-service anvil {
-  chroot =
-}
-service stats {
-  chroot =
-}
-`,
-    )
+    const certificate = write(folder, 'server.pem', place.certificate.cert)
+    const key = write(folder, 'server.key', place.certificate.key)
+    const more = 'auth_failure_delay = 0\nmail_max_lock_timeout = 1s\n'
+    const configuration = dovecotConfiguration({ folder, certificate, key, maildirs: box, owner: OWNER, ports: { plain, tls }, more })
+    const file = write(folder, 'dovecot.conf', configuration)
     const box1 = maildir(join(box, USER), OWNER, (content) => content)
     place.start('dovecot', ['-F', '-c', file])
     await place.open([plain, tls])

@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeAuthority } from '../support/certificates.ts'
+import { dovecotConfiguration } from './dovecot.ts'
 import { environment, freePorts, isOpen, listIfThere, makeFolder, readIfThere, stop, until, write, type Ids } from './processes.ts'
 
 /** Postfix and Dovecot over one maildir: what is sent to the one is got from the other. Each runs from an own folder with an own configuration. */
@@ -35,7 +36,20 @@ export async function startRealServers(): Promise<RealServers> {
   const [starttlsSmtp = 0, tlsSmtp = 0, stls = 0, pop3s = 0] = ports
   const socket = join(folder, 'auth.sock')
 
-  const dovecot = write(folder, 'dovecot.conf', dovecotConfiguration({ folder, certificate, key, maildirs, mail, stls, pop3s, socket }))
+  // Level 0 in both servers, because TLS 1.0 and 1.1 sign with SHA-1.
+  const more = `ssl_min_protocol = TLSv1
+ssl_cipher_list = ALL:@SECLEVEL=0
+service auth {
+  unix_listener ${socket} {
+    mode = 0666
+  }
+}
+`
+  const dovecot = write(
+    folder,
+    'dovecot.conf',
+    dovecotConfiguration({ folder, certificate, key, maildirs, owner: mail, ports: { plain: stls, tls: pop3s }, more }),
+  )
   makeFolder(folder, 'run')
   makeFolder(folder, 'state')
   write(folder, 'users', 'u1:{PLAIN}pw-1::::::\n')
@@ -88,58 +102,6 @@ interface Place {
   readonly maildirs: string
   readonly mail: Ids
   readonly socket: string
-}
-
-// Level 0 in both, because TLS 1.0 and 1.1 sign with SHA-1.
-function dovecotConfiguration({ folder, certificate, key, maildirs, mail, stls, pop3s, socket }: Place & { stls: number; pop3s: number }): string {
-  return `
-base_dir = ${folder}/run
-state_dir = ${folder}/state
-log_path = ${folder}/dovecot.log
-protocols = pop3
-listen = 127.0.0.1
-disable_plaintext_auth = no
-auth_mechanisms = plain login
-ssl = yes
-ssl_cert = <${certificate}
-ssl_key = <${key}
-ssl_min_protocol = TLSv1
-ssl_cipher_list = ALL:@SECLEVEL=0
-first_valid_uid = 1
-first_valid_gid = 1
-mail_location = maildir:${maildirs}/%u
-pop3_lock_session = yes
-pop3_uidl_format = %08Xu%08Xv
-passdb {
-  driver = passwd-file
-  args = scheme=PLAIN username_format=%u ${folder}/users
-}
-userdb {
-  driver = static
-  args = uid=${mail.uid} gid=${mail.gid} home=${maildirs}/%u
-}
-service pop3-login {
-  chroot =
-  inet_listener pop3 {
-    port = ${stls}
-  }
-  inet_listener pop3s {
-    port = ${pop3s}
-    ssl = yes
-  }
-}
-service anvil {
-  chroot =
-}
-service stats {
-  chroot =
-}
-service auth {
-  unix_listener ${socket} {
-    mode = 0666
-  }
-}
-`
 }
 
 function postfixMain({ folder, certificate, key, maildirs, mail, socket }: Place): string {

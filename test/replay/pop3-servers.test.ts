@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { collect, text } from '../support/collect.ts'
 import { Pop3Client, type Pop3Options } from '../../src/pop3/index.ts'
 import { READINGS, ReplayTransport, type ReplayOptions } from '../support/replay.ts'
 
@@ -93,18 +94,6 @@ async function refuse(whole: string, options: Pop3Options, error: object): Promi
   }
 }
 
-async function text(source: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of source) chunks.push(Buffer.from(chunk))
-  return Buffer.concat(chunks).toString('latin1')
-}
-
-async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
-  const entries: T[] = []
-  for await (const entry of source) entries.push(entry)
-  return entries
-}
-
 async function quit(client: Pop3Client): Promise<void> {
   expect(await client.quit()).toEqual({ confirmed: true })
 }
@@ -179,16 +168,16 @@ describe.each(Object.entries(SERVERS))('%s, as recorded', (server, facts) => {
       expect(client.implementation).toBe(facts.implementation)
       expect(client.tls === null).toBe(options.security === 'none')
       expect(await client.stat()).toEqual({ count: 4, octets: facts.octets[0] })
-      expect(await all(client.list())).toEqual(facts.sizes.map((octets, at) => ({ number: at + 1, octets })))
-      expect(await all(client.uniqueIds())).toMatchObject(facts.uniqueIds.map((uniqueId, at) => ({ number: at + 1, uniqueId })))
+      expect(await collect(client.list())).toEqual(facts.sizes.map((octets, at) => ({ number: at + 1, octets })))
+      expect(await collect(client.uniqueIds())).toMatchObject(facts.uniqueIds.map((uniqueId, at) => ({ number: at + 1, uniqueId })))
       expect(await text(client.top(1, 0))).toBe(recording.content('TOP 1 0'))
       expect(await text(client.top(1, 1))).toBe(recording.content('TOP 1 1'))
       for (const number of [1, 2, 3, 4]) expect(await text(client.retrieve(number))).toBe(recording.content(`RETR ${number}`))
       await expect(text(client.retrieve(5))).rejects.toMatchObject({ code: 'ERR_POP3_REPLY', phase: 'retr', reusable: true })
       await client.delete(2)
       await expect(text(client.retrieve(2))).rejects.toMatchObject({ code: 'ERR_POP3_REPLY', phase: 'retr', reusable: true })
-      expect((await all(client.list())).map(({ number }) => number)).toEqual([1, 3, 4])
-      expect((await all(client.uniqueIds())).map(({ uniqueId }) => uniqueId)).toEqual(facts.uniqueIds.filter((_, at) => at !== 1))
+      expect((await collect(client.list())).map(({ number }) => number)).toEqual([1, 3, 4])
+      expect((await collect(client.uniqueIds())).map(({ uniqueId }) => uniqueId)).toEqual(facts.uniqueIds.filter((_, at) => at !== 1))
       expect(await client.stat()).toEqual({ count: 3, octets: facts.octets[1] })
       await client.reset()
       expect(await client.stat()).toEqual({ count: 4, octets: facts.octets[2] })
@@ -316,7 +305,7 @@ describe('Gmail, as documented', () => {
         expect(client.capabilities.get('LOGIN-DELAY')).toEqual(['300'])
         expect(client.capabilities.has('PIPELINING')).toBe(false)
         expect(await client.stat()).toEqual({ count: 2, octets: 3017 })
-        expect((await all(client.uniqueIds())).map(({ uniqueId }) => uniqueId)).toEqual(['GmailId18a0b1c2d3e4f5a6', 'GmailId18a0b1c2d3e4f5a7'])
+        expect((await collect(client.uniqueIds())).map(({ uniqueId }) => uniqueId)).toEqual(['GmailId18a0b1c2d3e4f5a6', 'GmailId18a0b1c2d3e4f5a7'])
         const seen: string[] = []
         for await (const retrieval of client.retrieveAll([1, 2])) seen.push(await text(retrieval))
         expect(seen).toEqual(['Subject: one\r\n\r\n.\r\n', 'Subject: two\r\n\r\n'])
@@ -328,8 +317,8 @@ describe('Gmail, as documented', () => {
 
   test('a message that was retrieved is not there in the next session (quirk 42)', async () => {
     await play(`${login}\nC: UIDL\nS: +OK\nS: .\nC: LIST\nS: +OK 0 messages (0 bytes)\nS: .`, options, async (client) => {
-      expect(await all(client.uniqueIds())).toEqual([])
-      expect(await all(client.list())).toEqual([])
+      expect(await collect(client.uniqueIds())).toEqual([])
+      expect(await collect(client.list())).toEqual([])
     })
   })
 
@@ -437,7 +426,7 @@ describe('Exchange and Office 365, as documented', () => {
       S: .`,
       options,
       async (client) => {
-        expect(await all(client.list())).toEqual([
+        expect(await collect(client.list())).toEqual([
           { number: 1, octets: 450 },
           { number: 2, octets: 450 },
         ])

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { collect, text } from '../support/collect.ts'
 import { Pop3Client, type ServerOptions } from '../../src/pop3/index.ts'
 import { READINGS, ReplayTransport, type ReplayOptions } from '../support/replay.ts'
 
@@ -31,18 +32,6 @@ async function refusal(transcript: string, options: ServerOptions, reading: (typ
   transport.finish()
   expect(transport.destroyed).toBe(true)
   return error
-}
-
-async function text(source: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of source) chunks.push(Buffer.from(chunk))
-  return Buffer.concat(chunks).toString('latin1')
-}
-
-async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
-  const entries: T[] = []
-  for await (const entry of source) entries.push(entry)
-  return entries
 }
 
 const LOGIN = `
@@ -134,11 +123,11 @@ test('a Dovecot-like server over STLS, with unique-ids, TOP, RETR and a deletion
       expect(client.tls).not.toBeNull()
       expect([...client.capabilities.keys()]).toEqual(['TOP', 'UIDL'])
       expect(await client.stat()).toEqual({ count: 2, octets: 320 })
-      expect(await all(client.uniqueIds())).toEqual([
+      expect(await collect(client.uniqueIds())).toEqual([
         { number: 1, uniqueId: '0000000165a3f1c2' },
         { number: 2, uniqueId: '0000000265a3f1c2' },
       ])
-      expect(await all(client.list())).toEqual([
+      expect(await collect(client.list())).toEqual([
         { number: 1, octets: 120 },
         { number: 2, octets: 200 },
       ])
@@ -199,7 +188,7 @@ test('a Courier-like server: capabilities in any case, sizes that differ from th
       expect(client.greeting).toBe('Hello there.')
       expect(client.implementation).toBe('Courier Mail Server')
       expect(client.capabilities.has('SASL')).toBe(false) // that was before the login
-      expect(await all(client.uniqueIds())).toHaveLength(2)
+      expect(await collect(client.uniqueIds())).toHaveLength(2)
       const seen: string[] = []
       for await (const retrieval of client.retrieveAll([1, 2])) seen.push(await text(retrieval.views()).catch((error: unknown) => String(error)))
       expect(seen).toEqual(['Subject: x\r\n\r\ncontent\r\n', 'Pop3ReplyError: the server refused in the retr phase: Message deleted'])
@@ -236,8 +225,8 @@ test('an old server without CAPA, with bare LF, blank lines before replies and a
     async (client) => {
       expect(client.capabilities.size).toBe(0)
       expect(client.implementation).toBeNull()
-      await expect(all(client.uniqueIds())).rejects.toMatchObject({ code: 'ERR_POP3_REPLY', phase: 'uidl', reusable: true })
-      expect(await all(client.list())).toEqual([
+      await expect(collect(client.uniqueIds())).rejects.toMatchObject({ code: 'ERR_POP3_REPLY', phase: 'uidl', reusable: true })
+      expect(await collect(client.list())).toEqual([
         { number: 2, octets: 5 },
         { number: 1, octets: 5 },
       ])

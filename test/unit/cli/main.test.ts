@@ -206,6 +206,17 @@ test.runIf(process.platform !== 'win32' && process.getuid?.() !== 0)('a state di
   expect(ended.status).toBe(2)
 })
 
+test('what is refused before anything was sent names no step that was not taken', async () => {
+  const ended = await run(['test', 'pop3://u1@127.0.0.1:1?security=none'])
+  expect(
+    ended.out
+      .trim()
+      .split('\n')
+      .map((line) => line.split(/ +/).slice(0, 2)),
+  ).toEqual([['FAILED', 'login']])
+  expect(ended).toMatchObject({ status: 3, err: expect.stringContaining('--allow-clear-text-auth') })
+})
+
 test('a server that sends the password back, in any form, does not get it shown, also with --trace (S24)', async () => {
   const plain = Buffer.from(`\0u1\0${PASSWORD}`).toString('base64')
   const { pop3, smtps, ca } = await reach({

@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { inspect } from 'node:util'
 import { afterEach, expect, test, vi } from 'vitest'
+import { collect, text } from '../../support/collect.ts'
 import { Pop3Client, type ServerOptions } from '../../../src/pop3/index.ts'
 import { everySplit } from '../../support/every-split.ts'
 import { MemoryTransport } from '../../support/memory-transport.ts'
@@ -23,16 +24,6 @@ async function loggedIn(
   const client = await Pop3Client.over(transport, options)
   transport.sent.length = 0
   return [client, transport]
-}
-
-async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = []
-  for await (const one of source) all.push(one)
-  return all
-}
-
-async function text(source: AsyncIterable<Buffer>): Promise<string> {
-  return Buffer.concat(await collect(source)).toString('latin1')
 }
 
 /** Lets everything that can go on without new octets go on. */

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { Pop3Client, type ServerOptions } from '../../../src/pop3/index.ts'
 import { startFakeServer, type FakeServer, type Step } from '../../support/fake-server.ts'
+import { POP3_LOGIN } from '../../support/pop3-login.ts'
 import { startMailServer } from '../../support/mail-server.ts'
 
 const closers: (() => Promise<void>)[] = []
@@ -161,15 +162,7 @@ test('H16, S17: what the server says between two commands is not taken for the a
   let arrived: (() => void) | undefined
   const asked = new Promise<void>((resolve) => (arrived = resolve))
   const server = await fakeServer([
-    { send: '+OK\r\n' },
-    { expect: 'CAPA' },
-    { send: '-ERR\r\n' },
-    { expect: 'USER' },
-    { send: '+OK\r\n' },
-    { expect: 'PASS' },
-    { send: '+OK\r\n' },
-    { expect: 'CAPA' },
-    { send: '-ERR\r\n' },
+    ...POP3_LOGIN,
     { expect: 'NOOP' },
     { send: ['+OK\r\n', '+OK 7 700\r\n'] },
     { run: async () => arrived?.() },
