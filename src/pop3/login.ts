@@ -26,9 +26,9 @@ const MAX_STAMP_OCTETS = 128
 /** The digest of APOP (RFC 1939 §7). What looks like a time stamp but is no msg-id could be made so that the digest gives the password away
  *  (CVE-2007-1558, P14). Throws `ERR_AUTH_MECHANISM`. */
 export function apopDigest(greeting: string, password: string): string {
-  const stamps = greeting.match(/<[^<>]*>/g) ?? []
-  const [stamp = ''] = stamps
-  if (stamps.length !== 1 || stamp.length > MAX_STAMP_OCTETS || !MESSAGE_ID.test(stamp)) {
+  const [stamp = ''] = /<[^<>]*>/.exec(greeting) ?? []
+  const isAlone = greeting.split(/[<>]/).length === 3 // one opens and one closes
+  if (!isAlone || stamp.length > MAX_STAMP_OCTETS || !MESSAGE_ID.test(stamp)) {
     throw new MailError('ERR_AUTH_MECHANISM', 'the greeting has no time stamp that is fit for APOP', { phase: 'auth' })
   }
   try {

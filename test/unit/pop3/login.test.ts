@@ -151,14 +151,13 @@ test('P14, P15: a stamp alone is no reason for APOP, and one that is none is ref
     '<a\xe9@c>',
     '<1@a> <2@a>',
     '<1@a><',
+    '<<1@a>>',
     `<${'a'.repeat(130)}@b>`,
     '<a@[\x80]>',
   ]) {
-    if (greeting === '<1@a><') expect(apopDigest(greeting, 'x')).toHaveLength(32)
-    else
-      expect(() => apopDigest(greeting, 's3cret')).toThrow(
-        expect.objectContaining({ code: 'ERR_AUTH_MECHANISM', message: expect.not.stringContaining('s3cret') }),
-      )
+    expect(() => apopDigest(greeting, 's3cret')).toThrow(
+      expect.objectContaining({ code: 'ERR_AUTH_MECHANISM', message: expect.not.stringContaining('s3cret') }),
+    )
   }
 })
 
