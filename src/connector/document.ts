@@ -49,15 +49,9 @@ export function documentId(uniqueId: string, occurrence: number, name: string): 
 }
 
 export function trackedProperties(header: Header, host: string, user: string, fileName: string | null): TrackedProperties {
-  return {
-    fileName,
-    fromAddress: addressesOf(header.addresses('from'))[0] ?? '',
-    host,
-    messageId: messageIdOf(header),
-    subject: header.value('subject') ?? '',
-    toAddress: addressesOf(header.addresses('to')).join('; '),
-    user,
-  }
+  const [fromAddress = ''] = addressesOf(header.addresses('from'))
+  const toAddress = addressesOf(header.addresses('to')).join('; ')
+  return { fileName, fromAddress, host, messageId: messageIdOf(header), subject: header.value('subject') ?? '', toAddress, user }
 }
 
 /** Every addr-spec, those of group members too. */
@@ -98,3 +92,37 @@ function hash32(texts: readonly (string | Uint8Array)[]): number {
   for (const text of texts) hash.update(text).update('\0')
   return hash.digest().readInt32BE(0) || 1
 }
+
+/** The usual end of a file name for a media type, with its dot. */
+export function fileExtension(type: string): string {
+  const name = type.toLowerCase().replace(/;.*$/s, '').trim()
+  const subtype = name.slice(name.indexOf('/') + 1)
+  return EXTENSIONS.get(name) ?? (OWN_NAMES.has(subtype) ? `.${subtype}` : '.bin')
+}
+
+/** Subtypes that are the end of a name themselves, whatever the type before them. */
+const OWN_NAMES = new Set('html xml csv json pdf rtf zip png gif webp'.split(' '))
+
+const EXTENSIONS: ReadonlyMap<string, string> = new Map([
+  // EDI (RFC 1767)
+  ['application/edifact', '.edi'],
+  ['application/edi-x12', '.x12'],
+  ['application/edi-consent', '.edi'],
+  ['text/plain', '.txt'],
+  ['text/calendar', '.ics'],
+  ['application/gzip', '.gz'],
+  ['application/pkcs7-mime', '.p7m'],
+  ['application/pkcs7-signature', '.p7s'],
+  ['application/pgp-signature', '.asc'],
+  ['application/msword', '.doc'],
+  ['application/vnd.ms-excel', '.xls'],
+  ['application/vnd.openxmlformats-officedocument.wordprocessingml.document', '.docx'],
+  ['application/vnd.openxmlformats-officedocument.spreadsheetml.sheet', '.xlsx'],
+  ['application/ms-tnef', '.dat'],
+  ['image/jpeg', '.jpg'],
+  ['image/tiff', '.tif'],
+  ['image/svg+xml', '.svg'],
+  ['message/rfc822', '.eml'],
+  ['message/global', '.eml'],
+  ['message/delivery-status', '.txt'],
+])

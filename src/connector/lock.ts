@@ -1,6 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { readFileSync, readlinkSync } from 'node:fs'
-import { readdir, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -44,13 +43,14 @@ const held = new Set<string>()
 /** The path of a claim that nobody contests. */
 async function claimFile(folder: string, name: string, mailbox: Mailbox): Promise<string> {
   await diskFiles.makeFolder(folder).catch(failState('write to the state directory', folder))
+  const here = await machine()
   for (let attempt = 1; ; attempt += 1) {
-    const mine = `${name}.${process.pid}-${startOf(process.pid) ?? '0'}-${machine()}-${randomUUID().slice(0, 8)}.lock`
+    const mine = `${name}.${process.pid}-${(await startOf(process.pid)) ?? '0'}-${here}-${randomUUID().slice(0, 8)}.lock`
     const path = join(folder, mine)
     let other: string | undefined
     try {
       await writeFile(path, '.', { flag: 'wx', mode: 0o600 })
-      other = await otherHolder(folder, name, mine)
+      other = await otherHolder(folder, name, mine, here)
     } catch (error) {
       await remove(path)
       throw stateError('take the lock in', folder, error)
@@ -64,14 +64,14 @@ async function claimFile(folder: string, name: string, mailbox: Mailbox): Promis
 }
 
 /** Somebody alive who has a claim too. The claims of the dead are swept away. */
-async function otherHolder(folder: string, name: string, mine: string): Promise<string | undefined> {
+async function otherHolder(folder: string, name: string, mine: string, here: string): Promise<string | undefined> {
   for (const entry of await readdir(folder)) {
     if (!entry.startsWith(`${name}.`) || entry === mine) continue
     const [, pid, start, where] = /^(\d{1,10})-(\d{1,20})-([0-9a-f]{12})-[0-9a-f]{8}\.lock$/.exec(entry.slice(name.length + 1)) ?? []
     if (pid === undefined || start === undefined) continue
-    const isHere = where === machine()
-    const isAlive =
-      isHere && start !== '0' ? startOf(Number(pid)) === start : (!isHere || exists(Number(pid))) && (await isTouched(folder, entry, mine))
+    const isHere = where === here
+    const isTold = isHere && start !== '0'
+    const isAlive = isTold ? (await startOf(Number(pid))) === start : (!isHere || exists(Number(pid))) && (await isTouched(folder, entry, mine))
     if (isAlive) return `process ${pid}${isHere ? '' : ' of another machine or container'}`
     await remove(join(folder, entry))
   }
@@ -91,8 +91,8 @@ const BEAT_MS = 20_000
 const SILENCE_MS = 90_000
 
 /** The start time of a running process, in ticks since the machine started; `undefined` when there is none, when it is dead but not yet reaped, or when the system does not tell. */
-function startOf(pid: number): string | undefined {
-  const text = orNothing(() => readFileSync(`/proc/${pid}/stat`, 'latin1')) ?? ''
+async function startOf(pid: number): Promise<string | undefined> {
+  const text = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '')
   // The name of the program stands in parentheses and may contain anything (proc(5)).
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
   return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
@@ -106,25 +106,12 @@ function exists(pid: number): boolean {
   }
 }
 
-let machineText: string | undefined
-
 /** A process number means something only within one start of one system and one set of process numbers. */
-function machine(): string {
+async function machine(): Promise<string> {
   const other = `${process.platform} ${hostname()}`
-  machineText ??= createHash('sha256')
-    .update(orNothing(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1')) ?? other)
-    .update(orNothing(() => readlinkSync('/proc/self/ns/pid')) ?? other)
-    .digest('hex')
-    .slice(0, 12)
-  return machineText
-}
-
-function orNothing<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch {
-    return undefined
-  }
+  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'latin1').catch(() => other)
+  const processes = await readlink('/proc/self/ns/pid').catch(() => other)
+  return createHash('sha256').update(boot).update(processes).digest('hex').slice(0, 12)
 }
 
 function lockedError({ host, port, user }: Mailbox, holder: string): MailError {

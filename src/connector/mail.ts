@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
 import { MailError } from '../errors.ts'
 import { composeMessage, type Attachment, type Draft, type Mailbox as Author } from '../mime/index.ts'
 import { contentError } from '../mime/content.ts'
 import { parseAddressInput, parseMailboxInput } from '../mime/field/address.ts'
 import { normalizeDomain } from '../addr-spec.ts'
-import { addressesOf, messageIdOf } from './document.ts'
-import { fileExtension } from './file-extension.ts'
-import { demand, type CheckedSend, type OutgoingDocument } from './operation.ts'
+import { demand } from '../tls/options.ts'
+import { addressesOf, fileExtension, messageIdOf } from './document.ts'
+import type { CheckedSend, OutgoingDocument } from './operation.ts'
 import { peekHeader } from './source.ts'
 
 export interface Mail {
@@ -50,7 +51,7 @@ export function createMail(operation: CheckedSend, documents: readonly OutgoingD
   })
   const fileName = attachments.flatMap((attachment) => attachment.fileName ?? []).join('; ')
   const content = (): Promise<MailContent> => Promise.resolve({ octets: composed, messageId: composed.messageId, subject })
-  return { ...facts, fileName: fileName === '' ? null : fileName, content }
+  return { ...facts, fileName: fileName || null, content }
 }
 
 /** What the first document that says something says; otherwise the operation. */
@@ -60,18 +61,12 @@ function given(documents: readonly OutgoingDocument[], name: 'fromAddress' | 'to
 
 function attachmentOf(operation: CheckedSend, { content, size, fileName, contentType }: OutgoingDocument): Attachment {
   const isInline = operation.disposition === 'inline'
-  const own = contentType?.trim().toLowerCase()
   const usual = isInline || typeof content === 'string' ? 'text/plain' : 'application/octet-stream'
-  const type = (own === '' ? undefined : own) ?? operation.dataContentType ?? usual
+  const type = contentType?.trim().toLowerCase() || operation.dataContentType || usual
   // People know names such as `1732288000000.dat`; ours end as the media type says.
   const invented = isInline ? undefined : `${Date.now()}${fileExtension(type)}`
-  return {
-    content,
-    size: typeof content === 'string' ? undefined : size,
-    fileName: fileName === undefined || fileName === '' ? invented : fileName,
-    type,
-    disposition: isInline ? 'inline' : 'attachment',
-  }
+  const disposition = isInline ? 'inline' : 'attachment'
+  return { content, size: typeof content === 'string' ? undefined : size, fileName: fileName || invented, type, disposition }
 }
 
 function bodyAndAttachments(operation: CheckedSend, documents: readonly OutgoingDocument[], attachments: readonly Attachment[]): Partial<Draft> {
@@ -84,7 +79,7 @@ function bodyAndAttachments(operation: CheckedSend, documents: readonly Outgoing
 
 /** From the key and the sender, so that another key or another sender never has the same. */
 function stableMessageId(documents: readonly OutgoingDocument[], { address }: Author): string | undefined {
-  const keys = documents.flatMap(({ idempotencyKey }) => (idempotencyKey === undefined || idempotencyKey === '' ? [] : [idempotencyKey]))
+  const keys = documents.flatMap(({ idempotencyKey }) => idempotencyKey || [])
   if (keys.length === 0) return undefined
   const hash = createHash('sha256').update(JSON.stringify([address, ...keys]))
   return `${hash.digest('hex').slice(0, 40)}@${normalizeDomain(address.slice(address.lastIndexOf('@') + 1)) ?? 'localhost'}`
@@ -98,12 +93,7 @@ function wholeMessage(document: OutgoingDocument | undefined): () => Promise<Mai
   return async () => {
     const octets = typeof content === 'string' ? Buffer.from(content) : content
     const whole = octets instanceof Uint8Array
-    const peeked = await peekHeader(whole ? once(octets) : octets)
-    const rest = size === undefined ? peeked.content : { [Symbol.asyncIterator]: () => peeked.content[Symbol.asyncIterator](), size }
-    return { octets: whole ? octets : rest, messageId: messageIdOf(peeked.header), subject: peeked.header.value('subject') ?? '' }
+    const { header, content: rest } = await peekHeader(whole ? Readable.from([octets]) : octets)
+    return { octets: whole ? octets : Object.assign(rest, { size }), messageId: messageIdOf(header), subject: header.value('subject') ?? '' }
   }
-}
-
-async function* once(octets: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield octets
 }

@@ -1,5 +1,5 @@
 import type { Content } from '../mime/index.ts'
-import { optionError } from '../tls/index.ts'
+import { demand } from '../tls/options.ts'
 
 /** Which documents to get from a mailbox, and what becomes of the messages. */
 export interface GetOperation {
@@ -98,11 +98,6 @@ export function checkOutgoing(document: OutgoingDocument): OutgoingDocument {
   }
   checkMediaType('document.contentType', document.contentType)
   return document
-}
-
-/** Throws `ERR_OPTION` unless it is so: `name` must be `wanted`. */
-export function demand(isSo: boolean, name: string, wanted: string): asserts isSo {
-  if (!isSo) throw optionError(name, wanted)
 }
 
 const checkObject = (name: string, value: unknown): void => demand(typeof value === 'object' && value !== null, name, 'an object')

@@ -1,16 +1,10 @@
 import { Pop3Client } from '../pop3/index.ts'
 import { SmtpClient } from '../smtp/index.ts'
-import type { ServerOptions, TlsFacts } from '../tls/index.ts'
+import type { ServerOptions } from '../tls/index.ts'
 
-/** What a server shows to who logs in and leaves again. */
-export interface Visit {
-  readonly tls: TlsFacts | null
-  /** Keywords of CAPA or EHLO with their parameters. Server text: escape it before showing it to anyone. */ readonly capabilities: readonly string[]
-  readonly maildrop?: { readonly messages: number; readonly octets: number }
-}
-
-/** Connects, logs in where there are credentials, and quits: nothing is got or sent. Rejects with what the clients reject with. */
-export async function visitServer(protocol: 'pop3' | 'smtp', options: ServerOptions): Promise<Visit> {
+/** Connects, logs in where there are credentials, and quits: nothing is got or sent. Rejects with what the clients reject with. `capabilities` are
+ *  keywords of CAPA or EHLO with their parameters: server text, to be escaped before it is shown to anyone. */
+export async function visitServer(protocol: 'pop3' | 'smtp', options: ServerOptions) {
   if (protocol === 'smtp') {
     await using client = await SmtpClient.connect(options)
     const capabilities = [...client.extensions].map(([keyword, parameters]) => `${keyword} ${parameters}`.trim())

@@ -5,15 +5,17 @@ import { timeoutError } from './errors.ts'
 export const TLS_VERSIONS = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const
 export type TlsVersion = (typeof TLS_VERSIONS)[number]
 
+type Pem = string | Buffer
+
 /** Which TLS versions to offer and whom to trust. */
 export interface TlsOptions {
   /** Below TLSv1.2 the weaker `DEFAULT@SECLEVEL=0` is used, for this connection only. @default 'TLSv1.2' */
   readonly minVersion?: TlsVersion | undefined
   /** @default 'TLSv1.3' */ readonly maxVersion?: TlsVersion | undefined
-  /** PEM; trusted beside Node's own authorities. */ readonly ca?: string | Buffer | readonly (string | Buffer)[] | undefined
+  /** PEM; trusted beside Node's own authorities. */ readonly ca?: Pem | readonly Pem[] | undefined
   /** The name that the certificate must be valid for (RFC 9525). @default host */ readonly servername?: string | undefined
-  /** PEM of a client certificate with its chain, and its key. */ readonly cert?: string | Buffer | undefined
-  readonly key?: string | Buffer | undefined
+  /** PEM of a client certificate with its chain, and its key. */ readonly cert?: Pem | undefined
+  readonly key?: Pem | undefined
   /** Of the key, when it is encrypted. */ readonly passphrase?: string | undefined
   /** SHA-256 of the server's public key (SPKI), base64; one must match, in addition to all other checks. */
   readonly pins?: readonly string[] | undefined
@@ -38,19 +40,21 @@ export type Credentials =
   | { readonly user: string; readonly accessToken: Secret; readonly mechanism?: 'XOAUTH2' | 'OAUTHBEARER' | undefined }
   | { readonly user: string; readonly mechanism: 'EXTERNAL' }
 
-/** Milliseconds. */
-export interface Timeouts {
-  /** From the look-up of the name to the TCP connection. @default 30_000 */ connect: number
-  /** The TLS handshake. @default 30_000 */ handshake: number
-  /** Until the greeting is complete. @default 300_000 */ greeting: number
-  /** From a command to its whole reply. @default 300_000 (POP3 60_000) */ command: number
-  /** From DATA to 354. @default 120_000 */ dataStart: number
-  /** Until the server takes a block of content. @default 180_000 */ dataBlock: number
-  /** From the final dot to its reply. @default 600_000 (RFC 5321 §4.5.3.2.6) */ dataEnd: number
-  /** From QUIT to its reply and the close. @default 10_000 */ quit: number
-  /** Between the octets of an answer. @default 60_000 */ idle: number
-  /** One mail transaction or one retrieval as a whole. @default 21_600_000 */ transaction: number
+const TIMEOUTS = {
+  /** From the look-up of the name to the TCP connection. @default 30_000 */ connect: 30_000,
+  /** The TLS handshake. @default 30_000 */ handshake: 30_000,
+  /** Until the greeting is complete. @default 300_000 */ greeting: 300_000,
+  /** From a command to its whole reply. @default 300_000 (POP3 60_000) */ command: 300_000,
+  /** From DATA to 354. @default 120_000 */ dataStart: 120_000,
+  /** Until the server takes a block of content. @default 180_000 */ dataBlock: 180_000,
+  /** From the final dot to its reply. @default 600_000 (RFC 5321 §4.5.3.2.6) */ dataEnd: 600_000,
+  /** From QUIT to its reply and the close. @default 10_000 */ quit: 10_000,
+  /** Between the octets of an answer. @default 60_000 */ idle: 60_000,
+  /** One mail transaction or one retrieval as a whole. @default 21_600_000 */ transaction: 21_600_000,
 }
+
+/** Milliseconds. */
+export type Timeouts = typeof TIMEOUTS
 
 /** How to reach one server, and how far to trust the way there. What POP3 and SMTP connections have in common. */
 export interface ServerOptions {
@@ -68,41 +72,18 @@ export interface ServerOptions {
   /** A name for this connection in diagnostics. */ readonly label?: string | undefined
 }
 
-/** Every field present, and only those of `Absent` perhaps without a value. */
-type Checked<T, Absent extends keyof T> = { readonly [K in keyof T]-?: K extends Absent ? T[K] : Exclude<T[K], undefined> }
-
 /** Server options after the door: checked, and every field present. */
-export interface CheckedOptions extends Checked<Omit<ServerOptions, 'tls' | 'timeouts'>, 'auth' | 'signal' | 'label'> {
-  readonly tls: UpgradeOptions
-  readonly timeouts: Timeouts
-}
-
+export type CheckedOptions = Readonly<ReturnType<typeof checkServerOptions>>
 /** What a handshake needs, on a new connection or on an upgraded one. */
-export interface UpgradeOptions extends Checked<Omit<TlsOptions, 'ca'>, 'cert' | 'key' | 'passphrase'> {
-  readonly ca: readonly (string | Buffer)[]
-  readonly handshakeMs: number
-}
+export type UpgradeOptions = Readonly<ReturnType<typeof checkTlsOptions>>
 
 export type ProtocolDefaults = { readonly ports: Readonly<Record<'tls' | 'starttls' | 'none', number>>; readonly timeouts: Timeouts }
-
-const TIMEOUTS: Timeouts = {
-  connect: 30_000,
-  handshake: 30_000,
-  greeting: 300_000,
-  command: 300_000,
-  dataStart: 120_000,
-  dataBlock: 180_000,
-  dataEnd: 600_000,
-  quit: 10_000,
-  idle: 60_000,
-  transaction: 21_600_000,
-}
 
 export const POP3_DEFAULTS: ProtocolDefaults = { ports: { tls: 995, starttls: 110, none: 110 }, timeouts: { ...TIMEOUTS, command: 60_000 } }
 export const SMTP_DEFAULTS: ProtocolDefaults = { ports: { tls: 465, starttls: 587, none: 25 }, timeouts: TIMEOUTS }
 
 /** The options as given → checked and complete. Throws `ERR_OPTION`, which names the option and what it may be. */
-export function checkServerOptions(options: ServerOptions, defaults: ProtocolDefaults): CheckedOptions {
+export function checkServerOptions(options: ServerOptions, defaults: ProtocolDefaults) {
   const { security = 'tls', minimumRate = 100, allowClearTextAuth = false, auth, signal, label } = options
   const host = checkHost('host', options.host)
   demand(['tls', 'starttls', 'none'].includes(security), 'security', "'tls', 'starttls' or 'none'")
@@ -128,7 +109,7 @@ function checkTimeouts(given: Partial<Timeouts>, defaults: Timeouts): Timeouts {
   return timeouts
 }
 
-function checkTlsOptions(options: TlsOptions, host: string, handshakeMs: number): UpgradeOptions {
+function checkTlsOptions(options: TlsOptions, host: string, handshakeMs: number) {
   const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3', cert, key, passphrase, pins = [], acceptUntrustedCertificate = false } = options
   const [lowest, highest] = [TLS_VERSIONS.indexOf(minVersion), TLS_VERSIONS.indexOf(maxVersion)]
   demand(lowest >= 0, 'tls.minVersion', `one of ${TLS_VERSIONS.join(', ')}`)
@@ -145,7 +126,7 @@ function checkTlsOptions(options: TlsOptions, host: string, handshakeMs: number)
 }
 
 /** Node takes garbage as an authority in silence and then trusts nobody, so every certificate is read here. */
-function checkCertificates(name: string, pem: string | Buffer): void {
+function checkCertificates(name: string, pem: Pem): void {
   const blocks = pem.toString('latin1').split('-----BEGIN CERTIFICATE-----').slice(1)
   if (blocks.length === 0) throw optionError(name, 'certificates in PEM form (-----BEGIN CERTIFICATE-----)')
   for (const block of blocks) {
@@ -190,7 +171,8 @@ export async function readSecret(secret: Secret, waitMs: number, signal: AbortSi
   }
 }
 
-function demand(condition: boolean, name: string, expected: string): asserts condition {
+/** Throws `ERR_OPTION` unless it is so. */
+export function demand(condition: boolean, name: string, expected: string): asserts condition {
   if (!condition) throw optionError(name, expected)
 }
 
