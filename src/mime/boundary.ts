@@ -26,21 +26,15 @@ type Found<L> = { readonly end: number; readonly delimiter: Delimiter<L> | null 
  *  number of levels; of equal boundaries the innermost open one wins. */
 export class OpenBoundaries<L extends Bounded> {
   readonly #stack: L[] = []
-  /** Of levels with one boundary the last is the innermost, and hides the others. */ readonly #levels = new Map<string, L[]>()
+  /** Of levels with one boundary the innermost, which hides the others. */ readonly #levels = new Map<string, L>()
   /** The first characters of all in the stack: most lines that begin with two hyphens are dismissed by them. */ #firsts = ''
-
-  get size(): number {
-    return this.#stack.length
-  }
 
   has(boundary: string): boolean {
     return this.#levels.has(boundary)
   }
 
   open(level: L): void {
-    const same = this.#levels.get(level.boundary)
-    if (same === undefined) this.#levels.set(level.boundary, [level])
-    else same.push(level)
+    this.#levels.set(level.boundary, level)
     this.#stack.push(level)
     this.#firsts += level.boundary.charAt(0)
   }
@@ -50,9 +44,9 @@ export class OpenBoundaries<L extends Bounded> {
     if (this.#stack.at(-1) !== level) return
     this.#stack.pop()
     this.#firsts = this.#firsts.slice(0, -1)
-    const same = this.#levels.get(level.boundary)
-    if (same !== undefined && same.length > 1) same.pop()
-    else this.#levels.delete(level.boundary)
+    const hidden = this.#stack.findLast(({ boundary }) => boundary === level.boundary)
+    if (hidden === undefined) this.#levels.delete(level.boundary)
+    else this.#levels.set(level.boundary, hidden)
   }
 
   /** The first delimiter in a body, from `start` on, where a line begins or not. `final`: no more octets follow. `near` is told of lines almost one. */
@@ -87,10 +81,9 @@ export class OpenBoundaries<L extends Bounded> {
     else if (octets[end - 1] === CR) end--
     while (end > start && isBlank(octets[end - 1])) end--
     const text = octets.toString('latin1', start, end)
-    const level = this.#levels.get(text)?.at(-1)
-    if (level !== undefined) return { level, close: false, line: from, next }
-    const closed = text.endsWith('--') ? this.#levels.get(text.slice(0, -2))?.at(-1) : undefined
-    return closed === undefined ? this.#nearly(text) : { level: closed, close: true, line: from, next }
+    const begun = this.#levels.get(text)
+    const level = begun ?? (text.endsWith('--') ? this.#levels.get(text.slice(0, -2)) : undefined)
+    return level === undefined ? this.#nearly(text) : { level, close: begun === undefined, line: from, next }
   }
 
   #nearly(line: string): Match<L> {

@@ -44,7 +44,6 @@ export interface Entity extends Described {
 /** What an entity is made of when its header section is complete. */
 export interface EntityFacts<E> {
   readonly parent: E | null
-  /** Among the parts of its multipart, from 1; 0 for the root of a message. */ readonly position: number
   /** What `octets` of the whole message (or decoded enclosed message) it lies in, when they are in memory. */ readonly source: Buffer | null
   readonly octets: Buffer
   readonly marks: Marks
@@ -64,23 +63,26 @@ const OCTET_STREAM = 'application/octet-stream'
 /** An entity's header section and what follows from it; fields that structure does not need are read when asked for. */
 export class Description implements Described {
   readonly header: HeaderSection
+  readonly section: string
   readonly depth: number
   readonly start: number
   bodyStart: number
-  /** Where the body ends; known when the entity is closed. */
-  end = 0
-  /** Of a multipart: where its first delimiter begins, and where the line after its close delimiter does; -1 without one. */
+  /** Where the body ends; known when the entity is closed. */ end = 0
+  /** Of a multipart that is taken apart: its boundary; where its first delimiter begins, and where the line after its close delimiter does, -1 without
+   *  one; where that one ends, but for its line end; and whether more than blanks come after it. */
+  boundary = ''
   firstDelimiter = -1
   afterClose = -1
+  closeEnd = -1
+  hasTrailer = false
+  partCount = 0
   /** What the tokenizer makes of it. `leaf`: also a multipart or message that is not taken apart; `rest`: what lies past a limit. */
   kind: 'multipart' | 'message' | 'leaf' | 'rest' = 'leaf'
   /** Content-Type as structure sees it, whatever the encoding. */ readonly mediaType: MediaType
   readonly parameters: ReadonlyMap<string, string>
   readonly isMultipart: boolean
   readonly #facts: EntityFacts<Description>
-  #section: string | undefined
   readonly #defects = new DefectList()
-  #listed: readonly Defect[] | undefined
   #encoding: string | undefined
   #disposition: Disposition | undefined
   #contentId: string | null | undefined
@@ -99,6 +101,13 @@ export class Description implements Described {
     this.mediaType = given?.valid === true ? given : { type, parameters: given?.parameters ?? NO_PARAMETERS, valid: false }
     this.parameters = this.mediaType.parameters
     this.isMultipart = this.mediaType.type.startsWith('multipart/')
+    if (parent === null) this.section = ''
+    else if (parent.kind === 'multipart') this.section = `${parent.section === '' ? '' : `${parent.section}.`}${++parent.partCount}`
+    else {
+      // A message that is an enclosed message is part 1 of itself; of an enclosed one that is no multipart, the body is part 1.
+      parent.partCount = 1
+      this.section = (parent.section === '' ? '1' : parent.section) + (this.isMultipart ? '' : '.1')
+    }
   }
 
   /** Takes a defect of this entity; `offset` counts from the start of the message. */
@@ -109,27 +118,12 @@ export class Description implements Described {
       throw new MailError('ERR_LIMIT', `the message crosses a limit (${code}) at octet ${offset}`, { phase: 'parse' })
     }
     if (strict.has(code)) throw new MailError('ERR_CONTENT', `the message has a defect (${code}) at octet ${offset}`, { phase: 'parse' })
-    if (log.left === 0 || !this.#defects.add(code, offset)) return
-    log.left--
-    this.#listed = undefined
+    if (log.left > 0 && this.#defects.add(code, offset)) log.left--
   }
 
   /** Takes a defect whose `offset` counts from the start of the body. */
   bodyReport(): Report {
     return (code, offset) => this.report(code, this.bodyStart + offset)
-  }
-
-  get section(): string {
-    return (this.#section ??= this.#number())
-  }
-
-  #number(): string {
-    const { parent, position } = this.#facts
-    if (parent === null) return ''
-    const around = parent.section
-    if (position > 0) return around === '' ? `${position}` : `${around}.${position}`
-    // A message that is an enclosed message is part 1 of itself; of an enclosed one that is no multipart, the body is part 1.
-    return (around === '' ? '1' : around) + (this.isMultipart ? '' : '.1')
   }
 
   /** The entities it lies in, the innermost first. */
@@ -188,9 +182,9 @@ export class Description implements Described {
   get defects(): readonly Defect[] {
     this.examine()
     // By place, so that they do not depend on what was asked for first.
-    return (this.#listed ??= this.#defects.found
+    return this.#defects.found
       .map(({ code, offset }) => ({ code, offset, section: this.section, severity: DEFECTS[code].severity }))
-      .toSorted((a, b) => a.offset - b.offset || (a.code < b.code ? -1 : 1)))
+      .toSorted((a, b) => a.offset - b.offset || (a.code < b.code ? -1 : 1))
   }
 
   /** Finds the defects of the Content-* fields and of the header section as a whole. */

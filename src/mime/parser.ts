@@ -1,7 +1,6 @@
 import { constants } from 'node:buffer'
 import { asBuffer, EMPTY, LF } from '../bytes.ts'
 import { MailError } from '../errors.ts'
-import { boundaryOf } from './boundary.ts'
 import { decodeText } from './charset/decode.ts'
 import { isAmbiguous, type Report } from './defect.ts'
 import { Description, type Entity, type EntityFacts } from './entity.ts'
@@ -114,8 +113,8 @@ class ParsedEntity extends Description implements Entity {
   /** Written in a way that some readers do not take: specials without quotes, apostrophes, half a pair of quotes (RFC 2045 §5.1). Or the beginning of
    *  another boundary around it, or the other way round, so that a reader that compares beginnings is led astray. */
   #isBoundaryDoubtful(): boolean {
-    const own = this.kind === 'multipart' ? boundaryOf(this.parameters)?.boundary : undefined
-    if (own !== undefined && this.#boundariesAround().some((other) => other !== own && (other.startsWith(own) || own.startsWith(other)))) return true
+    const own = this.boundary
+    if (own !== '' && this.#boundariesAround().some((other) => other !== own && (other.startsWith(own) || own.startsWith(other)))) return true
     const body = this.header.readFirst('content-type', (field) => field) ?? ''
     const at = body.toLowerCase().indexOf('boundary=')
     if (at === -1) return false
@@ -138,13 +137,9 @@ class ParsedEntity extends Description implements Entity {
 
   /** Of the multiparts around it, the innermost. */
   #boundariesAround(): string[] {
-    const boundaries: string[] = []
-    for (const { isMultipart, parameters } of this.around()) {
-      const found = isMultipart ? boundaryOf(parameters) : null
-      if (found !== null) boundaries.push(found.boundary)
-      if (boundaries.length === MAX_LOOKED_FOR) break
-    }
-    return boundaries
+    return Array.from(this.around(), ({ boundary }) => boundary)
+      .filter((boundary) => boundary !== '')
+      .slice(0, MAX_LOOKED_FOR)
   }
 
   /** Finds all defects there are; content that was read before is not read again. */

@@ -151,7 +151,7 @@ class MessageReader {
     }
     const childless = this.#childless
     if (childless === undefined) return undefined
-    if (token.type === 'preamble') {
+    if (token.type === 'content') {
       this.#hold(token)
       if (this.#preambleLength <= MAX_PREAMBLE) return undefined
     } else this.#returned = token
@@ -162,9 +162,10 @@ class MessageReader {
   /** Takes one step within `part`: octets of it, or what was held of them. */
   async #step(part: ReadPart): Promise<Buffer> {
     const token = await this.#next()
-    if (token?.type === 'content') return token.octets
-    if (token?.type === 'preamble') this.#hold(token)
-    else {
+    if (token?.type === 'content') {
+      if (part.kind !== 'multipart') return token.octets
+      this.#hold(token)
+    } else {
       part.ended = true
       if (token?.type === 'open') this.#returned = token
       else this.#delimiters = 0
@@ -172,10 +173,10 @@ class MessageReader {
     return Buffer.concat(this.#preamble.splice(0, this.#preamble.length - this.#delimiters))
   }
 
-  #hold({ octets, delimiter }: Token<ReadPart> & { readonly type: 'preamble' }): void {
+  #hold({ octets, isDelimiter }: Token<ReadPart> & { readonly type: 'content' }): void {
     this.#preamble.push(Buffer.from(octets))
     this.#preambleLength += octets.length
-    this.#delimiters = delimiter ? 1 : 0
+    this.#delimiters = isDelimiter ? 1 : 0
   }
 
   /** The next token; `undefined` at the end. */

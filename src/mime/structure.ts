@@ -5,7 +5,7 @@ import type { Attachment, Content, Draft } from './draft.ts'
 import { checkFieldText, headerError } from './field/fold.ts'
 import { formatMessageIds } from './field/message-id.ts'
 import { parseMediaType, type MediaType } from './field/content-fields.ts'
-import { formatNameParameter, formatParameter, formatStructured } from './field/parameter-format.ts'
+import { formatNameParameter, formatParameter, formatStructured } from './field/parameters.ts'
 
 /** A body part with its fields written (RFC 2045 §3). */
 export interface BodyPart {

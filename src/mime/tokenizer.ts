@@ -1,5 +1,5 @@
 import { EMPTY } from '../bytes.ts'
-import { boundaryOf, lineEndBefore, MAX_BOUNDARY_OCTETS, OpenBoundaries, type Bounded, type Delimiter } from './boundary.ts'
+import { boundaryOf, lineEndBefore, MAX_BOUNDARY_OCTETS, OpenBoundaries, type Delimiter } from './boundary.ts'
 import type { DefectLog, Description, EntityFacts } from './entity.ts'
 import { isBlank } from './field/scan.ts'
 import { HeaderScanner, type HeaderEnd } from './header-scanner.ts'
@@ -9,23 +9,11 @@ import type { CheckedParseOptions } from './limits.ts'
 
 /**
  * One step through a message. `open` comes with the whole header section; between it and `close` lie the content of a leaf, still encoded, or other
- * entities. `preamble` are the octets of a multipart before its first part, its delimiter lines included: of one that never has a part, the whole body.
+ * entities. Content of a multipart is what stands before its first part, delimiter lines included: of one that never has a part, the whole body.
  */
 export type Token<E> =
-  | { readonly type: 'open'; readonly entity: E }
-  | { readonly type: 'content'; readonly octets: Buffer }
-  | { readonly type: 'preamble'; readonly octets: Buffer; readonly delimiter: boolean }
-  | { readonly type: 'close'; readonly entity: E }
-
-/** A multipart that is open, or a message in a part, which has no boundary of its own. */
-interface Level<E> extends Bounded {
-  readonly entity: E
-  parts: number
-  /** Where its close delimiter ends, but for the line end. */
-  closed: number
-  /** How far it was read: to its first delimiter, its close delimiter, content after that. */
-  seen: 'nothing' | 'delimiter' | 'close' | 'content after close'
-}
+  | { readonly type: 'open' | 'close'; readonly entity: E }
+  | { readonly type: 'content'; readonly octets: Buffer; readonly isDelimiter: boolean }
 
 /** What a message and the encoded messages in it have in common. */
 interface Shared<E> extends DefectLog {
@@ -50,8 +38,8 @@ export class MimeTokenizer<E extends Description> {
   readonly #shared: Shared<E>
   /** What this message is enclosed in, encoded, and how many such are around it. */ readonly #around: E | null
   readonly #nesting: number
-  readonly #boundaries = new OpenBoundaries<Level<E>>()
-  readonly #stack: Level<E>[] = []
+  readonly #boundaries = new OpenBoundaries<E>()
+  /** Open multiparts, and messages in parts. */ readonly #stack: E[] = []
   readonly #tokens: Token<E>[] = []
 
   readonly #input = new InputWindow()
@@ -137,7 +125,7 @@ export class MimeTokenizer<E extends Description> {
   #header(final: boolean): boolean {
     const { limits } = this.#shared.options
     const input = this.#input
-    const multipart = this.#innermost?.entity.kind === 'multipart' ? this.#innermost.entity : undefined
+    const multipart = this.#innermost?.kind === 'multipart' ? this.#innermost : undefined
     if (this.#scanner === undefined) {
       // Only now: what is enclosed before it has been counted, however the octets were cut.
       if (multipart !== undefined && this.#shared.parts >= limits.parts) {
@@ -183,13 +171,10 @@ export class MimeTokenizer<E extends Description> {
   }
 
   #create(octets: Buffer, marks: Marks, bodyStart: number): E {
-    const level = this.#innermost
-    const parent = level?.entity ?? this.#around
+    const parent = this.#innermost ?? this.#around
     if (parent !== null) this.#shared.parts++
-    if (level !== undefined) level.parts++
-    const position = level?.entity.kind === 'multipart' ? level.parts : 0
     const log = this.#shared
-    const entity = log.create({ parent, position, source: this.#source, octets, marks, start: this.#sectionStart, bodyStart, log })
+    const entity = log.create({ parent, source: this.#source, octets, marks, start: this.#sectionStart, bodyStart, log })
     this.#emit({ type: 'open', entity })
     return entity
   }
@@ -205,16 +190,16 @@ export class MimeTokenizer<E extends Description> {
       if (found.trimmed) entity.report('boundary-trimmed', at)
       if (this.#boundaries.has(found.boundary)) entity.report('duplicate-boundary', at)
       entity.kind = 'multipart'
-      this.#boundaries.open(this.#enter(entity, found.boundary))
+      entity.boundary = found.boundary
+      this.#boundaries.open(entity)
+      this.#enter(entity)
     }
   }
 
   /** What comes next is in `entity`. */
-  #enter(entity: E, boundary: string): Level<E> {
-    const level: Level<E> = { entity, boundary, parts: 0, closed: 0, seen: 'nothing' }
-    this.#stack.push(level)
+  #enter(entity: E): void {
+    this.#stack.push(entity)
     this.#leaf = undefined
-    return level
   }
 
   #descend(entity: E): void {
@@ -225,7 +210,7 @@ export class MimeTokenizer<E extends Description> {
       entity.kind = 'leaf'
       if (this.#shared.enclosed === 'open') entity.report(isTooDeep ? 'depth-limit' : 'parts-limit', entity.start)
     } else if (decoder === null) {
-      this.#enter(entity, '')
+      this.#enter(entity)
       this.#state = 'header'
     } else {
       entity.report('encoded-message', entity.bodyStart)
@@ -243,16 +228,15 @@ export class MimeTokenizer<E extends Description> {
 
   // ── bodies ──
 
-  get #innermost(): Level<E> | undefined {
+  get #innermost(): E | undefined {
     return this.#stack.at(-1)
   }
 
   /** Reads on until a delimiter; `false`: more octets are needed. */
   #body(final: boolean): boolean {
     const { octets, at } = this.#input
-    const near = (line: number): void => (this.#leaf ?? this.#innermost?.entity)?.report('near-boundary', this.#input.offset(line))
-    const isEndless = this.#rest || this.#boundaries.size === 0
-    const found = isEndless ? { end: octets.length, delimiter: null } : this.#boundaries.find(octets, at, this.#atLineStart, final, near)
+    const near = (line: number): void => (this.#leaf ?? this.#innermost)?.report('near-boundary', this.#input.offset(line))
+    const found = this.#rest ? { end: octets.length, delimiter: null } : this.#boundaries.find(octets, at, this.#atLineStart, final, near)
     this.#pass(found.end)
     if (found.delimiter === null) return found.end > at
     this.#delimiter(found.delimiter)
@@ -265,76 +249,64 @@ export class MimeTokenizer<E extends Description> {
     if (end <= at) return
     this.#input.at = end
     this.#atLineStart = false
-    const level = this.#innermost
-    if (this.#encoded === undefined && this.#shared.whole && (this.#leaf !== undefined || level?.parts === 0)) return
     const octets = this.#input.octets.subarray(at, end)
+    const around = this.#innermost
     if (this.#encoded !== undefined) this.#encoded.feed(octets)
-    else if (this.#leaf !== undefined) this.#emit({ type: 'content', octets })
-    else if (level?.parts === 0) this.#emit({ type: 'preamble', octets, delimiter: false })
-    else if (level?.seen === 'close') {
+    else if (this.#leaf !== undefined || around?.partCount === 0) this.#emit({ type: 'content', octets, isDelimiter: false })
+    else if (around !== undefined && around.afterClose >= 0 && !around.hasTrailer) {
       const content = octets.findIndex((octet) => !isBlank(octet))
       if (content === -1) return
-      level.seen = 'content after close'
-      level.entity.report('content-after-close', this.#input.offset(at + content))
+      around.hasTrailer = true
+      around.report('content-after-close', this.#input.offset(at + content))
     }
   }
 
   /** A delimiter line, after a line end that belongs to it. */
-  #delimiter({ level, close, line, next }: Delimiter<Level<E>>): void {
+  #delimiter({ level, close, line, next }: Delimiter<E>): void {
     const { octets, at } = this.#input
     this.#closeInside(level, this.#input.offset(at), this.#input.offset(line))
-    if (level.parts === 0) this.#emit({ type: 'preamble', octets: octets.subarray(at, next), delimiter: true })
-    if (level.seen === 'nothing') level.entity.firstDelimiter = this.#input.offset(at)
-    if (close) {
-      level.entity.afterClose = this.#input.offset(next)
-      level.closed = this.#input.offset(lineEndBefore(octets, line, next))
-    }
-    level.seen = close ? 'close' : 'delimiter'
+    if (level.partCount === 0) this.#emit({ type: 'content', octets: octets.subarray(at, next), isDelimiter: true })
+    if (level.firstDelimiter < 0) level.firstDelimiter = this.#input.offset(at)
     this.#input.at = next
     this.#atLineStart = true
-    if (close) this.#boundaries.close(level)
-    else this.#state = 'header'
+    if (close) {
+      level.afterClose = this.#input.offset(next)
+      level.closeEnd = this.#input.offset(lineEndBefore(octets, line, next))
+      this.#boundaries.close(level)
+    } else this.#state = 'header'
   }
 
   /** Closes the leaf and all levels inside `level`, which ends them at `end` by its delimiter at `at`. */
-  #closeInside(level: Level<E> | undefined, end: number, at: number): void {
+  #closeInside(level: E | undefined, end: number, at: number): void {
     // The line end before a delimiter is part of it (RFC 2046 §5.1.1), also one that has ended a close delimiter or an enclosed header section.
     const last = this.#innermost
     const leaf = this.#leaf
     let innerEnd = end
     if (level !== undefined && last !== undefined && last !== level && end === at) {
-      if (last.parts > 0 && last.entity.afterClose === end) innerEnd = last.closed
-      else if (leaf?.bodyStart === end && last.entity.kind === 'message') innerEnd = leaf.bodyStart = leaf.start + leaf.header.octets.length
+      if (last.partCount > 0 && last.afterClose === end) innerEnd = last.closeEnd
+      else if (leaf?.bodyStart === end && last.kind === 'message') innerEnd = leaf.bodyStart = leaf.start + leaf.header.octets.length
     }
-    if (leaf !== undefined) {
-      this.#encoded?.feed(null)
-      this.#close(leaf, innerEnd)
-      this.#leaf = undefined
-    }
-    for (let inner = last; inner !== undefined && inner !== level; inner = this.#innermost) {
-      const { entity } = inner
+    if (leaf !== undefined) this.#encoded?.feed(null)
+    this.#leaf = undefined
+    for (let entity = leaf ?? last; entity !== undefined && entity !== level; entity = this.#innermost) {
+      if (entity !== leaf) this.#stack.pop()
       if (entity.kind === 'multipart') {
-        this.#boundaries.close(inner)
-        if (inner.seen === 'nothing' && !this.#rest) entity.report('boundary-never-seen', entity.bodyStart)
-        if (inner.seen === 'delimiter' && !this.#rest) entity.report(level === undefined ? 'missing-close-boundary' : 'implicit-close', at)
+        this.#boundaries.close(entity)
+        if (entity.firstDelimiter < 0 && !this.#rest) entity.report('boundary-never-seen', entity.bodyStart)
+        else if (entity.afterClose < 0 && !this.#rest) entity.report(level === undefined ? 'missing-close-boundary' : 'implicit-close', at)
       }
-      this.#stack.pop()
-      this.#close(entity, innerEnd)
+      // A delimiter right behind the header section has its line end there.
+      entity.end = Math.max(innerEnd, entity.bodyStart)
+      this.#emit({ type: 'close', entity })
     }
-  }
-
-  #close(entity: E, end: number): void {
-    // A delimiter right behind the header section has its line end there.
-    entity.end = Math.max(end, entity.bodyStart)
-    this.#emit({ type: 'close', entity })
   }
 
   /** What follows is one leaf, whatever it is; where no delimiter can come any more, what is open simply goes on. */
   #beginRest(code: 'parts-limit' | 'message-limit'): void {
-    const level = this.#stack.findLast(({ entity }) => entity.kind === 'multipart')
+    const level = this.#stack.findLast(({ kind }) => kind === 'multipart')
     const end = this.#input.offset(this.#input.at)
     this.#rest = true
-    let entity = this.#leaf ?? this.#innermost?.entity
+    let entity = this.#leaf ?? this.#innermost
     if (level !== undefined) {
       this.#closeInside(level, end, end)
       this.#sectionStart = end
