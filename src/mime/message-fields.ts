@@ -2,9 +2,8 @@ import { MailError } from '../errors.ts'
 import type { Draft } from './draft.ts'
 import { checkAddress, formatAddressList, parseAddressInput, parseMailboxInput, type Addresses, type Group, type Mailbox } from './field/address.ts'
 import { formatDate } from './field/date.ts'
-import { headerError } from './field/fold.ts'
+import { formatUnstructured, headerError } from './field/fold.ts'
 import { checkMessageId, createMessageId, formatMessageIds } from './field/message-id.ts'
-import { formatUnstructured } from './field/text.ts'
 
 /** What `Draft.fields` may not name: fields that the draft writes itself, so that none is there twice, and one that tells of hidden recipients. */
 const OWN_FIELDS = new Set('date from sender reply-to to cc bcc resent-bcc message-id in-reply-to references subject mime-version'.split(' '))

@@ -2,9 +2,9 @@ import { isAscii, parseAddrSpec, quote } from '../../addr-spec.ts'
 import { printable } from '../../bytes.ts'
 import { MailError } from '../../errors.ts'
 import type { Group, Mailbox } from './address.ts'
-import { needsEncoding } from './encoded-word.ts'
-import { checkFieldText, FieldWriter, hasLoneSurrogate, headerError } from './fold.ts'
+import { checkFieldText, hasLoneSurrogate, headerError, writeField, type Word } from './fold.ts'
 import { isBlank, skipBlanks, skipEnclosed, trimBlanks, unescape } from './scan.ts'
+import { needsEncoding } from './text.ts'
 
 /** One mailbox as a caller writes it: `a@x`, `A <a@x>`, `"B, A" <a@x>`. Throws `ERR_ADDRESS`, which says what is wrong with it. */
 export function parseMailboxInput(text: string): Mailbox {
@@ -107,34 +107,29 @@ const MAX_WORD = 70 // a word longer than this is written as encoded-words, whic
  *  address and `ERR_HEADER` for a name that may not be written. */
 export function formatAddressList(name: string, list: readonly (Mailbox | Group)[]): string {
   if (list.length === 0) throw headerError(name, 'there is no address to write')
-  const writer = new FieldWriter(name)
-  for (const [at, entry] of list.entries()) {
+  const words = list.flatMap((entry, at) => {
     const comma = at < list.length - 1 ? ',' : ''
-    if ('address' in entry) writeMailbox(writer, name, entry, comma)
-    else {
-      if (entry.group === '') throw headerError(name, 'a group has no name')
-      const { length } = entry.members
-      writePhrase(writer, name, entry.group, length === 0 ? `:;${comma}` : ':')
-      for (const [index, member] of entry.members.entries()) writeMailbox(writer, name, member, index < length - 1 ? ',' : `;${comma}`)
-    }
-  }
-  return writer.toString()
+    if ('address' in entry) return mailboxWords(name, entry, comma)
+    const { group, members } = entry
+    if (group === '') throw headerError(name, 'a group has no name')
+    const last = members.length - 1
+    const inside = members.flatMap((member, index) => mailboxWords(name, member, index < last ? ',' : `;${comma}`))
+    return [...phraseWords(name, group, last < 0 ? `:;${comma}` : ':'), ...inside]
+  })
+  return writeField(name, words)
 }
 
-function writeMailbox(writer: FieldWriter, name: string, mailbox: Mailbox, after: string): void {
-  const address = checkAddress(mailbox.address)
-  if (mailbox.name === '') return writer.add(address + after)
-  writePhrase(writer, name, mailbox.name, '')
-  writer.add(`<${address}>${after}`)
+function mailboxWords(field: string, { name, address }: Mailbox, after: string): Word[] {
+  const checked = checkAddress(address)
+  return name === '' ? [{ text: checked + after }] : [...phraseWords(field, name, ''), { text: `<${checked}>${after}` }]
 }
 
-function writePhrase(writer: FieldWriter, name: string, phrase: string, after: string): void {
-  checkFieldText(name, phrase)
-  const words = phrase.length < 500 && ATOMS.test(phrase) ? phrase : quote(phrase)
-  const pieces = [...`${words}${after}`.matchAll(/( *)([^ ]+)/g)]
-  const long = pieces.some(([, blanks = '', word = '']) => blanks.length + word.length > MAX_WORD)
-  if (long || needsEncoding(phrase) || phrase.includes('\t')) {
-    writer.addWords(phrase)
-    if (after !== '') writer.add(after) // apart from the encoded-word (RFC 2047 §5 (3))
-  } else for (const [at, [, blanks = '', word = '']] of pieces.entries()) writer.add(word, at === 0 ? ' ' : blanks)
+function phraseWords(field: string, phrase: string, after: string): Word[] {
+  checkFieldText(field, phrase)
+  const text = phrase.length < 500 && ATOMS.test(phrase) ? phrase : quote(phrase)
+  const words = Array.from(`${text}${after}`.matchAll(/( *)([^ ]+)/g), ([, blanks = '', word = '']) => ({ text: word, blanks: blanks || ' ' }))
+  const isLong = words.some((word, at) => (at === 0 ? 0 : word.blanks.length) + word.text.length > MAX_WORD)
+  if (!isLong && !needsEncoding(phrase) && !phrase.includes('\t')) return words
+  // What follows stands apart from the encoded-word (RFC 2047 §5 (3)).
+  return [{ text: phrase, encoded: true }, ...(after === '' ? [] : [{ text: after }])]
 }

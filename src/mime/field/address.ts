@@ -1,7 +1,7 @@
 import { quote, writeLocalPart } from '../../addr-spec.ts'
 import type { Report } from '../defect.ts'
-import { decodeWords } from './encoded-word.ts'
 import { enclosedIn, firstOfEach, octetDecoder, skipBlanks, skipEnclosed, skipRun, unescape } from './scan.ts'
+import { decodeWords } from './text.ts'
 
 export { checkAddress, formatAddressList, parseAddressInput, parseMailboxInput } from './address-input.ts'
 

@@ -1,6 +1,7 @@
 import { printable } from '../../bytes.ts'
 import { MailError } from '../../errors.ts'
-import { encodeWords } from './encoded-word.ts'
+import { skipBlanks, trimBlanks } from './scan.ts'
+import { needsEncoding } from './text.ts'
 
 const LINE = 78 // RFC 5322 §2.1.1: should and must. A line with an encoded-word has its own limit (RFC 2047 §2).
 const WORD_LINE = 76
@@ -12,12 +13,6 @@ export function headerError(name: string, what: string): MailError {
   return new MailError('ERR_HEADER', `${printable(name, 60)}: ${what}`, { phase: 'compose' })
 }
 
-/** Field names are printable ASCII without blank or colon (RFC 5322 §3.6.8). */
-export function checkFieldName(name: string): void {
-  if (name.length > 200) throw headerError(name, 'a field name of more than 200 characters')
-  if (!/^[\x21-\x39\x3b-\x7e]+$/.test(name)) throw headerError(name, 'a field name holds printable ASCII without blanks and colons, and is not empty')
-}
-
 /** Refuses what is no text, could end a line, or cannot be written in UTF-8. */
 export function checkFieldText(name: string, text: string): void {
   if (typeof text !== 'string') throw headerError(name, 'the value is not text')
@@ -27,61 +22,102 @@ export function checkFieldText(name: string, text: string): void {
 
 export const hasLoneSurrogate = (text: string): boolean => /\p{Surrogate}/u.test(text)
 
-/** Writes one field and folds it at blanks that are there anyway (RFC 5322 §2.2.3), so that unfolding gives the same value. */
-export class FieldWriter {
-  readonly #name: string
-  readonly #pieces: string[]
-  #column: number
-  /** Of the line under way. */ #limit = LINE
+/** Stays in one piece, or becomes encoded-words; a fold may come before its blanks, and where there are none it continues what is there. */
+export type Word = { readonly text: string; readonly blanks?: string; readonly encoded?: boolean }
 
-  constructor(name: string) {
-    checkFieldName(name)
-    this.#name = name
-    this.#pieces = [`${name}:`]
-    this.#column = name.length + 1
+/** One field without its final line end, folded at blanks that are there anyway (RFC 5322 §2.2.3), so that unfolding gives the same value. */
+export function writeField(name: string, words: Iterable<Word>): string {
+  if (name.length > 200) throw headerError(name, 'a field name of more than 200 characters')
+  // RFC 5322 §3.6.8.
+  if (!/^[\x21-\x39\x3b-\x7e]+$/.test(name)) throw headerError(name, 'a field name holds printable ASCII without blanks and colons, and is not empty')
+  const pieces = [`${name}:`]
+  let column = name.length + 1
+  let limit = LINE // of the line under way
+  const write = (text: string, folded: boolean): void => {
+    if (folded) {
+      pieces.push('\r\n')
+      column = 0
+      limit = LINE
+    }
+    pieces.push(text)
+    column += text.length
+    if (text.includes('=?')) limit = WORD_LINE
+    if (column > MAX_LINE) throw headerError(name, `a word of more than ${MAX_LINE - 2} characters cannot be written on one line`)
   }
-
-  /** Adds text that stays in one piece, after `blanks`, before which a fold may come. With '' it continues what is there. */
-  add(text: string, blanks = ' '): void {
-    const length = blanks.length + text.length
-    // A first word that is too long for any line stays beside the name: some readers lose a field whose first line is empty.
-    const mayFold = this.#pieces.length > 1 || length <= LINE || this.#column + length > MAX_LINE
-    if (blanks !== '' && this.#column + length > (text.includes('=?') ? WORD_LINE : this.#limit) && mayFold) this.#fold()
-    this.#write(blanks + text)
-  }
-
-  /** Adds text as encoded-words. */
-  addWords(text: string, blanks = ' '): void {
-    if (this.#column + blanks.length > WORD_LINE - LEAST_ROOM && this.#pieces.length > 1) this.#fold()
-    let before = blanks
-    for (const word of encodeWords(text, Math.max(LEAST_ROOM, WORD_LINE - this.#column - blanks.length))) {
-      if (before === '' || this.#column + before.length + word.length > WORD_LINE) this.#fold()
-      this.#write((before || ' ') + word)
-      before = ''
+  for (const { text, blanks = ' ', encoded = false } of words) {
+    const isFirst = pieces.length === 1
+    if (encoded) {
+      const isLate = column + blanks.length > WORD_LINE - LEAST_ROOM && !isFirst
+      const room = Math.max(LEAST_ROOM, WORD_LINE - (isLate ? 0 : column) - blanks.length)
+      for (const [at, word] of encodeWords(text, room).entries()) {
+        const before = at === 0 ? blanks : ' '
+        write(before + word, at > 0 || isLate || column + before.length + word.length > WORD_LINE)
+      }
+    } else {
+      const end = column + blanks.length + text.length
+      // A first word that is too long for any line stays beside the name: some readers lose a field whose first line is empty.
+      const mayFold = blanks !== '' && (!isFirst || blanks.length + text.length <= LINE || end > MAX_LINE)
+      write(blanks + text, mayFold && end > (text.includes('=?') ? WORD_LINE : limit))
     }
   }
-
-  /** Adds a line of its own, its blank included. */
-  addLine(line: string): void {
-    this.#fold()
-    this.#write(line)
-  }
-
-  /** The whole field without its final line end. */
-  toString(): string {
-    return this.#pieces.join('')
-  }
-
-  #fold(): void {
-    this.#pieces.push('\r\n')
-    this.#column = 0
-    this.#limit = LINE
-  }
-
-  #write(text: string): void {
-    this.#pieces.push(text)
-    this.#column += text.length
-    if (text.includes('=?')) this.#limit = WORD_LINE
-    if (this.#column > MAX_LINE) throw headerError(this.#name, `a word of more than ${MAX_LINE - 2} characters cannot be written on one line`)
-  }
+  return pieces.join('')
 }
+
+const MAX_BLANKS = 20 // more than this many blanks in a row, or characters without one, and a plain line would become too long
+const MAX_PLAIN = 900
+
+/** `Name: body` without its final CRLF, folded; what is not printable ASCII as encoded-words. Throws `ERR_HEADER` (see `checkFieldText`). */
+export function formatUnstructured(name: string, text: string): string {
+  checkFieldText(name, text)
+  const words: { text: string; readonly blanks: string; readonly encoded: boolean }[] = []
+  const start = skipBlanks(text, 0)
+  const middle = trimBlanks(text)
+  // Blanks that would vanish, at both ends and between words that need encoding, are part of a word.
+  for (const { 0: match, 1: blanks = '', index } of middle.matchAll(/([\t ]*)[^\t ]+/g)) {
+    const last = words.at(-1)
+    const after = index + match.length === middle.length ? text.slice(start + middle.length) : ''
+    const word = (last === undefined ? text.slice(0, start) : '') + match.slice(blanks.length) + after
+    const isLong = word.length > MAX_PLAIN || blanks.length > MAX_BLANKS
+    const encoded = isLong || needsEncoding(word) || word !== trimBlanks(word)
+    if (encoded && last?.encoded === true) last.text += blanks + word
+    else if (blanks.length > MAX_BLANKS) words.push({ text: blanks.slice(1) + word, blanks: blanks.slice(0, 1), encoded })
+    else words.push({ text: word, blanks: blanks || ' ', encoded })
+  }
+  if (words.length === 0 && text !== '') words.push({ text, blanks: ' ', encoded: true })
+  return writeField(name, words)
+}
+
+// ── encoded-words ───────────────────────────────────────────────────────────────────────────────────────────────
+
+const FRAME = 12 // `=?utf-8?B?` and `?=`
+const MAX_WORD = 73 // of the 75 in RFC 2047 §2, so that a parameter's quote and semicolon fit behind it on a line of 76
+
+/** What a Q word may hold as it is, in a phrase as well (RFC 2047 §5 (3)). */
+const Q_SAFE = /^[A-Za-z0-9!*+\-/]$/
+
+/** Text as encoded-words in UTF-8, by B or Q, whichever is shorter, no character cut. The first fits in `room` if it can. */
+export function encodeWords(text: string, room: number): string[] {
+  const quoted = Array.from(text, (character) => (character === ' ' ? '_' : Q_SAFE.test(character) ? character : hexEncoded(character, '=')))
+  const isQuoted = quoted.reduce((sum, piece) => sum + piece.length, 0) <= Math.ceil(Buffer.byteLength(text) / 3) * 4
+  const words: string[] = []
+  let word = ''
+  let size = 0
+  let limit = Math.min(room, MAX_WORD) - FRAME
+  for (const character of isQuoted ? quoted : text) {
+    const length = isQuoted ? character.length : Buffer.byteLength(character)
+    size += length
+    if (word !== '' && (isQuoted ? size : Math.ceil(size / 3) * 4) > limit) {
+      words.push(word)
+      word = ''
+      size = length
+      limit = MAX_WORD - FRAME
+    }
+    word += character
+  }
+  if (word !== '') words.push(word)
+  return words.map((piece) => (isQuoted ? `=?utf-8?Q?${piece}?=` : `=?utf-8?B?${Buffer.from(piece).toString('base64')}?=`))
+}
+
+/** The octets of a character in UTF-8, each as `sign` and two digits. */
+export const hexEncoded = (character: string, sign: '=' | '%'): string =>
+  Buffer.from(character).toString('hex').toUpperCase().replace(/../g, `${sign}$&`)

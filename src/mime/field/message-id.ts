@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Report } from '../defect.ts'
-import { FieldWriter, headerError } from './fold.ts'
+import { headerError, writeField } from './fold.ts'
 import { decodeOctets, enclosedIn, skipBlanks, skipEnclosed, skipRun } from './scan.ts'
 
 const MAX_ID = 900 // an identifier must fit on a line (RFC 5322 §2.1.1)
@@ -75,12 +75,9 @@ export function checkMessageId(id: string, name = 'Message-ID'): string {
 /** A new identifier that tells nothing about this machine: 128 random bits. */
 export const createMessageId = (domain: string): string => checkMessageId(`${randomBytes(16).toString('hex')}@${domain}`)
 
-/** `Name: <id> <id>` without its final CRLF, folded between identifiers. */
-export function formatMessageIds(name: string, ids: readonly string[]): string {
-  const writer = new FieldWriter(name)
-  for (const [at, id] of ids.entries()) {
-    // The first stays on the line of the name, which some servers look at alone.
-    writer.add(`${at === 0 ? ' ' : ''}<${checkMessageId(id, name)}>`, at === 0 ? '' : ' ')
-  }
-  return writer.toString()
-}
+/** `Name: <id> <id>` without its final CRLF, folded between identifiers; the first stays on the line of the name, which some servers look at alone. */
+export const formatMessageIds = (name: string, ids: readonly string[]): string =>
+  writeField(
+    name,
+    ids.map((id, at) => ({ text: `${at === 0 ? ' ' : ''}<${checkMessageId(id, name)}>`, blanks: at === 0 ? '' : ' ' })),
+  )

@@ -1,7 +1,8 @@
 import { decodeText } from '../charset/decode.ts'
 import type { Report } from '../defect.ts'
-import { decodeWords } from './encoded-word.ts'
-import { decodeOctets, firstOfEach, skipBlanks, skipCfws, skipEnclosed, skipRun, unescape } from './scan.ts'
+import { checkFieldText, encodeWords, headerError, hexEncoded, writeField } from './fold.ts'
+import { decodeOctets, firstOfEach, skipBlanks, skipCfws, skipEnclosed, skipRun, skipToken, unescape } from './scan.ts'
+import { decodeWords, hexOctets, needsEncoding, withoutLineBreaks } from './text.ts'
 
 /** Octets as sent, quotes removed, and where they stand. `extended`: with percent signs, and perhaps a charset. */
 type Value = { readonly octets: string; readonly offset: number; readonly end: number; readonly extended: boolean }
@@ -13,18 +14,7 @@ type Forms = Map<string, Value>
  *  mail needs: missing separators and quotes, comments, encoded-words and raw octets above ASCII. The first of two equal names wins; the
  *  form of RFC 2231 wins over the plain one, but for `boundary`, which is not decoded either: it is octets. Reads at most `limit`. */
 export function parseParameters(body: string, from: number, reportAll: Report, limit: number): Map<string, string> {
-  const values = new Map<string, string>()
   const report = firstOfEach(reportAll)
-  for (const [name, forms] of readParameters(body, from, report, limit)) {
-    const value = name === 'boundary' ? boundaryValue(forms, report) : decodedValue(forms, report)
-    if (value !== undefined) values.set(name, value)
-  }
-  return values
-}
-
-const NAME = /[^\t\n\r "(,;=]*/y
-
-function readParameters(body: string, from: number, report: Report, limit: number): Map<string, Forms> {
   const given = new Map<string, Forms>()
   let count = 0
   let isSeparated = from === 0
@@ -35,34 +25,36 @@ function readParameters(body: string, from: number, report: Report, limit: numbe
     if (!isSeparated) report('parameter-syntax', start)
     isSeparated = false
     const nameEnd = skipRun(NAME, body, start)
-    const name = body.slice(start, nameEnd)
+    const attribute = body.slice(start, nameEnd)
     const equals = skipCfws(body, nameEnd)
-    if (name === '' || body[equals] !== '=') {
-      report('parameter-syntax', start)
-      if (name !== '') end = nameEnd
-      continue
-    }
-    if (++count > limit) {
+    const hasValue = nameEnd > start && body[equals] === '='
+    if (hasValue && ++count > limit) {
       report('parameters-limit', start)
       break
     }
-    const value = readValue(body, skipCfws(body, equals + 1), name, report)
-    end = value.end
-    if (end === value.offset) report('parameter-syntax', start)
-    else add(given, name, value, start, report)
+    const value = hasValue ? readValue(body, skipCfws(body, equals + 1), attribute, report) : undefined
+    end = value?.end ?? Math.max(end, nameEnd)
+    const [, base, stars, number = '*'] = ATTRIBUTE.exec(attribute) ?? []
+    if (value === undefined || end === value.offset || base === undefined) {
+      report('parameter-syntax', start)
+      continue
+    }
+    const name = decodeOctets(base, report, start).toLowerCase()
+    const form = stars === undefined ? '' : number
+    const forms: Forms = given.get(name) ?? new Map()
+    if (forms.has(form)) report('duplicate-parameter', start)
+    else given.set(name, forms.set(form, value))
   }
-  return given
+  const values = new Map<string, string>()
+  for (const [name, forms] of given) {
+    const value = name === 'boundary' ? boundaryValue(forms, report) : decodedValue(forms, report)
+    if (value !== undefined) values.set(name, value)
+  }
+  return values
 }
 
-function add(given: Map<string, Forms>, attribute: string, value: Value, offset: number, report: Report): void {
-  const [, base, stars, number = '*'] = /^([^*]+)(\*(?:(0|[1-9]\d{0,8})\*?)?)?$/.exec(attribute) ?? []
-  if (base === undefined) return report('parameter-syntax', offset)
-  const name = decodeOctets(base, report, offset).toLowerCase()
-  const form = stars === undefined ? '' : number
-  const forms: Forms = given.get(name) ?? new Map()
-  if (forms.has(form)) return report('duplicate-parameter', offset)
-  given.set(name, forms.set(form, value))
-}
+const NAME = /[^\t\n\r "(,;=]*/y
+const ATTRIBUTE = /^([^*]+)(\*(?:(0|[1-9]\d{0,8})\*?)?)?$/
 
 // ── values ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -101,9 +93,9 @@ function continued(body: string, from: number, fileName: boolean): number {
 const endsValue = (body: string, at: number): boolean => at >= body.length || body[at] === ';' || isAttribute(body, at)
 
 /** `name=`, as long as a name is, and no longer, so that a hostile field is not read again and again. */
-const ATTRIBUTE = /[!#$%&'*+\-.\w^`{|}~]{1,80}[\t\n\r ]{0,8}=/y
+const NAME_AND_EQUALS = /[!#$%&'*+\-.\w^`{|}~]{1,80}[\t\n\r ]{0,8}=/y
 
-const isAttribute = (body: string, at: number): boolean => skipRun(ATTRIBUTE, body, at) > at
+const isAttribute = (body: string, at: number): boolean => skipRun(NAME_AND_EQUALS, body, at) > at
 
 /** Where it stands, or the end of the body. What nothing follows that may stand behind a value belongs to a file name. */
 function closingQuote(body: string, from: number, fileName: boolean, report: Report): number {
@@ -123,16 +115,17 @@ function boundaryValue(forms: Forms, report: Report): string | undefined {
   const plain = forms.get('')
   if (plain !== undefined && forms.size > 1) report('parameter-conflict', plain.offset)
   const value = plain ?? richForm(forms, report)
-  return value?.extended === true ? percentDecoded(value.octets.replace(/^[^']*'[^']*'/, ''), value.offset, report) : value?.octets
+  if (value?.extended !== true) return value?.octets
+  return percentDecoded(value.octets.replace(/^[^']*'[^']*'/, ''), value.offset, report)
 }
 
 function decodedValue(forms: Forms, report: Report): string | undefined {
   const given = forms.get('')
   const rich = richForm(forms, report)
-  const plain = given === undefined ? undefined : plainValue(given, report)
+  const plain = given && textOf(given, report)
   if (rich === undefined) return plain
   let isSound = true
-  const value = richValue(rich, (code, offset) => {
+  const value = textOf(rich, (code, offset) => {
     if (code === 'parameter-encoding' || code === 'invalid-charset-octets') isSound = false
     report(code, offset)
   })
@@ -156,34 +149,75 @@ function richForm(forms: Forms, report: Report): Value | undefined {
   return { ...first, octets: (extended && !first.extended ? "''" : '') + octets.join(''), extended }
 }
 
-function richValue(value: Value, report: Report): string {
-  const { octets, offset, extended } = value
-  const [label = '', , ...rest] = octets.split("'")
-  if (extended && rest.length === 0) report('parameter-encoding', offset)
-  if (!extended || rest.length === 0) return plainValue(value, report)
-  const decoded = Buffer.from(percentDecoded(rest.join("'"), offset, report), 'latin1')
-  const text = decodeText(decoded, label || null, (code) => report(code, offset), true)
-  return withoutLineBreaks(text, offset, report)
+function textOf({ octets, offset, extended }: Value, report: Report): string {
+  const [label = '', , ...rest] = extended ? octets.split("'") : []
+  let text: string
+  if (rest.length > 0) {
+    const decoded = Buffer.from(percentDecoded(rest.join("'"), offset, report), 'latin1')
+    text = decodeText(decoded, label || null, (code) => report(code, offset), true)
+  } else {
+    if (extended) report('parameter-encoding', offset)
+    text = octets.includes('=?') ? decodeWords(octets, report, offset) : decodeOctets(octets, report, offset)
+    if (text !== octets && octets.includes('=?')) report('encoded-word-in-parameter', offset)
+  }
+  return withoutLineBreaks(text, '', () => report('encoded-line-break', offset))
 }
 
 /** `%` and two digits are an octet; any other `%` is itself. */
-function percentDecoded(text: string, offset: number, report: Report): string {
-  return text.replace(/%([0-9A-Fa-f]{2})?/g, (match, digits: string | undefined) => {
-    if (digits !== undefined) return String.fromCharCode(Number.parseInt(digits, 16))
-    report('parameter-encoding', offset)
-    return match
-  })
+const percentDecoded = (text: string, offset: number, report: Report): string =>
+  hexOctets(text, /%([0-9A-Fa-f]{2})?/g, () => report('parameter-encoding', offset))
+
+// ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const MAX_PIECE = 74 // so that a parameter with its name, its quotes and a semicolon fits on a line
+
+/** A parameter as pieces for `formatStructured`, by RFC 2231 where it is not ASCII or too long for a line. Throws `ERR_HEADER`. */
+export function formatParameter(name: string, value: string): string[] {
+  checkFieldText(name, value)
+  if (!isPlainToken(name)) throw headerError(name, 'not the name of a parameter')
+  const plain = plainParameter(name, value)
+  if (plain !== undefined) return [plain]
+  const encoded = Array.from(value, (character) => (ATTRIBUTE_CHARACTER.test(character) ? character : hexEncoded(character, '%')))
+  const whole = `${name}*=UTF-8''${encoded.join('')}`
+  if (whole.length <= MAX_PIECE) return [whole]
+  const pieces: string[] = []
+  let piece = `${name}*0*=UTF-8''`
+  for (const character of encoded) {
+    if (piece.length + character.length > MAX_PIECE && !piece.endsWith('=')) {
+      pieces.push(piece)
+      piece = `${name}*${pieces.length}*=`
+    }
+    piece += character
+  }
+  return [...pieces, piece]
 }
 
-function plainValue({ octets, offset }: Value, report: Report): string {
-  const text = octets.includes('=?') ? decodeWords(octets, report, offset) : decodeOctets(octets, report, offset)
-  if (text !== octets && octets.includes('=?')) report('encoded-word-in-parameter', offset)
-  return withoutLineBreaks(text, offset, report)
+/** `name=` for Outlook and others that know no RFC 2231: if need be as encoded-words in quotes, which RFC 2047 §5 forbids and everybody reads. */
+export function formatNameParameter(value: string): string {
+  checkFieldText('name', value)
+  return plainParameter('name', value) ?? `name="${encodeWords(value, MAX_PIECE - 'name=""'.length).join('\r\n ')}"`
 }
 
-/** A value never holds what could begin a line of its own in whatever it is put into. */
-function withoutLineBreaks(text: string, offset: number, report: Report): string {
-  if (!/[\r\n\0]/.test(text)) return text
-  report('encoded-line-break', offset)
-  return text.replaceAll('\0', '').replace(/\r\n|[\r\n]/g, ' ')
+function plainParameter(name: string, value: string): string | undefined {
+  // A boundary of 70 characters in quotes is wider than a line should be, but readers want it whole (RFC 2046 §5.1.1).
+  const limit = name === 'boundary' ? 81 : MAX_PIECE
+  if (needsEncoding(value) || value.includes('\t') || name.length + value.length > limit) return undefined
+  const plain = isPlainToken(value) ? `${name}=${value}` : `${name}="${value.replace(/["\\]/g, '\\$&')}"`
+  return plain.length <= limit ? plain : undefined
+}
+
+/** Python takes a `*` in a token for RFC 2231's; `'` and `%` are its delimiters too. */
+const isPlainToken = (text: string): boolean => text !== '' && skipToken(text, 0) === text.length && !/['%*]/.test(text)
+
+/** What RFC 2231 §7 lets stand as it is. */
+const ATTRIBUTE_CHARACTER = /^[A-Za-z0-9!#$&+\-.^_`{|}~]$/
+
+/** `Name: value; parameter; parameter` without its final CRLF, folded before parameters and inside a name that brings its own folds. */
+export function formatStructured(name: string, value: string, parameters: readonly string[]): string {
+  if (/[^\x20-\x7e]/.test(value) || value === '') throw headerError(name, 'the value is not printable ASCII')
+  const words = [value, ...parameters].join(';\r\n ').split('\r\n ')
+  return writeField(
+    name,
+    words.map((text) => ({ text })),
+  )
 }
