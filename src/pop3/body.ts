@@ -2,7 +2,7 @@ import { CR, LF } from '../bytes.ts'
 import { GrammarError } from '../errors.ts'
 import { DotUnstuffer } from '../wire/dots.ts'
 import type { LineSplitter } from '../wire/lines.ts'
-import { isFinalDot } from './grammar.ts'
+import { isFinalDot, type Listing, type UniqueIdListing } from './grammar.ts'
 
 /** What follows a `+OK`, read as it arrives and kept until somebody takes it. */
 export interface Body<Part> {
@@ -53,45 +53,41 @@ export class TopBody extends ContentBody {
   }
 
   override take(owned: boolean): readonly Buffer[] {
-    return super.take(owned).flatMap((view) => this.#cut(view))
-  }
-
-  #cut(view: Buffer): readonly Buffer[] {
-    let at = 0
-    for (; at < view.length && (this.#inHeader || this.#linesLeft > 0); at++) {
-      if (view[at] !== LF) this.#isBlank &&= view[at] === CR
-      else {
-        if (!this.#inHeader) this.#linesLeft--
-        this.#inHeader &&= !this.#isBlank
-        this.#isBlank = true
+    return super.take(owned).flatMap((view) => {
+      let at = 0
+      for (; at < view.length && (this.#inHeader || this.#linesLeft > 0); at++) {
+        if (view[at] !== LF) this.#isBlank &&= view[at] === CR
+        else {
+          if (!this.#inHeader) this.#linesLeft--
+          this.#inHeader &&= !this.#isBlank
+          this.#isBlank = true
+        }
       }
-    }
-    return at > 0 ? [view.subarray(0, at)] : []
+      return at > 0 ? [view.subarray(0, at)] : []
+    })
   }
 }
 
 /** The entries of a multi-line response, within its limits. */
 export class ListBody<Entry> implements Body<Entry> {
   readonly #parse: (line: Buffer) => Entry | undefined
-  readonly #maxLines: number
-  readonly #maxOctets: number
+  readonly #limits: { readonly lines: number; readonly octets: number }
   #lines = 0
   #entries: Entry[] = []
   octets = 0
 
   /** @param parse a line without its line end → an entry, or `undefined` for a line that is left out; may throw `GrammarError` */
-  constructor(parse: (line: Buffer) => Entry | undefined, maxLines = 1_000_000, maxOctets = Infinity) {
+  constructor(parse: (line: Buffer) => Entry | undefined, limits = { lines: 1_000_000, octets: Infinity }) {
     this.#parse = parse
-    this.#maxLines = maxLines
-    this.#maxOctets = maxOctets
+    this.#limits = limits
   }
 
   read(lines: LineSplitter, mostLines: number): boolean {
     for (let line = lines.next(); line !== undefined; line = lines.next()) {
       if (isFinalDot(line)) return true
       this.octets += line.length + 2
-      if (++this.#lines > Math.min(this.#maxLines, mostLines)) throw new GrammarError('too many lines in the answer', true)
-      if (this.octets > this.#maxOctets) throw new GrammarError('too many octets in the answer', true)
+      if (++this.#lines > Math.min(this.#limits.lines, mostLines)) throw new GrammarError('too many lines in the answer', true)
+      if (this.octets > this.#limits.octets) throw new GrammarError('too many octets in the answer', true)
       const entry = this.#parse(line)
       if (entry !== undefined) this.#entries.push(entry)
     }
@@ -110,17 +106,15 @@ export class ListBody<Entry> implements Body<Entry> {
 }
 
 /** Keeps the first entry of each message-number. The same again is left out; another value under the same number means that nothing in the listing can be trusted (H53, P3). */
-export function unique<Entry extends { readonly number: number }>(
-  parse: (line: Buffer) => Entry | undefined,
-  value: (entry: Entry) => number | string,
-): (line: Buffer) => Entry | undefined {
+export function unique<Entry extends Listing | UniqueIdListing>(parse: (line: Buffer) => Entry | undefined): (line: Buffer) => Entry | undefined {
   const seen = new Map<number, number | string>()
   return (line) => {
     const entry = parse(line)
     if (entry === undefined) return undefined
+    const value = 'octets' in entry ? entry.octets : entry.uniqueId
     const before = seen.get(entry.number)
-    if (before !== undefined && before !== value(entry)) throw new GrammarError(`two different entries for message ${entry.number}`)
-    seen.set(entry.number, value(entry))
+    if (before !== undefined && before !== value) throw new GrammarError(`two different entries for message ${entry.number}`)
+    seen.set(entry.number, value)
     return before === undefined ? entry : undefined
   }
 }

@@ -1,4 +1,4 @@
-import { decodeText, DOT, SPACE, TAB } from '../bytes.ts'
+import { decodeText, DOT } from '../bytes.ts'
 import { GrammarError } from '../errors.ts'
 
 /** `+OK` or `-ERR` with what follows (RFC 1939 §3). */
@@ -11,10 +11,7 @@ export interface StatusReply {
 }
 
 /** One message of a scan listing (RFC 1939 §5, LIST). */
-export interface Listing {
-  readonly number: number
-  /** As the server counts: a hint. */ readonly octets: number
-}
+export type Listing = { readonly number: number; /** As the server counts: a hint. */ readonly octets: number }
 
 /** One message of a unique-id listing (RFC 1939 §7, UIDL). */
 export interface UniqueIdListing {
@@ -23,47 +20,40 @@ export interface UniqueIdListing {
 }
 
 /** A language that LANG lists (RFC 6856 §3). */
-export interface Language {
-  readonly tag: string
-  /** Its name, in that language. Server text. */ readonly name: string
-}
+export type Language = { readonly tag: string; /** Its name, in that language. Server text. */ readonly name: string }
 
 /** A capability's tag in upper case and its parameters as they came (RFC 2449 §5). */
 export type Capability = readonly [tag: string, parameters: readonly string[]]
 
-export const MAX_UNIQUE_ID_OCTETS = 255
+const MAX_UNIQUE_ID_OCTETS = 255
 
 /** Takes exactly `+OK` or `-ERR`, followed by the end, a blank or a tab: `+OKAY`, `+ok` and `+ERR` are no answer to anything. */
-export function parseStatus(line: Buffer): StatusReply {
-  const ok = startsWithToken(line, '+OK')
-  if (!ok && !startsWithToken(line, '-ERR')) throw new GrammarError('a line that begins with neither +OK nor -ERR')
-  const rest = line.subarray(ok ? 3 : 4)
-  const responseCode = parseResponseCode(rest)
-  const text = decodeText(responseCode === null ? rest : rest.subarray(responseCode.length + 3)).trim()
-  return { ok, responseCode: responseCode?.toUpperCase() ?? null, text, line: line.toString('latin1') }
+export function parseStatus(octets: Buffer): StatusReply {
+  const line = octets.toString('latin1')
+  const [start, indicator, responseCode] = /^(\+OK|-ERR)(?![^ \t])(?:[ \t]\[([!-Z\\^-~]{1,64})\])?/.exec(line) ?? []
+  if (start === undefined) throw new GrammarError('a line that begins with neither +OK nor -ERR')
+  const text = decodeText(octets.subarray(start.length)).trim()
+  return { ok: indicator === '+OK', responseCode: responseCode?.toUpperCase() ?? null, text, line }
 }
 
 /** The answer to a line of an AUTH exchange (RFC 5034 §4). Some servers say `+OK` for `+`; while success is not possible it is taken for that. */
-export function parseAuthReply(line: Buffer, successPossible: boolean): StatusReply {
-  const isChallenge = startsWithToken(line, '+')
-  const reply = isChallenge ? { ok: true, responseCode: null, text: '', line: line.toString('latin1') } : parseStatus(line)
-  if (!isChallenge && (!reply.ok || successPossible)) return reply
-  return { ...reply, challenge: reply.line.slice(isChallenge ? 1 : 3).trim() }
+export function parseAuthReply(octets: Buffer, successPossible: boolean): StatusReply {
+  const line = octets.toString('latin1')
+  if (/^\+(?![^ \t])/.test(line)) return { ok: true, responseCode: null, text: '', line, challenge: line.slice(1).trim() }
+  const reply = parseStatus(octets)
+  return reply.ok && !successPossible ? { ...reply, challenge: line.slice(3).trim() } : reply
 }
 
 /** The drop listing of STAT, or `undefined`. A size that cannot be read (some servers overflow to negative ones) counts as 0. */
 export function parseStat(text: string): { count: number; octets: number } | undefined {
-  const [count, octets] = text.split(/[ \t]+/, 2)
-  const messages = parseDecimal(count ?? '')
-  return messages === undefined ? undefined : { count: messages, octets: parseDecimal(octets ?? '') ?? 0 }
+  const [count, octets = 0] = text.split(/[ \t]+/, 2).map((field) => parseDecimal(field))
+  return count === undefined ? undefined : { count, octets }
 }
 
 /** A line of a scan listing, or `undefined` for one that is none. Further fields are ignored. */
 export function parseListing(line: Buffer): Listing | undefined {
-  const [first = '', second = ''] = fields(line)
-  const number = parseDecimal(first)
-  const octets = parseDecimal(second)
-  return number === undefined || number === 0 || octets === undefined ? undefined : { number, octets }
+  const [number = 0, octets] = fields(line).map((field) => parseDecimal(field))
+  return number === 0 || octets === undefined ? undefined : { number, octets }
 }
 
 /** A line of a unique-id listing, or `undefined` for one that is none. Further fields are ignored. */
@@ -112,12 +102,3 @@ function fields(line: Buffer): string[] {
   const all = text.split(/[ \t]+/).filter((field) => field !== '')
   return all[0] === '+OK' ? all.slice(1) : all
 }
-
-function startsWithToken(line: Buffer, token: string): boolean {
-  if (line.toString('latin1', 0, token.length) !== token) return false
-  const next = line[token.length]
-  return next === undefined || next === SPACE || next === TAB
-}
-
-/** ` [CODE/SUB]` at the start, as it came. Ends at the first octet that a code cannot have. */
-const parseResponseCode = (rest: Buffer): string | null => /^[ \t]\[([!-Z\\^-~]{1,64})\]/.exec(rest.toString('latin1', 0, 70))?.[1] ?? null

@@ -1,8 +1,8 @@
 import { CR, EMPTY, LF } from '../bytes.ts'
-import { GrammarError, MailError } from '../errors.ts'
+import { GrammarError, MailError, type Phase } from '../errors.ts'
 import { mask, Session } from '../wire/session.ts'
 import { ListBody, type Body } from './body.ts'
-import type { Command, SessionState } from './command.ts'
+import type { Command } from './command.ts'
 import { parseAuthReply, parseStat, parseStatus, type StatusReply } from './grammar.ts'
 
 export type Pop3Event =
@@ -11,9 +11,10 @@ export type Pop3Event =
   /** There is something to take from a body. With `last` the answer is complete. */
   | { readonly type: 'body'; readonly body: Body<unknown>; readonly last: boolean }
 
+type SessionState = 'AUTHORIZATION' | 'TRANSACTION' | 'UPDATE'
 const LISTING_SLACK = 1_000 // how many more messages than STAT said a listing may have
 const MAX_BLANK_LINES = 4 // some servers send an empty line before a status line (Office 365 at DELE)
-const GREETING: Command = { verb: '', phase: 'greeting', octets: EMPTY, shown: '', secrets: [], body: undefined, states: [] }
+const GREETING: Command = { verb: '', phase: 'greeting', octets: EMPTY, shown: '', secrets: [], body: undefined }
 
 /** The client's side of RFC 1939 §3: AUTHORIZATION → TRANSACTION → UPDATE. */
 export class Pop3Session extends Session<Command, Pop3Event> {
@@ -34,9 +35,9 @@ export class Pop3Session extends Session<Command, Pop3Event> {
   /** As the base says; a command that its state does not allow, or behind one that must be the last (T6), is `ERR_SESSION_STATE`. */
   override send(commands: readonly Command[]): Buffer {
     let before = this.expected.at(-1)?.verb
-    for (const { verb, phase, states } of commands) {
-      if (!states.includes(this.#state) || before === '' || before === 'QUIT' || before === 'STLS') {
-        const place = PLACES[before === 'QUIT' ? 'UPDATE' : this.#state]
+    for (const { verb, phase } of commands) {
+      const { place, phases } = STATES[before === 'QUIT' ? 'UPDATE' : this.#state]
+      if (!phases.includes(phase) || before === '' || before === 'STLS') {
         throw new MailError('ERR_SESSION_STATE', `${verb} is not possible ${place}`, { phase, reusable: true })
       }
       before = verb
@@ -51,11 +52,7 @@ export class Pop3Session extends Session<Command, Pop3Event> {
   }
 
   protected override read(): Pop3Event | undefined {
-    return this.#body === undefined ? this.#readStatus() : this.#readBody(this.#body)
-  }
-
-  /** From the next line that is not empty. */
-  #readStatus(): Pop3Event | undefined {
+    if (this.#body !== undefined) return this.#readBody(this.#body)
     for (let line = this.splitter.next(); line !== undefined; line = this.splitter.next()) {
       if (line.length > 0) return this.#reply(line)
       if (++this.#blankLines > MAX_BLANK_LINES) throw new GrammarError('empty lines in place of a status line')
@@ -110,4 +107,9 @@ export class Pop3Session extends Session<Command, Pop3Event> {
   }
 }
 
-const PLACES: Readonly<Record<SessionState, string>> = { AUTHORIZATION: 'before the login', TRANSACTION: 'after the login', UPDATE: 'after QUIT' }
+/** Where a session is and what it can be asked there (RFC 1939 §3). */
+const STATES: Readonly<Record<SessionState, { readonly place: string; readonly phases: readonly Phase[] }>> = {
+  AUTHORIZATION: { place: 'before the login', phases: ['capa', 'lang', 'quit', 'stls', 'auth', 'utf8'] },
+  TRANSACTION: { place: 'after the login', phases: ['capa', 'lang', 'quit', 'stat', 'list', 'uidl', 'retr', 'top', 'dele', 'rset', 'noop'] },
+  UPDATE: { place: 'after QUIT', phases: [] },
+}

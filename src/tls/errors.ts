@@ -23,7 +23,7 @@ export function tlsError(error: unknown, host: string, phase: Phase = 'tls'): Ma
   const raw = rawCode(error)
   const text = `${raw} ${error instanceof Error ? error.message : ''}`
   const why = printable(raw === '' || raw === 'UNSPECIFIED' ? text.trim() : raw)
-  const [, code, message] = TLS_CAUSES.find(([pattern]) => pattern.test(text)) ?? [/^/, 'ERR_TLS_HANDSHAKE', FAILED]
+  const [, message, code = 'ERR_TLS_HANDSHAKE'] = TLS_CAUSES.find(([pattern]) => pattern.test(text)) ?? [/^/, FAILED]
   const explained = message.replace(/HOST|WHY/g, (word) => (word === 'HOST' ? printable(host) : why))
   return new MailError(code, explained, { phase, transient: message === ENDED, cause: error })
 }
@@ -32,37 +32,33 @@ const ENDED = 'HOST closed the connection during the TLS handshake'
 const FAILED = 'the TLS handshake with HOST failed (WHY)'
 
 /** What Node's code and words begin with or hold, in the order in which it is looked for. OpenSSL's names that begin with ERR_ are alerts: about our certificate. */
-const TLS_CAUSES: readonly (readonly [pattern: RegExp, code: ErrorCode, message: string])[] = [
+const TLS_CAUSES: readonly (readonly [pattern: RegExp, message: string, code?: ErrorCode])[] = [
   [
     /^ERR_TLS_CERT_ALTNAME_INVALID/,
-    'ERR_TLS_NAME',
     'the certificate of HOST is not valid for that name; connect by one of its names, or give tls.servername',
+    'ERR_TLS_NAME',
   ],
-  [/^CERT_HAS_EXPIRED/, 'ERR_TLS_EXPIRED', 'the certificate of HOST has expired; renew it on the server, or check the clock'],
-  [/^CERT_NOT_YET_VALID/, 'ERR_TLS_EXPIRED', 'the certificate of HOST is not valid yet; renew it on the server, or check the clock'],
+  [/^CERT_HAS_EXPIRED/, 'the certificate of HOST has expired; renew it on the server, or check the clock', 'ERR_TLS_EXPIRED'],
+  [/^CERT_NOT_YET_VALID/, 'the certificate of HOST is not valid yet; renew it on the server, or check the clock', 'ERR_TLS_EXPIRED'],
   [
     /^(?!ERR_)\w*(?:CERT|ISSUER|SIGNATURE|INVALID_CA|PURPOSE|PATH_LENGTH|HOSTNAME_MISMATCH)|^UNSPECIFIED |too weak|too small|certificate verify failed/i,
-    'ERR_TLS_CERTIFICATE',
     'the certificate of HOST is not trusted (WHY); give its authority as a CA file',
+    'ERR_TLS_CERTIFICATE',
   ],
   [
     /PROTOCOL_VERSION|NO_PROTOCOLS_AVAILABLE|UNSUPPORTED_PROTOCOL|LEGACY_SIGALG|INAPPROPRIATE_FALLBACK|VERSION_TOO_LOW/i,
-    'ERR_TLS_VERSION',
     'HOST and this connection have no TLS version in common; widen minVersion and maxVersion if the server is to be trusted with it',
+    'ERR_TLS_VERSION',
   ],
   [
     /WRONG_VERSION_NUMBER|HTTP_REQUEST|PACKET_LENGTH_TOO_LONG|RECORD_TOO_SMALL|BAD_RECORD_TYPE|UNEXPECTED_MESSAGE/i,
-    'ERR_TLS_NOT_TLS',
     'HOST does not speak TLS on this port; use security starttls, or the port for TLS',
+    'ERR_TLS_NOT_TLS',
   ],
-  [/CERTIFICATE_REQUIRED/i, 'ERR_TLS_HANDSHAKE', 'HOST demands a client certificate; give cert and key'],
-  [/UNSAFE_LEGACY_RENEGOTIATION/i, 'ERR_TLS_HANDSHAKE', 'HOST speaks TLS without secure renegotiation (RFC 5746): it must be updated'],
-  [
-    /HANDSHAKE_FAILURE|NO_SHARED_CIPHER/i,
-    'ERR_TLS_HANDSHAKE',
-    'HOST refused the handshake: no cipher or signature in common, or it demands a client certificate',
-  ],
-  [/^\s*$|ECONNRESET|EPIPE|disconnected before secure/i, 'ERR_TLS_HANDSHAKE', ENDED],
+  [/CERTIFICATE_REQUIRED/i, 'HOST demands a client certificate; give cert and key'],
+  [/UNSAFE_LEGACY_RENEGOTIATION/i, 'HOST speaks TLS without secure renegotiation (RFC 5746): it must be updated'],
+  [/HANDSHAKE_FAILURE|NO_SHARED_CIPHER/i, 'HOST refused the handshake: no cipher or signature in common, or it demands a client certificate'],
+  [/^\s*$|ECONNRESET|EPIPE|disconnected before secure/i, ENDED],
 ]
 
 /** A connection that worked and then broke. With TLS 1.3 a server refuses our certificate only after the handshake. */

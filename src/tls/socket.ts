@@ -23,6 +23,7 @@ export async function connect(options: CheckedOptions): Promise<Transport> {
   return transport
 }
 
+const RATE_WINDOW_MS = 60_000
 /** Where octets should keep coming. Elsewhere a server may be silent for as long as the timers allow. */
 const RATED_PHASES: ReadonlySet<Phase> = new Set(['retr', 'top', 'list', 'uidl'])
 
@@ -35,10 +36,9 @@ class SocketTransport implements Transport {
   readonly #options: CheckedOptions
   readonly #buffers: Buffer[] = []
   #socket: net.Socket
-  #lent: Buffer | null = null
-  #ahead: Buffer | null = null
-  /** Copies of what came behind the chunk ahead: TLS gives every record of the segment that it has read, also when it was told to stop. */
-  readonly #behind: Buffer[] = []
+  #lent: Buffer | undefined
+  /** One chunk, and copies of what came behind it: TLS gives every record of the segment that it has read, also when it was told to stop. */
+  readonly #ahead: Buffer[] = []
   /** Settles the read that waits: with a chunk, the end, or the failure. */
   #reader: ((chunk: Buffer | null) => void) | null = null
   #ended = false
@@ -47,8 +47,8 @@ class SocketTransport implements Transport {
   /** Writes handed to the socket and not finished. */ #writing = 0
   /** Who waits for something else than octets: called at each change. */
   readonly #waiters: (() => void)[] = []
-  readonly #readIsSlow: RateMeter
-  readonly #writeIsSlow: RateMeter
+  readonly #measureRead = this.#rateMeter()
+  readonly #measureWrite = this.#rateMeter()
   /** A command has left since the last read: the wait that follows is the server's thinking, not its speed. */ #thinking = true
   readonly #onAbort = (): void => this.destroy(this.#options.signal?.reason)
 
@@ -56,8 +56,6 @@ class SocketTransport implements Transport {
     this.#options = options
     this.host = options.host
     this.port = options.port
-    this.#readIsSlow = rateMeter(options.minimumRate)
-    this.#writeIsSlow = rateMeter(options.minimumRate)
     const onread = {
       buffer: (): Buffer => this.#freeBuffer(),
       callback: (length: number, buffer: Uint8Array): boolean => this.#arrived(asBuffer(buffer).subarray(0, length)),
@@ -81,7 +79,7 @@ class SocketTransport implements Transport {
   async upgrade(options: UpgradeOptions): Promise<TlsFacts> {
     if (this.#failure !== undefined) throw this.#failed('tls')
     // Octets that arrived in the clear must not be read as if TLS had protected them (T5).
-    if (this.#ahead !== null || this.#reader !== null) {
+    if (this.#ahead.length > 0 || this.#reader !== null) {
       const message = `${this.host} sent octets in clear text behind its answer to the upgrade; somebody may be in the way`
       const injected = new MailError('ERR_TLS_INJECTION', message, { phase: 'tls' })
       this.destroy(injected)
@@ -117,7 +115,7 @@ class SocketTransport implements Transport {
         this.#reader = null
         const waitedMs = this.#thinking || !RATED_PHASES.has(phase) ? 0 : performance.now() - from
         this.#thinking = false
-        if (chunk !== null) this.#measure(this.#readIsSlow, chunk.length, waitedMs, phase)
+        if (chunk !== null) this.#measureRead(chunk.length, waitedMs, phase)
         if (this.#failure === undefined) resolve(chunk)
         else reject(this.#failed(phase))
       }
@@ -126,12 +124,11 @@ class SocketTransport implements Transport {
 
   readAhead(): Buffer | null {
     if (this.#reader !== null) return null
-    this.#lent = this.#ahead
-    if (this.#lent === null) return null
-    this.#ahead = this.#behind.shift() ?? null
+    this.#lent = this.#ahead.shift()
+    if (this.#lent === undefined) return null
     this.#thinking = false
-    this.#readIsSlow(this.#lent.length, 0)
-    if (this.#ahead === null) this.#socket.resume()
+    this.#measureRead(this.#lent.length, 0, 'noop')
+    if (this.#ahead.length === 0) this.#socket.resume()
     return this.#lent
   }
 
@@ -186,8 +183,7 @@ class SocketTransport implements Transport {
   /** Whatever the socket said, this is the reason, unless there was one before. What nobody has read is dropped. */
   #fail(reason: unknown): void {
     if (this.#failure === undefined || !('reason' in this.#failure)) this.#failure = { reason }
-    this.#ahead = null
-    this.#behind.length = 0
+    this.#ahead.length = 0
     this.#settle()
   }
 
@@ -199,13 +195,12 @@ class SocketTransport implements Transport {
       this.#reader(chunk)
       return true
     }
-    if (this.#ahead === null) this.#ahead = chunk
-    else this.#behind.push(Buffer.from(chunk))
+    this.#ahead.push(this.#ahead.length === 0 ? chunk : Buffer.from(chunk))
     return false
   }
 
   #freeBuffer(): Buffer {
-    const free = this.#buffers.find(({ buffer }) => buffer !== this.#lent?.buffer && buffer !== this.#ahead?.buffer)
+    const free = this.#buffers.find(({ buffer }) => buffer !== this.#lent?.buffer && buffer !== this.#ahead[0]?.buffer)
     if (free !== undefined) return free
     const buffer = Buffer.allocUnsafeSlow(this.#options.security === 'tls' ? TLS_BUFFER_BYTES : PLAIN_BUFFER_BYTES)
     this.#buffers.push(buffer)
@@ -235,14 +230,24 @@ class SocketTransport implements Transport {
   async #taken(most: number, octets: number, phase: Phase, waitMs: number): Promise<void> {
     const from = performance.now()
     await this.#until(() => this.#writing <= most, waitMs, phase, 'took nothing')
-    this.#measure(this.#writeIsSlow, octets, performance.now() - from, phase)
+    this.#measureWrite(octets, performance.now() - from, phase)
     if (this.#failure !== undefined) throw this.#failed(phase)
   }
 
-  #measure(isSlow: RateMeter, octets: number, waitedMs: number, phase: Phase): void {
-    if (!isSlow(octets, waitedMs)) return
-    const slow = `${this.host} moves less than ${this.#options.minimumRate} octets a second`
-    this.destroy(new MailError('ERR_TIMEOUT', slow, { phase, transient: true }))
+  /** Watches the minimum rate over what was waited for, which an idle timer cannot: one octet every few seconds would last for ever (H44). */
+  #rateMeter(): (octets: number, waitedMs: number, phase: Phase) => void {
+    let moved = 0
+    let waited = 0
+    return (octets, waitedMs, phase) => {
+      moved += octets
+      waited += waitedMs
+      if (waited < RATE_WINDOW_MS) return
+      const { minimumRate } = this.#options
+      const slow = `${this.host} moves less than ${minimumRate} octets a second`
+      if (moved < (minimumRate * waited) / 1000) this.destroy(new MailError('ERR_TIMEOUT', slow, { phase, transient: true }))
+      moved = 0
+      waited = 0
+    }
   }
 
   readonly #onEnd = (): void => {
@@ -298,25 +303,5 @@ class SocketTransport implements Transport {
       ...(isLegacy(options.minVersion) ? [`TLS versions below 1.2 are allowed for ${host}, and with them weak signatures and ciphers`] : []),
     ]
     connectChannel.publish({ host, port, label, line: `${facts.version} ${facts.cipher}`, tls: facts, warnings })
-  }
-}
-
-const WINDOW_MS = 60_000
-
-/** True when the octets that were waited for in the last minute of waiting were too few. */
-type RateMeter = (octets: number, waitedMs: number) => boolean
-
-/** Watches a minimum rate, 0 for any, which an idle timer cannot: one octet every few seconds would last for ever (H44). */
-function rateMeter(octetsPerSecond: number): RateMeter {
-  let moved = 0
-  let waited = 0
-  return (octets, waitedMs) => {
-    moved += octets
-    waited += waitedMs
-    if (waited < WINDOW_MS) return false
-    const slow = moved < (octetsPerSecond * waited) / 1000
-    moved = 0
-    waited = 0
-    return slow
   }
 }
