@@ -28,11 +28,8 @@ export interface Retrieval extends AsyncIterable<Buffer> {
   views(): AsyncIterable<Buffer>
 }
 
-/** What became of one message of a batch. */
-export interface Deletion {
-  readonly number: number
-  /** Why it is not marked: what the server said, or that this is no message-number. */ readonly error: MailError | null
-}
+/** What became of one message of a batch. `error`: why it is not marked, what the server said or that this is no message-number. */
+export type Deletion = { readonly number: number; readonly error: MailError | null }
 
 /** A message of a batch, which may have been asked for before its turn. */
 type Item<Asked> = { readonly number: number; asked?: Asked }
@@ -45,17 +42,13 @@ export class Pop3Client implements AsyncDisposable {
   #transport: Transport
   #session = new Pop3Session((line) => this.#dialogue.publish(pop3ReplyChannel, line))
   #dialogue: Dialogue<Command, Pop3Event>
-  #lane = new Lane(
-    (exchanges) => this.#send(exchanges),
-    (exchange, keep) => this.#drain(exchange, keep),
-  )
+  #lane = new Lane({ write: (exchanges) => this.#send(exchanges), drain: (exchange, keep) => this.#drain(exchange, keep) })
   #capabilities: ReadonlyMap<string, readonly string[]> = new Map()
-  #features = parseFeatures(this.#capabilities)
   #greeting = ''
   #quit: Promise<{ confirmed: boolean }> | undefined
   /** Messages were marked as deleted, which another connection would not know. */ #marked = false
   /** What the server said of the whole maildrop: shows whether another connection finds the same messages under the same numbers. */
-  readonly #seen = new Map<'UIDL' | 'LIST' | 'STAT', string>()
+  readonly #seen = new Map<string, string>()
   /** Makes another connection to the same maildrop. */ #again: (() => Promise<Pop3Client>) | undefined
   /** Whether one has taken the place of this one. */ #resumed: Promise<boolean> | undefined
 
@@ -92,11 +85,14 @@ export class Pop3Client implements AsyncDisposable {
   static async #start(transport: Transport, options: CheckedPop3Options): Promise<Pop3Client> {
     const client = new Pop3Client(transport, options)
     try {
-      client.#dialogue.begin()
       await client.#begin(options)
       return client
     } catch (error) {
-      await client.#abandon(error)
+      // Says goodbye where that is possible, without waiting for the answer.
+      if (client.#session.greeted && client.#session.unread === 0 && client.#lane.isEmpty && client.#dialogue.failure === undefined) {
+        client.#lane.enter(command.quit())
+        await client.#dialogue.close(Math.min(GOODBYE_MS, options.timeouts.quit))
+      } else client.#dialogue.fail(error)
       throw error
     }
   }
@@ -113,7 +109,7 @@ export class Pop3Client implements AsyncDisposable {
 
   /** The same in types: asked again after the upgrade to TLS and after the login, and never carried over. */
   get features(): Pop3Features {
-    return this.#features
+    return parseFeatures(this.#capabilities)
   }
 
   /** The text of the greeting. Server text. */
@@ -123,7 +119,7 @@ export class Pop3Client implements AsyncDisposable {
 
   /** What the server says it is (RFC 2449 §6.9). Server text. */
   get implementation(): string | null {
-    return this.#features.implementation
+    return this.features.implementation
   }
 
   /** Messages in the maildrop and their size, as the server counts; `octets` is 0 where it cannot be read. */
@@ -138,28 +134,23 @@ export class Pop3Client implements AsyncDisposable {
 
   /** The scan listing (RFC 1939 §5). Lines that are none are left out; LIST is sent when iteration starts. */
   list(): AsyncIterable<Listing> {
-    return { [Symbol.asyncIterator]: () => this.#wholeListing('LIST', command.list, ({ octets }) => octets) }
+    return this.#listing(command.list)
   }
 
   /** The unique-id listing (RFC 1939 §7). Lines that are none are left out; UIDL is sent when iteration starts. With `numbers` only these are
    *  asked for; one that the server refuses is left out, and when it refuses all, the first refusal rejects. */
   uniqueIds(numbers?: Iterable<number>): AsyncIterable<UniqueIdListing> {
-    return {
-      [Symbol.asyncIterator]: () =>
-        numbers === undefined ? this.#wholeListing('UIDL', command.uidl, ({ uniqueId }) => uniqueId) : this.#uniqueIdsOf(numbers),
-    }
+    return numbers === undefined ? this.#listing(command.uidl) : { [Symbol.asyncIterator]: () => this.#uniqueIdsOf(numbers) }
   }
 
   /** A message, undotted. RETR is sent when iteration starts; an `-ERR` rejects there and leaves the connection usable. */
   retrieve(number: number): Retrieval {
-    const asked = command.retr(number)
-    return this.#retrieval(number, () => this.#lane.enter(asked))
+    return this.#retrieval(number, command.retr(number))
   }
 
   /** The header section and `lines` lines of the body (RFC 1939 §7, TOP). */
   top(number: number, lines: number): Retrieval {
-    const asked = command.top(number, lines, this.#options.top)
-    return this.#retrieval(number, () => this.#lane.enter(asked))
+    return this.#retrieval(number, command.top(number, lines, this.#options.top))
   }
 
   /** One after the other, in the order given. What is left of one is skipped when the next is asked for. With PIPELINING several are under way, once
@@ -219,16 +210,14 @@ export class Pop3Client implements AsyncDisposable {
 
   async #begin(options: CheckedPop3Options): Promise<void> {
     const { auth, security, timeouts, utf8 } = options
+    this.#dialogue.begin()
     const wait = { phase: 'greeting', totalMs: timeouts.greeting, idleMs: timeouts.idle } as const
     const reply = this.#reply(await this.#dialogue.greeting(this.#dialogue.event(wait)))
     this.#greeting = reply.text
     await this.#askCapabilities()
-    if (security === 'starttls' && this.tls === null) {
-      await this.#startTls()
-      await this.#askCapabilities()
-    }
+    if (security === 'starttls' && this.tls === null) await this.#startTls()
     // A server that does not say what it can do is asked all the same.
-    if (utf8 && this.#capabilities.size > 0 && this.#features.utf8 === null)
+    if (utf8 && this.#capabilities.size > 0 && this.features.utf8 === null)
       throw new MailError('ERR_UNSUPPORTED', 'the server does not offer UTF8', { phase: 'utf8' })
     if (utf8) await this.#ask(command.utf8())
     if (auth === undefined) return
@@ -252,13 +241,12 @@ export class Pop3Client implements AsyncDisposable {
 
   #learn(capabilities: ReadonlyMap<string, readonly string[]>): void {
     this.#capabilities = capabilities
-    this.#features = parseFeatures(capabilities)
-    this.#lane.depth = this.#features.pipelining && this.#options.pipelining === 'auto' ? WINDOW : 1
+    this.#lane.depth = this.features.pipelining && this.#options.pipelining === 'auto' ? WINDOW : 1
   }
 
   async #startTls(): Promise<void> {
     // A server that hides its capabilities may know STLS all the same (T4, H56); one that lists them without it does not.
-    if (this.#capabilities.size > 0 && !this.#features.stls) throw tlsRequired('the server does not offer STLS', 'stls')
+    if (this.#capabilities.size > 0 && !this.features.stls) throw tlsRequired('the server does not offer STLS', 'stls')
     try {
       await this.#ask(command.stls())
     } catch (error) {
@@ -266,11 +254,12 @@ export class Pop3Client implements AsyncDisposable {
     }
     this.#learn(new Map()) // what was heard in the clear can be forged (T7)
     await this.#dialogue.upgrade()
+    await this.#askCapabilities()
   }
 
   async #logIn(auth: Credentials): Promise<void> {
     const { timeouts, signal, initialResponse } = this.#options
-    const way = chooseLogin(auth, this.#features, this.#capabilities.size > 0)
+    const way = chooseLogin(auth, this.features, this.#capabilities.size > 0)
     if (way === 'USER') await this.#ask(command.user(auth.user))
     const password = await readSecret('password' in auth ? auth.password : '', timeouts.command, signal)
     if (way === 'USER') await this.#ask(command.pass(password))
@@ -299,7 +288,7 @@ export class Pop3Client implements AsyncDisposable {
   }
 
   /** Content that is asked for when somebody begins to read it. @param again as for `#parts` */
-  #retrieval(number: number, enter: () => Exchange<Buffer>, again?: () => Exchange<Buffer>): Retrieval {
+  #retrieval(number: number, asked: Command<Buffer>, enter = () => this.#lane.enter(asked), again?: typeof enter): Retrieval {
     let begun = false
     const begin = (owned: boolean): AsyncGenerator<Buffer, void, undefined> => {
       if (begun) throw new MailError('ERR_SESSION_STATE', `the content of message ${number} can be read only once`, { phase: 'retr', reusable: true })
@@ -309,17 +298,18 @@ export class Pop3Client implements AsyncDisposable {
     return { number, [Symbol.asyncIterator]: () => begin(true), views: () => ({ [Symbol.asyncIterator]: () => begin(false) }) }
   }
 
-  async *#wholeListing<Entry extends { readonly number: number }>(
-    verb: 'LIST' | 'UIDL',
-    make: () => Command<Entry>,
-    value: (entry: Entry) => number | string,
-  ): AsyncGenerator<Entry, void, undefined> {
+  /** A listing of the whole maildrop, as often as it is iterated. */
+  #listing<Entry extends Listing | UniqueIdListing>(make: () => Command<Entry>): AsyncIterable<Entry> {
+    return { [Symbol.asyncIterator]: () => this.#entries(make()) }
+  }
+
+  async *#entries<Entry extends Listing | UniqueIdListing>(asked: Command<Entry>): AsyncGenerator<Entry, void, undefined> {
     const hash = createHash('sha256')
-    for await (const entry of this.#parts(() => this.#lane.enter(make()))) {
-      hash.update(`${entry.number} ${value(entry)}\n`)
+    for await (const entry of this.#parts(() => this.#lane.enter(asked))) {
+      hash.update(`${entry.number} ${'octets' in entry ? entry.octets : entry.uniqueId}\n`)
       yield entry
     }
-    this.#seen.set(verb, hash.digest('hex'))
+    this.#seen.set(asked.verb, hash.digest('hex'))
   }
 
   async *#uniqueIdsOf(numbers: Iterable<number>): AsyncGenerator<UniqueIdListing, void, undefined> {
@@ -372,16 +362,15 @@ export class Pop3Client implements AsyncDisposable {
       for (const items of inWindow<Exchange<Buffer>>(numbers, () => (isSteady === true ? this.#lane.ahead : 1))) {
         const [item] = items
         if (item === undefined) continue
-        make(item.number) // what cannot be asked for is refused when its turn comes
+        const asked = make(item.number) // what cannot be asked for is refused when its turn comes
         for (const one of isSteady === true ? items : []) {
           if (!command.isMessageNumber(one.number)) break
           enter(one)
         }
-        const again = isSteady === undefined ? undefined : () => this.#lane.enter(make(item.number))
-        yield this.#retrieval(item.number, () => enter(item), again)
-        const { asked } = item
-        if (asked !== undefined) this.#lane.giveUp(asked)
-        isSteady = isSteady !== false && asked?.answered === true && this.#lane.changes === changes
+        const again = isSteady === undefined ? undefined : () => this.#lane.enter(asked)
+        yield this.#retrieval(item.number, asked, () => enter(item), again)
+        if (item.asked !== undefined) this.#lane.giveUp(item.asked)
+        isSteady = isSteady !== false && item.asked?.answered === true && this.#lane.changes === changes
         if (!isSteady) this.#lane.recall(batch)
       }
     } finally {
@@ -441,14 +430,13 @@ export class Pop3Client implements AsyncDisposable {
       if (again === undefined || !(await this.#resume())) throw error
     } finally {
       // Who left here leaves a rest; when it was taken away, another call sees to it.
-      if (exchange.suspendedAt !== undefined && exchange.givenUp === undefined && exchange.rest === undefined) await this.#drain(exchange)
+      if (exchange.suspendedAt !== undefined && exchange.rest === undefined) await this.#drain(exchange)
     }
     yield* this.#parts(again, owned)
   }
 
   async #status(exchange: Exchange): Promise<StatusReply> {
-    this.#lane.claim(exchange)
-    await exchange.turn
+    await this.#lane.claim(exchange)
     const { phase } = exchange.command
     const { command: commandMs, idle, quit } = this.#options.timeouts
     const event = await this.#dialogue.event({ phase, totalMs: phase === 'quit' ? quit : commandMs, idleMs: idle, before: this.#lane.refill })
@@ -522,17 +510,6 @@ export class Pop3Client implements AsyncDisposable {
     }
   }
 
-  /** A connection that nobody gets: says goodbye where that is possible, without waiting for the answer. */
-  async #abandon(error: unknown): Promise<void> {
-    const { signal, timeouts } = this.#dialogue.options
-    const possible = this.#session.greeted && this.#session.unread === 0 && this.#lane.isEmpty && signal?.aborted !== true
-    if (this.#dialogue.failure !== undefined || !possible) this.#dialogue.fail(error)
-    else {
-      this.#lane.enter(command.quit())
-      await this.#dialogue.close(Math.min(GOODBYE_MS, timeouts.quit))
-    }
-  }
-
   /** Waiting calls are refused, later ones learn the first reason. */
   #refuse(reason: unknown): void {
     const { signal } = this.#dialogue.options
@@ -544,7 +521,7 @@ export class Pop3Client implements AsyncDisposable {
   /** The reply that an event must be. Throws when it is a refusal. */
   #reply(event: Pop3Event): StatusReply {
     if (event.type !== 'reply') throw new Error('a body out of order') // which would be our own mistake
-    if (!event.reply.ok) throw new Pop3ReplyError(event.command.phase, event.reply, this.#features.loginDelay?.seconds)
+    if (!event.reply.ok) throw new Pop3ReplyError(event.command.phase, event.reply, this.features.loginDelay?.seconds)
     return event.reply
   }
 }

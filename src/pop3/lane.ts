@@ -7,6 +7,13 @@ const LEFT_MS = 1_000
 /** Of commands under way: a server that reads no more while it writes must have room for them (2 KiB is the smallest buffer that is known). */
 const MAX_OCTETS_UNDER_WAY = 2_048
 
+interface Io {
+  /** Sends the commands; `false` when they were refused instead. */
+  write(exchanges: readonly Exchange[]): boolean
+  /** Reads the rest of an answer whose reader has left it or is at work, or the whole of one that was recalled. */
+  drain(exchange: Exchange, keep?: boolean): Promise<readonly unknown[]>
+}
+
 /** One command with its place in the order of writing and of reading. */
 export class Exchange<Part = unknown> {
   readonly command: Command<Part>
@@ -39,8 +46,7 @@ export class Lane {
   depth = 1
   /** To be called when all that has arrived is used up: fills the window when a fifth of it is left. */
   readonly refill = (): void => this.flush(this.depth / 5)
-  readonly #write: (exchanges: readonly Exchange[]) => boolean
-  readonly #drain: (exchange: Exchange, keep?: boolean) => Promise<readonly unknown[]>
+  readonly #io: Io
   /** The oldest first: commands that have left, the first one's answer is being read; and those that wait. */ readonly #sent: Exchange[] = []
   readonly #waiting: Exchange[] = []
   /** Of the latest batch: what nobody has begun to read. */ readonly #unclaimed = new Set<Exchange>()
@@ -49,11 +55,8 @@ export class Lane {
   #failure: { readonly reason: unknown } | undefined
   #timer: NodeJS.Timeout | undefined
 
-  /** @param write sends the commands; `false` when they were refused instead
-   *  @param drain reads the rest of an answer whose reader has left it or is at work, or the whole of one that was recalled */
-  constructor(write: (exchanges: readonly Exchange[]) => boolean, drain: (exchange: Exchange, keep?: boolean) => Promise<readonly unknown[]>) {
-    this.#write = write
-    this.#drain = drain
+  constructor(io: Io) {
+    this.#io = io
   }
 
   /** Takes a place. Commands of a batch that are entered together leave together, and their answers wait for who claims them. */
@@ -74,15 +77,16 @@ export class Lane {
     return exchange
   }
 
-  /** Somebody is going to read this answer. */
-  claim(exchange: Exchange): void {
+  /** Somebody is going to read this answer. Settles when it has its turn. */
+  claim(exchange: Exchange): Promise<void> {
     this.#unclaimed.delete(exchange)
+    return exchange.turn
   }
 
   /** Lets commands leave when at most `most` are under way. */
   flush(most = 0): void {
     if (this.#sent.length <= most) {
-      for (let group = this.#next(); group.length > 0; group = this.#next()) if (this.#write(group)) this.#sent.push(...group)
+      for (let group = this.#next(); group.length > 0; group = this.#next()) if (this.#io.write(group)) this.#sent.push(...group)
     }
     this.#sent[0]?.begin()
     this.#watch()
@@ -102,16 +106,15 @@ export class Lane {
     for (const exchange of this.#unclaimed) exchange.recalled = true
     this.#unclaimed.clear()
     for (const exchange of this.#waiting.splice(0)) if (!exchange.recalled) this.#waiting.push(exchange)
-    for (const exchange of this.#sent) if (exchange.recalled) void this.#drain(exchange)
+    for (const exchange of this.#sent) if (exchange.recalled) void this.#io.drain(exchange)
   }
 
   /** Reads the rest of an answer whose reader is suspended. Without `keep` the reader gets no more of it. */
   giveUp(exchange: Exchange, keep = false): void {
-    if (exchange.answered || exchange.suspendedAt === undefined || exchange.givenUp !== undefined || exchange.rest !== undefined) return
+    if (exchange.answered || exchange.suspendedAt === undefined || exchange.rest !== undefined) return
     const message = 'the rest was dropped: its reader asked for nothing while another call waited'
-    if (!keep) exchange.givenUp = new MailError('ERR_SESSION_STATE', message, { phase: exchange.command.phase, reusable: true })
-    const rest = this.#drain(exchange, keep)
-    if (keep) exchange.rest = rest
+    if (!keep) exchange.givenUp ??= new MailError('ERR_SESSION_STATE', message, { phase: exchange.command.phase, reusable: true })
+    exchange.rest = this.#io.drain(exchange, keep)
   }
 
   /** Later calls are refused. */

@@ -81,10 +81,10 @@ export class Pop3Session extends Session<Command, Pop3Event> {
     const before = body.waiting
     let last = false
     try {
-      last = body.read(this.splitter, (this.#messageCount ?? Infinity) + LISTING_SLACK)
-      if (last) this.#checkEnd()
+      const isEnd = body.read(this.splitter, (this.#messageCount ?? Infinity) + LISTING_SLACK)
+      if (isEnd) this.#checkEnd()
+      last = isEnd
     } catch (error) {
-      last = false
       this.failure = error
       if (body.waiting === before) throw error
     }
