@@ -1,11 +1,9 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
+import { chmodSync, chownSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { makeAuthority, type KeyedCertificate } from '../support/certificates.ts'
 import { dovecotConfiguration } from './dovecot.ts'
-import { environment, freePorts, isOpen, makeFolder, readIfThere, stop, until, write, type Ids } from './processes.ts'
+import { inPlace, lineEnds, missing, OWNER, PASSWORD, PATH, SERVICE, USER, type Place } from './place.ts'
+import { freePorts, makeFolder, readIfThere, write, type Ids } from './processes.ts'
 
 /** A real POP3 server with one empty mailbox, in a folder of its own. */
 export interface Pop3Server {
@@ -24,15 +22,6 @@ export interface Pop3Server {
   close(): Promise<void>
 }
 
-/** Where `.ci/pop3-servers` put the roots. */
-const ROOTS = process.env['WIREPOST_POP3_SERVERS'] ?? join(import.meta.dirname, '..', '..', '.build', 'pop3-servers')
-
-const USER = 'u1'
-const PASSWORD = 'pw-1'
-const OWNER: Ids = { uid: 7001, gid: 8 }
-const SERVICE: Ids = { uid: 7002, gid: 8 }
-const PATH = '/usr/sbin:/usr/bin:/sbin:/bin'
-
 export const POP3_SERVERS: Readonly<Record<string, { readonly start: () => Promise<Pop3Server>; readonly missing?: string }>> = {
   dovecot: { start: startDovecot, ...(existsSync('/usr/sbin/dovecot') ? {} : { missing: 'dovecot is not installed' }) },
   courier: { start: startCourier, ...missing('courier') },
@@ -41,132 +30,10 @@ export const POP3_SERVERS: Readonly<Record<string, { readonly start: () => Promi
   popa3d: { start: startPopa3d, ...missing('popa3d') },
 }
 
-function missing(name: string): { missing?: string } {
-  return existsSync(join(ROOTS, name)) ? {} : { missing: `there is no root of ${name}; .ci/run makes it` }
-}
-
-/** The folder of one server with what it needs to be ended. */
-class Place {
-  readonly folder = mkdtempSync(join(tmpdir(), 'wirepost-pop3-'))
-  readonly authority = makeAuthority({ keyType: 'rsa' })
-  readonly certificate: KeyedCertificate = this.authority.issue({
-    commonName: 'mail.example.test',
-    names: ['localhost', '127.0.0.1'],
-    keyType: 'rsa',
-  })
-  readonly ends: (() => Promise<void> | void)[] = []
-  readonly #children: ChildProcess[] = []
-  readonly #output: string[] = []
-
-  constructor() {
-    chmodSync(this.folder, 0o755)
-  }
-
-  /** A copy of a root, in which the server runs: it has its own users and can change nothing outside. */
-  root(name: string): string {
-    const root = join(this.folder, 'root')
-    this.run('cp', ['-a', '--reflink=auto', join(ROOTS, name), root]) // with its device nodes
-    const crypted = '$6$wirepost$oDPgytKPP5CXd7nDCnyZvW43Dkuo1zhp004ZD1rY3tnqx8UwCkSBfvp8KVj.keH2ScZmDNAcQxQwp8v71i0vE0' // of PASSWORD
-    const users = [
-      ['root', 0, 0, '/root'],
-      [USER, OWNER.uid, OWNER.gid, `/home/${USER}`],
-      [name, SERVICE.uid, SERVICE.gid, '/nonexistent'],
-    ] as const
-    write(join(root, 'etc'), 'passwd', users.map(([user, uid, gid, home]) => `${user}:x:${uid}:${gid}::${home}:/bin/sh\n`).join(''))
-    write(join(root, 'etc'), 'shadow', users.map(([user]) => `${user}:${user === USER ? crypted : '*'}:19000:0:99999:7:::\n`).join(''))
-    write(join(root, 'etc'), 'group', `root:x:0:\nmail:x:8:\n${name}:x:${SERVICE.uid}:\n`)
-    write(join(root, 'etc'), 'hosts', '127.0.0.1 mail.example.test localhost\n')
-    write(join(root, 'etc'), 'nsswitch.conf', 'passwd: files\ngroup: files\nshadow: files\nhosts: files\n')
-    makeFolder(root, 'etc/pam.d')
-    for (const service of ['pop3', 'popa3d', 'gnu-pop3d', 'other'])
-      write(join(root, 'etc', 'pam.d'), service, 'auth required pam_unix.so nodelay\naccount required pam_unix.so\n')
-    makeFolder(root, `home/${USER}`, OWNER)
-    makeFolder(root, 'var/mail')
-    chmodSync(join(root, 'var', 'mail'), 0o1777)
-    write(root, 'server.pem', this.certificate.cert + this.certificate.key)
-    return root
-  }
-
-  /** Runs until the place is closed. */
-  start(command: string, parameters: readonly string[], env: NodeJS.ProcessEnv = environment()): void {
-    const child = spawn(command, parameters, { stdio: ['ignore', 'pipe', 'pipe'], env })
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => void this.#output.push(chunk.toString('latin1')))
-    child.on('error', (error) => void this.#output.push(String(error)))
-    this.#children.push(child)
-    this.ends.push(() => stop(child))
-  }
-
-  run(command: string, parameters: readonly string[], input = ''): void {
-    const done = spawnSync(command, parameters, { input, env: environment(), encoding: 'utf8', timeout: 30_000 })
-    this.#output.push(`${command} ${parameters.join(' ')}: ${done.status ?? String(done.error)}\n`, done.stdout, done.stderr)
-    if (done.status !== 0) throw new Error(this.log())
-  }
-
-  /** A listener that starts one process a connection, as inetd does, with the connection as its standard input and output. */
-  async inetd(command: string, parameters: readonly string[]): Promise<number> {
-    const connections = new Set<Socket>()
-    const children = new Set<ChildProcess>()
-    const listener = createServer({ allowHalfOpen: true }, (connection) => {
-      const child = spawn(command, parameters, { stdio: ['pipe', 'pipe', 'pipe'], env: environment() })
-      children.add(child)
-      connections.add(connection)
-      connection.once('close', () => connections.delete(connection))
-      connection.on('error', () => child.stdin.destroy())
-      child.stdin.on('error', () => {})
-      child.stderr.on('data', (chunk: Buffer) => void this.#output.push(chunk.toString('latin1')))
-      child.once('error', (error) => {
-        this.#output.push(String(error))
-        connection.destroy()
-      })
-      child.once('close', () => children.delete(child))
-      connection.pipe(child.stdin)
-      child.stdout.pipe(connection)
-    })
-    await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
-    this.ends.push(async () => {
-      listener.close()
-      for (const connection of connections) connection.destroy()
-      await Promise.all([...children].map(stop))
-    })
-    const address = listener.address()
-    return address === null || typeof address === 'string' ? 0 : address.port
-  }
-
-  async open(ports: readonly number[]): Promise<void> {
-    for (const port of ports) await this.until(`port ${port}`, () => isOpen(port))
-  }
-
-  async until(what: string, holds: () => Promise<boolean>): Promise<void> {
-    const holdsOrOver = async (): Promise<boolean> => this.#children.some(({ exitCode }) => exitCode !== null) || (await holds())
-    await until(what, holdsOrOver, () => this.log())
-    if (!(await holds())) throw new Error(`${what} did not come about: a process ended`)
-  }
-
-  log(): string {
-    return this.#output.join('')
-  }
-
-  async close(): Promise<void> {
-    for (const end of this.ends.splice(0).toReversed()) await end()
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 })
-  }
-}
-
 type Rest = Omit<Pop3Server, 'ca' | 'user' | 'password' | 'log' | 'close'>
 
-/** Ends what was begun when the beginning fails. */
-async function begin(start: (place: Place) => Promise<Rest & { log?: () => string }>): Promise<Pop3Server> {
-  const place = new Place()
-  try {
-    const rest = await start(place)
-    const log = (): string => place.log() + (rest.log?.() ?? '')
-    return { ...rest, ca: place.authority.cert, user: USER, password: PASSWORD, log, close: () => place.close() }
-  } catch (error) {
-    const log = place.log()
-    await place.close()
-    throw new Error(`the server did not start: ${log}`, { cause: error })
-  }
-}
+const begin = (start: (place: Place) => Promise<Rest & { log?: () => string }>): Promise<Pop3Server> =>
+  inPlace(async (place) => ({ ...(await start(place)), ca: place.authority.cert, user: USER, password: PASSWORD }))
 
 type Mailbox = Pick<Pop3Server, 'deliver' | 'kept'>
 
@@ -212,12 +79,6 @@ function mbox(file: string, owner: Ids): Mailbox {
         .slice(1)
         .map((text) => lineEnds(Buffer.from(text.slice(0, -1), 'latin1'), '\r\n')),
   }
-}
-
-/** Text with another line end, also at its end. */
-function lineEnds(octets: Buffer, end: string): Buffer {
-  const text = octets.toString('latin1').replaceAll(/\r?\n/g, end)
-  return Buffer.from(text.endsWith(end) || text === '' ? text : text + end, 'latin1')
 }
 
 export function startDovecot(): Promise<Pop3Server> {

@@ -1,10 +1,9 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { makeAuthority } from '../support/certificates.ts'
 import { dovecotConfiguration } from './dovecot.ts'
-import { environment, freePorts, isOpen, listIfThere, makeFolder, readIfThere, stop, until, write, type Ids } from './processes.ts'
+import { inPlace, OWNER, PASSWORD, USER } from './place.ts'
+import { environment, freePorts, listIfThere, makeFolder, readIfThere, until, write, type Ids } from './processes.ts'
 
 /** Postfix and Dovecot over one maildir: what is sent to the one is got from the other. Each runs from an own folder with an own configuration. */
 export interface RealServers {
@@ -14,6 +13,7 @@ export interface RealServers {
   readonly address: string
   readonly smtp: { readonly starttls: number; readonly tls: number }
   readonly pop3: { readonly starttls: number; readonly tls: number }
+  /** One maildir each for `user`, u2 and u3, once something was delivered there. */ readonly maildirs: string
   /** Messages in the maildir of `user`. */
   messages(): readonly string[]
   /** Settles when the maildir holds `count` messages. */
@@ -23,21 +23,19 @@ export interface RealServers {
   close(): Promise<void>
 }
 
-export async function startRealServers(): Promise<RealServers> {
-  const folder = mkdtempSync(join(tmpdir(), 'wirepost-interop-'))
-  chmodSync(folder, 0o755)
-  const authority = makeAuthority({ keyType: 'rsa' })
-  const server = authority.issue({ commonName: 'mail.example.test', names: ['mail.example.test', 'localhost', '127.0.0.1'], keyType: 'rsa' })
-  const certificate = write(folder, 'server.pem', server.cert)
-  const key = write(folder, 'server.key', server.key) // throw-away: the daemons drop privileges before they read it
-  const mail = ids('mail')
-  const maildirs = makeFolder(folder, 'mail', mail)
-  const ports = await freePorts(4)
-  const [starttlsSmtp = 0, tlsSmtp = 0, stls = 0, pop3s = 0] = ports
-  const socket = join(folder, 'auth.sock')
+/** @param sizeLimit octets of a message that Postfix takes */
+export function startRealServers(sizeLimit = 40_000_000): Promise<RealServers> {
+  return inPlace(async (place) => {
+    const { folder } = place
+    const ports = await freePorts(4)
+    const [starttlsSmtp = 0, tlsSmtp = 0, stls = 0, pop3s = 0] = ports
+    const maildirs = makeFolder(folder, 'mail', OWNER)
+    const certificate = write(folder, 'server.pem', place.certificate.cert)
+    const key = write(folder, 'server.key', place.certificate.key) // throw-away: the daemons drop privileges before they read it
+    const socket = join(folder, 'auth.sock')
 
-  // Level 0 in both servers, because TLS 1.0 and 1.1 sign with SHA-1.
-  const more = `ssl_min_protocol = TLSv1
+    // Level 0 in both servers, because TLS 1.0 and 1.1 sign with SHA-1.
+    const more = `ssl_min_protocol = TLSv1
 ssl_cipher_list = ALL:@SECLEVEL=0
 service auth {
   unix_listener ${socket} {
@@ -45,66 +43,51 @@ service auth {
   }
 }
 `
-  const dovecot = write(
-    folder,
-    'dovecot.conf',
-    dovecotConfiguration({ folder, certificate, key, maildirs, owner: mail, ports: { plain: stls, tls: pop3s }, more }),
-  )
-  makeFolder(folder, 'run')
-  makeFolder(folder, 'state')
-  write(folder, 'users', 'u1:{PLAIN}pw-1::::::\n')
+    const configuration = dovecotConfiguration({ folder, certificate, key, maildirs, owner: OWNER, ports: { plain: stls, tls: pop3s }, more })
+    makeFolder(folder, 'run')
+    makeFolder(folder, 'state')
+    write(folder, 'users', `${USER}:{PLAIN}${PASSWORD}::::::\n`)
+    place.start('dovecot', ['-F', '-c', write(folder, 'dovecot.conf', configuration)])
 
-  const etc = makeFolder(folder, 'etc')
-  makeFolder(folder, 'queue')
-  makeFolder(folder, 'data', ids('postfix'))
-  write(etc, 'main.cf', postfixMain({ folder, certificate, key, maildirs, mail, socket }))
-  write(etc, 'master.cf', postfixMaster(starttlsSmtp, tlsSmtp))
-  write(etc, 'boxes', '/^u1@example\\.test$/ u1/\n')
-  write(etc, 'recipients', '/^temp@/ 450 4.2.1 try later\n/^perm@/ 550 5.1.1 no such user\n/^drop@/ 421 4.3.2 going away\n')
-
-  const children = [
-    spawn('dovecot', ['-F', '-c', dovecot], { stdio: 'ignore', env: environment() }),
-    spawn('postfix', ['-c', etc, 'start-fg'], { stdio: 'ignore', env: environment() }),
-  ]
-  const log = (): string => ['dovecot.log', 'postfix.log'].map((name) => `${name}:\n${readIfThere(join(folder, name))}`).join('\n')
-  const box = join(maildirs, 'u1')
-  const messages = (): readonly string[] => ['new', 'cur'].flatMap((name) => listIfThere(join(box, name)))
-  const close = async (): Promise<void> => {
+    const etc = makeFolder(folder, 'etc')
+    makeFolder(folder, 'queue')
+    makeFolder(folder, 'data', ids('postfix'))
+    write(etc, 'main.cf', postfixMain({ folder, certificate, key, maildirs, socket, sizeLimit }))
+    write(etc, 'master.cf', postfixMaster(starttlsSmtp, tlsSmtp))
+    write(etc, 'boxes', ['u1', 'u2', 'u3'].map((user) => `/^${user}@example\\.test$/ ${user}/\n`).join('') + '/^größe@example\\.test$/ u1/\n')
+    write(etc, 'recipients', '/^temp@/ 450 4.2.1 try later\n/^perm@/ 550 5.1.1 no such user\n/^drop@/ 421 4.3.2 going away\n')
+    place.start('postfix', ['-c', etc, 'start-fg'])
     // The script that starts Postfix leaves its master behind when it is ended itself.
-    spawnSync('postfix', ['-c', etc, 'stop'], { stdio: 'ignore', env: environment() })
-    await Promise.all(children.map(stop))
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
-  }
-  try {
-    for (const port of ports) await until(`port ${port}`, () => isOpen(port), log)
-  } catch (error) {
-    await close()
-    throw error
-  }
-  return {
-    ca: authority.cert,
-    user: 'u1',
-    password: 'pw-1',
-    address: 'u1@example.test',
-    smtp: { starttls: starttlsSmtp, tls: tlsSmtp },
-    pop3: { starttls: stls, tls: pop3s },
-    messages,
-    delivered: (count) => until(`${count} messages`, () => Promise.resolve(messages().length >= count), log),
-    log,
-    close,
-  }
+    place.ends.push(() => void spawnSync('postfix', ['-c', etc, 'stop'], { stdio: 'ignore', env: environment() }))
+
+    const log = (): string => ['dovecot.log', 'postfix.log'].map((name) => `${name}:\n${readIfThere(join(folder, name))}`).join('\n')
+    const messages = (): readonly string[] => ['new', 'cur'].flatMap((name) => listIfThere(join(maildirs, USER, name)))
+    await place.open(ports)
+    return {
+      ca: place.authority.cert,
+      user: USER,
+      password: PASSWORD,
+      address: `${USER}@example.test`,
+      smtp: { starttls: starttlsSmtp, tls: tlsSmtp },
+      pop3: { starttls: stls, tls: pop3s },
+      maildirs,
+      messages,
+      delivered: (count: number) => until(`${count} messages`, () => Promise.resolve(messages().length >= count), log),
+      log,
+    }
+  })
 }
 
-interface Place {
+interface PostfixPlace {
   readonly folder: string
   readonly certificate: string
   readonly key: string
   readonly maildirs: string
-  readonly mail: Ids
   readonly socket: string
+  readonly sizeLimit: number
 }
 
-function postfixMain({ folder, certificate, key, maildirs, mail, socket }: Place): string {
+function postfixMain({ folder, certificate, key, maildirs, socket, sizeLimit }: PostfixPlace): string {
   const version = execFileSync('postconf', ['-d', '-h', 'mail_version'], { encoding: 'utf8', env: environment() }).trim()
   return `
 compatibility_level = 3.6
@@ -127,8 +110,8 @@ virtual_mailbox_domains = example.test
 virtual_mailbox_base = ${maildirs}
 virtual_mailbox_maps = regexp:${folder}/etc/boxes
 virtual_mailbox_limit = 0
-virtual_uid_maps = static:${mail.uid}
-virtual_gid_maps = static:${mail.gid}
+virtual_uid_maps = static:${OWNER.uid}
+virtual_gid_maps = static:${OWNER.gid}
 virtual_minimum_uid = 1
 smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
 smtpd_recipient_restrictions = check_recipient_access regexp:${folder}/etc/recipients
@@ -144,7 +127,8 @@ smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = ${socket}
 smtpd_forbid_bare_newline = normalize
-message_size_limit = 40000000
+message_size_limit = ${sizeLimit}
+in_flow_delay = 0
 default_transport = error:no outbound mail in tests
 alias_maps =
 alias_database =
