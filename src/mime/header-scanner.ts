@@ -1,4 +1,4 @@
-import { CR, LF, NUL, SPACE, TAB } from '../bytes.ts'
+import { CR, EMPTY, LF, NUL, SPACE, TAB } from '../bytes.ts'
 import { boundaryOf, OpenBoundaries, type Bounded } from './boundary.ts'
 import { DefectList, type DefectCode } from './defect.ts'
 import { parseMediaType } from './field/content-fields.ts'
@@ -28,6 +28,8 @@ export class HeaderScanner {
   /** The section of a message, which a From_ line may precede, and not of a body part. */ readonly #root: boolean
   readonly #marks: number[] = []
   readonly #defects = new DefectList()
+  /** What there is of the section, and where it began in what was given. */ #octets = EMPTY
+  #from = 0
   /** Where the current line begins, and up to where no line end was found. */ #line = 0
   #searched = 0
   /** Index in the marks of the first line that is no field: without an empty line after it, the body begins there. */ #text = -1
@@ -46,24 +48,26 @@ export class HeaderScanner {
 
   /** The section begins at `from`; `final`: no more octets follow. `undefined`: more are needed. */
   scan(octets: Buffer, from: number, final: boolean): HeaderEnd | undefined {
+    const section = octets.subarray(from)
+    this.#octets = section
+    this.#from = from
     for (;;) {
-      const line = from + this.#line
-      if (line >= octets.length) return final ? this.#endWithoutBlank('end', octets, from, line) : undefined
-      const end = this.#inLine ? null : this.#endAt(octets, from, line, final)
+      const line = this.#line
+      if (line >= section.length) return final ? this.#end('end', line) : undefined
+      const end = this.#inLine ? null : this.#endAt(line, final)
       if (end !== null) return end
-      const lineEnd = octets.indexOf(LF, from + this.#searched)
+      const lineEnd = section.indexOf(LF, this.#searched)
       const isWhole = lineEnd !== -1 || final
-      const next = lineEnd === -1 ? octets.length : lineEnd + 1
-      this.#searched = next - from
-      const cut = this.#kept === undefined && this.#searched > this.#limit ? this.#cut(octets, from, line) : null
+      this.#searched = lineEnd === -1 ? section.length : lineEnd + 1
+      const cut = this.#kept === undefined && this.#searched > this.#limit ? this.#cut(line) : null
       if (cut !== null) return cut
       if (this.#kept === undefined) {
         if (!isWhole) return undefined
-        if (!this.#bareLf && lineEnd !== -1 && octets[lineEnd - 1] !== CR) {
+        if (!this.#bareLf && lineEnd !== -1 && section[lineEnd - 1] !== CR) {
           this.#bareLf = true
-          this.#find('bare-lf', lineEnd - from)
+          this.#find('bare-lf', lineEnd)
         }
-        if (!this.#take(octets, from, line, next)) return this.#end('text', octets, from, line)
+        if (!this.#take(line, this.#searched)) return this.#end('text', line)
       }
       this.#inLine = !isWhole
       this.#line = this.#searched
@@ -80,40 +84,39 @@ export class HeaderScanner {
   }
 
   /** An empty line or a delimiter ends the section. `null`: the line at `line` is neither; `undefined`: more octets are needed. */
-  #endAt(octets: Buffer, from: number, line: number, final: boolean): HeaderEnd | undefined | null {
+  #endAt(line: number, final: boolean): HeaderEnd | undefined | null {
+    const octets = this.#octets
     const first = octets[line]
-    if (first === LF) return this.#end('blank', octets, from, line + 1)
+    if (first === LF) return this.#end('blank', line + 1)
     if (first === CR && line + 1 === octets.length) return final ? null : undefined
-    if (first === CR && octets[line + 1] === LF) return this.#end('blank', octets, from, line + 2)
+    if (first === CR && octets[line + 1] === LF) return this.#end('blank', line + 2)
     if (first !== HYPHEN) return null
-    for (const boundaries of [this.#open, this.#announced(octets, from, line)]) {
+    for (const boundaries of [this.#open, this.#announced(line)]) {
       const match = boundaries?.match(octets, line, final)
       if (match === 'more') return undefined
-      if (typeof match === 'object') return this.#endWithoutBlank('delimiter', octets, from, line)
+      if (typeof match === 'object') return this.#end('delimiter', line)
     }
     return null
   }
 
   /** The boundary of the Content-Type field in this very section. */
-  #announced(octets: Buffer, from: number, line: number): OpenBoundaries<Bounded> | undefined {
+  #announced(line: number): OpenBoundaries<Bounded> | undefined {
     if (this.#own !== undefined || this.#typeAt === -1 || this.#kept !== undefined) return this.#own
     this.#own = new OpenBoundaries<Bounded>()
-    const section = new HeaderSection(octets.subarray(from, line), 0, this.#marks.slice(this.#typeAt, this.#typeAt + 3), () => undefined)
-    const type = section.readFirst(CONTENT_TYPE, parseMediaType)
+    const marks = this.#marks.slice(this.#typeAt, this.#typeAt + 3)
+    const type = new HeaderSection(this.#octets.subarray(0, line), 0, marks, () => undefined).readFirst(CONTENT_TYPE, parseMediaType)
     const found = type?.type.startsWith('multipart/') === true ? boundaryOf(type.parameters) : null
     if (found !== null) this.#own.open(found)
     return this.#own
   }
 
   /** Takes one line as a field or a part of one. `false`: the section has no fields, its first line is text. */
-  #take(octets: Buffer, from: number, line: number, next: number): boolean {
-    const at = line - from
-    const first = octets[line]
-    if (first === SPACE || first === TAB) {
-      if (this.#marks.length === 0) {
-        this.#find('continuation-first', at)
-        this.#marks.push(at, -1)
-      } else if (octets.subarray(line, next).every((octet) => isBlank(octet))) this.#find('blank-line-in-header', at)
+  #take(line: number, next: number): boolean {
+    const octets = this.#octets
+    const isFirst = this.#marks.length === 0
+    const isContinuation = octets[line] === SPACE || octets[line] === TAB
+    if (isContinuation && !isFirst) {
+      if (octets.subarray(line, next).every((octet) => isBlank(octet))) this.#find('blank-line-in-header', line)
       return true
     }
     let end = line
@@ -121,62 +124,55 @@ export class HeaderScanner {
     let colon = end
     while (octets[colon] === SPACE || octets[colon] === TAB) colon++
     if (octets[colon] === COLON && end > line && colon < next) {
-      if (colon > end) this.#find('field-name-blank', at)
-      if (this.#typeAt === -1 && end - line === CONTENT_TYPE.length && octets.toString('latin1', line, end).toLowerCase() === CONTENT_TYPE) {
-        this.#typeAt = this.#marks.length
-      }
-      this.#marks.push(at, end - from)
+      if (colon > end) this.#find('field-name-blank', line)
+      const isType = this.#typeAt === -1 && end - line === CONTENT_TYPE.length
+      if (isType && octets.toString('latin1', line, end).toLowerCase() === CONTENT_TYPE) this.#typeAt = this.#marks.length
+      this.#marks.push(line, end)
       return true
     }
     const start = octets.toString('latin1', line, line + 6)
-    const isFrom = start === '>From ' || (this.#marks.length === 0 && start.startsWith('From '))
-    if (this.#root && isFrom) this.#find('mbox-line', at)
-    else if (this.#marks.length === 0) return false
+    if (isContinuation) this.#find('continuation-first', line)
+    else if (this.#root && (start === '>From ' || (isFirst && start.startsWith('From ')))) this.#find('mbox-line', line)
+    else if (isFirst) return false
     else {
-      const hasColon = octets.subarray(line, next).indexOf(COLON) !== -1
-      this.#find(hasColon ? 'field-name-invalid' : 'field-without-colon', at)
+      this.#find(octets.subarray(line, next).includes(COLON) ? 'field-name-invalid' : 'field-without-colon', line)
       if (this.#text === -1) this.#text = this.#marks.length
     }
-    this.#marks.push(at, -1)
+    this.#marks.push(line, -1)
     return true
   }
 
   /** The limit lies in the line at `line`: its field and all after it are left out. Text that looks like it had no header section stays text. */
-  #cut(octets: Buffer, from: number, line: number): HeaderEnd | null {
+  #cut(line: number): HeaderEnd | null {
     if (this.#text !== -1) {
-      this.#find('header-limit', line - from)
-      return this.#endWithoutBlank('text', octets, from, line)
+      this.#find('header-limit', line)
+      return this.#end('text', line)
     }
-    let end = line - from
-    if (end === 0) {
+    let end = line
+    if (line === 0) {
       // A first line without a field name is text, however long it is.
-      if (this.#limit > MAX_NAME && !this.#take(octets, from, line, from + MAX_NAME)) return this.#end('text', octets, from, line)
+      if (this.#limit > MAX_NAME && !this.#take(0, MAX_NAME)) return this.#end('text', 0)
       this.#marks.length = 0
-    } else if (octets[line] === SPACE || octets[line] === TAB) {
+    } else if (this.#octets[line] === SPACE || this.#octets[line] === TAB) {
       end = this.#marks.at(-2) ?? 0
       this.#marks.length -= 2
     }
     this.#find('header-limit', end)
-    this.#kept = Buffer.from(octets.subarray(from, from + end))
+    this.#kept = Buffer.from(this.#octets.subarray(0, end))
     return null
   }
 
-  /** No empty line came: what is no field, and all after it, is the body. */
-  #endWithoutBlank(by: HeaderEnd['by'], octets: Buffer, from: number, at: number): HeaderEnd {
-    if (this.#text === -1) {
-      if (by === 'delimiter' && at - from + this.#gone > 0) this.#find('boundary-in-header', at - from)
-      return this.#end(by, octets, from, at)
-    }
-    const bodyStart = from + (this.#marks[this.#text] ?? 0)
-    this.#marks.length = this.#text
-    return this.#end('text', octets, from, bodyStart)
-  }
-
-  #end(by: HeaderEnd['by'], octets: Buffer, from: number, bodyStart: number): HeaderEnd {
-    if (by === 'text') this.#find('missing-blank-line', bodyStart - from)
+  #end(by: HeaderEnd['by'], at: number): HeaderEnd {
+    // Without an empty line, what is no field, and all after it, is the body.
+    const text = by === 'blank' ? undefined : this.#marks[this.#text]
+    if (text !== undefined) this.#marks.length = this.#text
+    const isText = by === 'text' || text !== undefined
+    const bodyStart = text ?? at
+    if (isText) this.#find('missing-blank-line', bodyStart)
+    else if (by === 'delimiter' && at + this.#gone > 0) this.#find('boundary-in-header', at)
     // The empty line belongs to no field.
-    const end = by === 'blank' ? from + this.#line : bodyStart
-    return { by, bodyStart, octets: this.#kept ?? octets.subarray(from, end), marks: this.#marks, defects: this.#defects }
+    const octets = this.#kept ?? this.#octets.subarray(0, by === 'blank' ? this.#line : bodyStart)
+    return { by: isText ? 'text' : by, bodyStart: this.#from + bodyStart, octets, marks: this.#marks, defects: this.#defects }
   }
 
   #find(code: DefectCode, at: number): void {

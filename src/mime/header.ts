@@ -37,7 +37,7 @@ export type FieldParser<T> = (body: string, report: Report) => T
 export type Marks = readonly number[]
 
 const ADDRESS_FIELDS = new Set('from sender reply-to to cc bcc resent-from resent-sender resent-to resent-cc'.split(' '))
-const DATE_FIELDS = new Set('date resent-date'.split(' '))
+const DATE_FIELDS = new Set(['date', 'resent-date'])
 const ID_FIELDS = new Set('message-id in-reply-to references resent-message-id content-id'.split(' '))
 /** Fields that may occur once (RFC 5322 §3.6, RFC 2045 §3, RFC 2183 §2). Where they do not, readers take different ones. */
 const SINGLE_FIELDS = new Set([
@@ -48,116 +48,109 @@ const SINGLE_FIELDS = new Set([
 /** One field, looked at when somebody asks. */
 class SectionField implements Field {
   readonly #section: HeaderSection
-  readonly #start: number
-  readonly #nameEnd: number
-  readonly #end: number
+  readonly #mark: number
   #value: string | undefined
 
-  constructor(section: HeaderSection, start: number, nameEnd: number, end: number) {
+  constructor(section: HeaderSection, mark: number) {
     this.#section = section
-    this.#start = start
-    this.#nameEnd = nameEnd
-    this.#end = end
+    this.#mark = mark
   }
 
   get name(): string {
-    return this.#section.nameAt(this.#start, this.#nameEnd)
+    return this.#section.nameAt(this.#mark)
   }
 
   get value(): string {
-    return (this.#value ??= this.read(decodeUnstructured))
+    return (this.#value ??= this.#section.readAt(this.#mark, decodeUnstructured))
   }
 
   get raw(): Buffer {
-    return this.#section.octets.subarray(this.#start, this.#end)
+    return this.#section.octets.subarray(this.#section.startAt(this.#mark), this.#section.startAt(this.#mark + 2))
   }
 
   get offset(): number {
-    return this.#section.offset + this.#start
-  }
-
-  /** Hands the unfolded body to a parser; what it reports is put at its place in the message. */
-  read<T>(parse: FieldParser<T>): T {
-    const { text } = this.#section
-    let start = this.#start
-    let end = this.#end
-    if (this.#nameEnd !== -1) start = text.indexOf(':', this.#nameEnd) + 1
-    while (start < end && isBlank(text.charCodeAt(start))) start++
-    while (end > start && isBlank(text.charCodeAt(end - 1))) end--
-    const raw = text.slice(start, end)
-    let places: Uint32Array | undefined
-    return parse(unfolded(raw), (code, offset) => {
-      places ??= placesOf(raw)
-      this.#section.report(code, this.#section.offset + start + (places[offset] ?? raw.length))
-    })
+    return this.#section.offset + this.#section.startAt(this.#mark)
   }
 }
 
-/** A header section: its octets, and where its fields are in them. */
+/** A header section: its octets, and where its fields are in them. Inside, a field is an index in the marks: there can be more than are worth
+ *  an object each. */
 export class HeaderSection implements Header {
   /** Owned, or a view of the whole message. */ readonly octets: Buffer
   /** Of the first octet in the message. */ readonly offset: number
-  readonly report: Report
   readonly #marks: Marks
-  #fields: readonly SectionField[] | undefined
-  #text: string | undefined
-  #hasNul: boolean | undefined
-  /** Those asked for: a section can have more fields than are worth an object each. */ readonly #firsts = new Map<string, SectionField>()
+  readonly #report: Report
+  /** One character an octet. */ readonly #text: string
+  readonly #hasNul: boolean
+  #fields: readonly Field[] | undefined
   #touched = false
 
   constructor(octets: Buffer, offset: number, marks: Marks, report: Report) {
     this.octets = octets
     this.offset = offset
-    this.report = report
     this.#marks = marks
+    this.#report = report
+    this.#text = octets.toString('latin1')
+    this.#hasNul = this.#text.includes('\0')
   }
 
-  /** One character an octet. */
-  get text(): string {
-    return (this.#text ??= this.octets.toString('latin1'))
+  get fields(): readonly Field[] {
+    return (this.#fields ??= Array.from({ length: this.#marks.length / 2 }, (_, at) => new SectionField(this, 2 * at)))
   }
 
-  get hasNul(): boolean {
-    return (this.#hasNul ??= this.text.includes('\0'))
+  /** Where a field begins; behind the last the section ends. */
+  startAt(mark: number): number {
+    return this.#marks[mark] ?? this.octets.length
   }
 
-  get fields(): readonly SectionField[] {
-    if (this.#fields !== undefined) return this.#fields
-    const fields: SectionField[] = []
-    for (let mark = 0; mark < this.#marks.length; mark += 2) fields.push(this.#field(mark))
-    return (this.#fields = fields)
+  nameAt(mark: number): string {
+    const end = this.#marks[mark + 1] ?? -1
+    const name = end === -1 ? '' : this.#text.slice(this.startAt(mark), end)
+    return this.#hasNul ? name.replaceAll('\0', '') : name
   }
 
-  #field(mark: number): SectionField {
-    return new SectionField(this, this.#marks[mark] ?? 0, this.#marks[mark + 1] ?? -1, this.#marks[mark + 2] ?? this.octets.length)
+  /** Hands the unfolded body of a field to a parser; what it reports is put at its place in the message. */
+  readAt<T>(mark: number, parse: FieldParser<T>): T {
+    const text = this.#text
+    const nameEnd = this.#marks[mark + 1] ?? -1
+    let start = nameEnd === -1 ? this.startAt(mark) : text.indexOf(':', nameEnd) + 1
+    let end = this.startAt(mark + 2)
+    while (start < end && isBlank(text.charCodeAt(start))) start++
+    while (end > start && isBlank(text.charCodeAt(end - 1))) end--
+    const raw = text.slice(start, end)
+    // Without the line ends in front of blanks; a lone CR is a blank (RFC 5322 §2.2.3).
+    const body = raw.includes('\n') || raw.includes('\r') ? raw.replace(/\r?\n/g, '').replaceAll('\r', ' ') : raw
+    let places: Uint32Array | undefined
+    return parse(body, (code, offset) => {
+      places ??= placesOf(raw)
+      this.#report(code, this.offset + start + (places[offset] ?? raw.length))
+    })
   }
 
-  nameAt(start: number, end: number): string {
-    const name = end === -1 ? '' : this.text.slice(start, end)
-    return this.hasNul ? name.replaceAll('\0', '') : name
-  }
-
-  /** The mark of the next field of that name, `key` in lower case, from a mark on; -1 without one. */
+  /** The next field of that name, `key` in lower case, from `mark` on; -1 without one. */
   #next(key: string, mark: number): number {
     for (; mark < this.#marks.length; mark += 2) {
-      const start = this.#marks[mark] ?? 0
       const end = this.#marks[mark + 1] ?? -1
       // A name of another length is this one only with NUL in it.
-      if ((end - start === key.length || this.hasNul) && end !== -1 && this.nameAt(start, end).toLowerCase() === key) return mark
+      if ((end - this.startAt(mark) === key.length || this.#hasNul) && end !== -1 && this.nameAt(mark).toLowerCase() === key) return mark
     }
     return -1
   }
 
   /** The first field of that name. */
-  first(name: string): SectionField | undefined {
-    const key = name.toLowerCase()
-    const mark = this.#firsts.has(key) ? -1 : this.#next(key, 0)
-    if (mark !== -1) this.#firsts.set(key, this.#field(mark))
-    return this.#firsts.get(key)
+  first(name: string): Field | undefined {
+    const mark = this.#next(name.toLowerCase(), 0)
+    return mark === -1 ? undefined : new SectionField(this, mark)
+  }
+
+  /** What the first field of that name says. */
+  readFirst<T>(name: string, parse: FieldParser<T>): T | undefined {
+    const mark = this.#next(name.toLowerCase(), 0)
+    return mark === -1 ? undefined : this.readAt(mark, parse)
   }
 
   value(name: string): string | undefined {
-    return this.first(name)?.value
+    return this.readFirst(name, decodeUnstructured)
   }
 
   values(name: string): readonly string[] {
@@ -165,46 +158,41 @@ export class HeaderSection implements Header {
   }
 
   addresses(name: string): readonly (Mailbox | Group)[] {
-    return this.first(name)?.read(parseAddressList) ?? []
+    return this.readFirst(name, parseAddressList) ?? []
   }
 
   date(name = 'Date'): Date | null {
-    return this.first(name)?.read(parseDate) ?? null
+    return this.readFirst(name, parseDate) ?? null
+  }
+
+  messageIds(name: string): readonly string[] {
+    return this.readFirst(name, parseMessageIds) ?? []
   }
 
   read<T>(name: string, parse: FieldParser<T>): readonly T[] {
     const key = name.toLowerCase()
     const found: T[] = []
-    for (let mark = this.#next(key, 0); mark !== -1; mark = this.#next(key, mark + 2)) found.push(this.#field(mark).read(parse))
+    for (let mark = this.#next(key, 0); mark !== -1; mark = this.#next(key, mark + 2)) found.push(this.readAt(mark, parse))
     return found
-  }
-
-  /** What the first field of that name says. */
-  readFirst<T>(name: string, parse: FieldParser<T>): T | undefined {
-    return this.first(name)?.read(parse)
-  }
-
-  messageIds(name: string): readonly string[] {
-    return this.first(name)?.read(parseMessageIds) ?? []
   }
 
   /** Defects of the section as a whole, which need no field to be understood. */
   examine(): void {
+    const { octets, offset } = this
     const seen = new Set<string>()
     for (let mark = 0; mark < this.#marks.length; mark += 2) {
-      const start = this.#marks[mark] ?? 0
-      const key = this.nameAt(start, this.#marks[mark + 1] ?? -1).toLowerCase()
-      if (seen.has(key)) this.report('duplicate-field', this.offset + start)
+      const key = this.nameAt(mark).toLowerCase()
+      if (seen.has(key)) this.#report('duplicate-field', offset + this.startAt(mark))
       else if (SINGLE_FIELDS.has(key)) seen.add(key)
     }
-    for (let at = this.octets.indexOf(0); at !== -1; at = this.octets.indexOf(0, at + 1)) {
-      this.report('nul-octet', this.offset + at)
+    for (let at = octets.indexOf(0); at !== -1; at = octets.indexOf(0, at)) {
+      this.#report('nul-octet', offset + at)
       // One a line is enough to point at them all.
-      const lineEnd = this.octets.indexOf(LF, at)
-      at = lineEnd === -1 ? this.octets.length : lineEnd
+      const lineEnd = octets.indexOf(LF, at)
+      at = lineEnd === -1 ? octets.length : lineEnd
     }
-    for (let at = this.octets.indexOf(CR); at !== -1; at = this.octets.indexOf(CR, at + 1)) {
-      if (this.octets[at + 1] !== LF) this.report('bare-cr', this.offset + at)
+    for (let at = octets.indexOf(CR); at !== -1; at = octets.indexOf(CR, at + 1)) {
+      if (octets[at + 1] !== LF) this.#report('bare-cr', offset + at)
     }
   }
 
@@ -212,21 +200,15 @@ export class HeaderSection implements Header {
   touch(): void {
     if (this.#touched) return
     this.#touched = true
-    for (const field of this.fields) {
-      const key = field.name.toLowerCase()
-      if (ADDRESS_FIELDS.has(key)) field.read(parseAddressList)
-      else if (DATE_FIELDS.has(key)) field.read(parseDate)
-      else if (ID_FIELDS.has(key)) field.read(parseMessageIds)
+    for (let mark = 0; mark < this.#marks.length; mark += 2) {
+      const key = this.nameAt(mark).toLowerCase()
+      if (ADDRESS_FIELDS.has(key)) this.readAt(mark, parseAddressList)
+      else if (DATE_FIELDS.has(key)) this.readAt(mark, parseDate)
+      else if (ID_FIELDS.has(key)) this.readAt(mark, parseMessageIds)
       // Content-* fields are read by their entity.
-      else if (!key.startsWith('content-')) void field.value
+      else if (!key.startsWith('content-')) this.readAt(mark, decodeUnstructured)
     }
   }
-}
-
-/** Without the line ends in front of blanks; a lone CR is a blank (RFC 5322 §2.2.3). */
-function unfolded(raw: string): string {
-  const body = raw.includes('\n') ? raw.replaceAll('\r\n', '').replaceAll('\n', '') : raw
-  return body.includes('\r') ? body.replaceAll('\r', ' ') : body
 }
 
 /** Where the octets of the unfolded body are in the raw one. All at once, because a sender can have a defect in every one of them. */
