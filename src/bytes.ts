@@ -11,6 +11,9 @@ export const DEL = 127
 export const EMPTY: Buffer = Buffer.alloc(0)
 export const CRLF: Buffer = Buffer.from('\r\n')
 
+/** Space or tab. */
+export const isBlank = (octet: number | undefined): boolean => octet === SPACE || octet === TAB
+
 /** The same octets as a Buffer, without a copy. */
 export function asBuffer(octets: Uint8Array): Buffer {
   return Buffer.isBuffer(octets) ? octets : Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength)

@@ -1,4 +1,4 @@
-import { CR, LF, SPACE, TAB } from '../bytes.ts'
+import { CR, isBlank, LF } from '../bytes.ts'
 
 /** A longer boundary is not used: RFC 2046 §5.1.1 allows 70 octets. */
 export const MAX_BOUNDARY_OCTETS = 2000
@@ -51,6 +51,7 @@ export class OpenBoundaries<L extends Bounded> {
 
   /** The first delimiter in a body, from `start` on, where a line begins or not. `final`: no more octets follow. `near` is told of lines almost one. */
   find(octets: Buffer, start: number, atLineStart: boolean, final: boolean, near: (line: number) => void): Found<L> {
+    if (this.#stack.length === 0) return { end: octets.length, delimiter: null }
     for (let line = atLineStart ? start : hyphenLine(octets, start); line !== -1; line = hyphenLine(octets, line)) {
       const match = this.match(octets, line, final)
       if (match === 'near') near(line)
@@ -110,5 +111,3 @@ export function lineEndBefore(octets: Buffer, start: number, line: number): numb
   if (line === start || octets[line - 1] !== LF) return line
   return line - 1 > start && octets[line - 2] === CR ? line - 2 : line - 1
 }
-
-const isBlank = (code: number | undefined): boolean => code === SPACE || code === TAB

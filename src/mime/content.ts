@@ -1,5 +1,5 @@
 import { isAscii, isUtf8 } from 'node:buffer'
-import { asBuffer, CR, DEL, DOT, EMPTY, LF, NUL, SPACE, TAB } from '../bytes.ts'
+import { asBuffer, CR, DEL, DOT, EMPTY, isBlank, LF, NUL, SPACE, TAB } from '../bytes.ts'
 import { MailError } from '../errors.ts'
 import type { ComposeOptions, Content } from './draft.ts'
 import { Base64Encoder, base64Length } from './encoding/base64.ts'
@@ -40,25 +40,15 @@ export function prepareContent(content: Content, size: number | undefined, trans
   return { encoding: opaque, charset: 'utf-8', source: content, size }
 }
 
-/** What the octets are legal in as they are, or else an encoding (RFC 2045 §6). `whole` content must arrive octet for octet; what relays are known
- *  to change in text (RFC 2049 §3) is encoded too, but for BINARYMIME, which has no such relays. */
-function readableEncoding(octets: Buffer, transport: Transport, whole: boolean, isText: boolean): TransferEncoding {
-  const seen = survey(octets)
-  const isPlain = !seen.nul && !seen.longLine && !(whole ? seen.bareLineEnd : seen.fragile && transport !== 'binary')
-  if (isPlain && !seen.eightBit) return '7bit'
-  if (isPlain && transport !== '7bit') return '8bit'
-  if (transport === 'binary') return 'binary'
-  return isText && seen.quotedLength <= base64Length(octets.length) ? 'quoted-printable' : 'base64'
-}
-
 const MAX_LINE = 998 // octets without the line end (RFC 5322 §2.1.1)
 const FROM = Buffer.from('From ')
 const EQUALS = 0x3d
 
-/** What decides how octets can travel, seen in one look. `bareLineEnd`: a CR or LF that is no CRLF; `fragile`: what relays change, which is blanks
- *  at the end of a line, "From " at its start, and a dot that is all of it (RFC 2049 §3); `quotedLength`: soft breaks not counted exactly. */
-function survey(octets: Buffer) {
-  let bareLineEnd = false
+/** What the octets are legal in as they are, or else an encoding (RFC 2045 §6). `whole` content must arrive octet for octet; what relays are known
+ *  to change in text (blanks at the end of a line, "From " at its start, and a dot that is all of it: RFC 2049 §3) is encoded too, but for BINARYMIME,
+ *  which has no such relays. */
+function readableEncoding(octets: Buffer, transport: Transport, whole: boolean, isText: boolean): TransferEncoding {
+  let bareLineEnd = false // a CR or LF that is no CRLF
   let longLine = false
   let fragile = false
   let escapes = 0
@@ -68,8 +58,7 @@ function survey(octets: Buffer) {
     const end = found < 0 ? octets.length : crlf ? found - 1 : found
     if (found >= 0 && !crlf) bareLineEnd = true
     if (end - start > MAX_LINE) longLine = true
-    const last = end > start ? octets[end - 1] : undefined
-    if (last === SPACE || last === TAB) fragile = true
+    if (end > start && isBlank(octets[end - 1])) fragile = true
     if (end - start === 1 && octets[start] === DOT) fragile = true
     if (octets[start] === FROM[0] && octets.subarray(start, start + FROM.length).equals(FROM)) fragile = true
     for (let at = start; at < end; at++) {
@@ -79,8 +68,13 @@ function survey(octets: Buffer) {
       if (octet === CR) bareLineEnd = true
     }
   }
+  const isPlain = !octets.includes(NUL) && !longLine && !(whole ? bareLineEnd : fragile && transport !== 'binary')
+  if (isPlain && isAscii(octets)) return '7bit'
+  if (isPlain && transport !== '7bit') return '8bit'
+  if (transport === 'binary') return 'binary'
+  // Soft line breaks are not counted exactly.
   const quotedLength = Math.ceil(((octets.length + 2 * escapes) * 78) / 75)
-  return { eightBit: !isAscii(octets), nul: octets.includes(NUL), bareLineEnd, longLine, fragile, quotedLength }
+  return isText && quotedLength <= base64Length(octets.length) ? 'quoted-printable' : 'base64'
 }
 
 const IDENTITY: ContentEncoder = { encode: (chunk) => Buffer.from(chunk), end: () => EMPTY }

@@ -85,7 +85,6 @@ export class Description implements Described {
   readonly #defects = new DefectList()
   #encoding: string | undefined
   #disposition: Disposition | undefined
-  #contentId: string | null | undefined
   #examined = false
 
   constructor(facts: EntityFacts<Description>) {
@@ -166,13 +165,11 @@ export class Description implements Described {
   }
 
   get safeFileName(): string | null {
-    const { fileName } = this
-    return fileName === null ? null : safeFileName(fileName)
+    return this.fileName === null ? null : safeFileName(this.fileName)
   }
 
   get contentId(): string | null {
-    if (this.#contentId === undefined) this.#contentId = this.header.messageIds('content-id')[0] ?? null
-    return this.#contentId
+    return this.header.messageIds('content-id')[0] ?? null
   }
 
   get charset(): string | null {

@@ -25,7 +25,7 @@ export interface CheckedParseOptions {
   readonly onLimit: 'leaf' | 'error'
 }
 
-export const DEFAULT_LIMITS: Readonly<ParseLimits> = {
+const DEFAULT_LIMITS: Readonly<ParseLimits> = {
   depth: 100,
   parts: 10_000,
   headerBytes: 2 * 1024 * 1024,
@@ -41,27 +41,28 @@ const WORSE_THAN_NOTES = Object.entries(DEFECTS).flatMap(([code, { severity }]) 
 /** Fails with `ERR_OPTION`. */
 export function checkParseOptions(options: ParseOptions | undefined): CheckedParseOptions {
   if (options === undefined) return DEFAULTS
-  if (typeof options !== 'object' || options === null) throw wrongOption('options', 'an object')
+  if (typeof options !== 'object' || options === null) throw wrongOption('the option options must be an object')
   const { strict = false, onLimit = 'leaf' } = options
   const codes = typeof strict !== 'boolean' ? strict : strict ? WORSE_THAN_NOTES : []
   if (!Array.isArray(codes) || !codes.every((code: unknown) => typeof code === 'string' && Object.hasOwn(DEFECTS, code))) {
-    throw wrongOption('strict', 'true, false or a list of codes of defects')
+    throw wrongOption('the option strict must be true, false or a list of codes of defects')
   }
-  if (onLimit !== 'leaf' && onLimit !== 'error') throw wrongOption('onLimit', "'leaf' or 'error'")
-  const given: unknown = options.limits ?? {}
-  if (typeof given !== 'object' || given === null) throw wrongOption('limits', 'an object')
-  const limits = { ...DEFAULT_LIMITS }
-  for (const [name, value] of Object.entries(given)) {
-    if (!isLimit(name)) throw new MailError('ERR_OPTION', `there is no limit named ${JSON.stringify(name)}`, { phase: 'options' })
+  if (onLimit !== 'leaf' && onLimit !== 'error') throw wrongOption("the option onLimit must be 'leaf' or 'error'")
+  return { limits: checkLimits(DEFAULT_LIMITS, options.limits), strict: new Set(codes), onLimit }
+}
+
+/** The limits that were given, and the others as they are by default. Fails with `ERR_OPTION`. */
+export function checkLimits<L extends object>(defaults: L, given: Partial<L> | undefined): L {
+  const limits = { ...defaults }
+  if (typeof (given ?? {}) !== 'object') throw wrongOption('the option limits must be an object')
+  for (const [name, value] of Object.entries<unknown>(given ?? {})) {
+    if (!Object.hasOwn(defaults, name)) throw wrongOption(`there is no limit named ${JSON.stringify(name)}`)
     if (value === undefined) continue
-    if (!Number.isSafeInteger(value) || value < 0) throw wrongOption(`limits.${name}`, 'a whole number, 0 or more')
-    limits[name] = value
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
+      throw wrongOption(`the option limits.${name} must be a whole number, 0 or more`)
+    Object.assign(limits, { [name]: value })
   }
-  return { limits, strict: new Set(codes), onLimit }
+  return limits
 }
 
-const isLimit = (name: string): name is keyof ParseLimits => Object.hasOwn(DEFAULT_LIMITS, name)
-
-function wrongOption(name: string, expected: string): MailError {
-  return new MailError('ERR_OPTION', `the option ${name} must be ${expected}`, { phase: 'options' })
-}
+export const wrongOption = (message: string): MailError => new MailError('ERR_OPTION', message, { phase: 'options' })

@@ -1,5 +1,6 @@
 import { asBuffer, CR, EMPTY, LF } from '../bytes.ts'
 import { MailError } from '../errors.ts'
+import { wrongOption } from './limits.ts'
 
 export interface MboxOptions {
   /** How the writer marked body lines that begin like a From_ line: one `>` more before any number of them, one before `From ` only, or not. @default 'mboxrd' */
@@ -26,7 +27,7 @@ export interface MboxMessage {
  * ```
  */
 export async function* readMbox(source: AsyncIterable<Uint8Array>, options: MboxOptions = {}): AsyncGenerator<MboxMessage, void, undefined> {
-  const splitter = new MboxSplitter(options)
+  const split = createSplitter(options)
   const chunks = source[Symbol.asyncIterator]()
   let tokens: Token[] = []
   let ended = false
@@ -35,7 +36,7 @@ export async function* readMbox(source: AsyncIterable<Uint8Array>, options: Mbox
     while (tokens.length === 0 && !ended) {
       const { done, value } = await chunks.next()
       ended = done === true
-      tokens = splitter.push(done === true ? EMPTY : asBuffer(value), ended).toReversed()
+      tokens = split(done === true ? EMPTY : asBuffer(value), ended).toReversed()
     }
     const token = tokens.at(-1)
     if (token?.type !== 'content') return undefined
@@ -78,81 +79,69 @@ type Token = { readonly type: 'message'; readonly fromLine: string; readonly off
 
 const LENGTH = /^content-length[ \t]*:[ \t]*(\d{1,15})[ \t]*$/i
 const MAX_LINE = 1000 // a longer line is no From_ line
-const GREATER = 0x3e
 
-class MboxSplitter {
-  readonly #isQuoted: (marks: number) => boolean
-  readonly #trustsLength: boolean
-  /** What must be seen again, with more behind it: a line, or an empty one that may belong to the From_ line after it. */ #held: Buffer = EMPTY
-  #offset = 0
-  #state: 'before' | 'header' | 'body' = 'before'
-  /** In a line that needs no look. */ #inLine = false
-  /** Octets of the body that need no look, as its header section says. */ #length = 0
+/** Gives what the next octets of a file are; with `final` nothing is held back any more. */
+function createSplitter({ quoting = 'mboxrd', contentLength = false }: MboxOptions): (chunk: Buffer, final: boolean) => Token[] {
+  if (quoting !== 'mboxrd' && quoting !== 'mboxo' && quoting !== 'none') throw wrongOption("the option quoting must be 'mboxrd', 'mboxo' or 'none'")
+  const quoted = quoting === 'none' ? undefined : quoting === 'mboxo' ? /^>From / : /^>+From /
+  if (typeof contentLength !== 'boolean') throw wrongOption('the option contentLength must be true or false')
+  /** What must be seen again, with more behind it: a line, or an empty one that may belong to the From_ line after it. */ let rest: Buffer = EMPTY
+  let offset = 0
+  let state: 'before' | 'header' | 'body' = 'before'
+  /** In a line that needs no look. */ let inLine = false
+  /** Octets of the body that need no look, as its header section says. */ let length = 0
 
-  constructor({ quoting = 'mboxrd', contentLength = false }: MboxOptions) {
-    if (quoting !== 'mboxrd' && quoting !== 'mboxo' && quoting !== 'none') throw wrongOption("quoting must be 'mboxrd', 'mboxo' or 'none'")
-    if (typeof contentLength !== 'boolean') throw wrongOption('contentLength must be true or false')
-    this.#isQuoted = (marks) => (quoting === 'mboxrd' ? marks > 0 : quoting === 'mboxo' && marks === 1)
-    this.#trustsLength = contentLength
-  }
-
-  push(chunk: Buffer, final: boolean): Token[] {
-    const octets = Buffer.concat([this.#held, chunk])
+  return (chunk, final) => {
+    const octets = Buffer.concat([rest, chunk])
     const tokens: Token[] = []
     let passed = 0
     const pass = (end: number): void => {
-      if (end > passed && this.#state !== 'before') tokens.push({ type: 'content', octets: octets.subarray(passed, end) })
+      if (end > passed && state !== 'before') tokens.push({ type: 'content', octets: octets.subarray(passed, end) })
       passed = Math.max(passed, end)
-    }
-    const begin = (at: number, fromLine: string): void => {
-      tokens.push({ type: 'message', fromLine, offset: this.#offset + at })
-      this.#state = 'header'
-      this.#length = 0
     }
     let blank = -1
     let at = 0
     while (at < octets.length) {
-      if (this.#state === 'body' && this.#length > 0) {
-        const skipped = Math.min(this.#length, octets.length - at)
-        this.#length -= skipped
+      if (state === 'body' && length > 0) {
+        const skipped = Math.min(length, octets.length - at)
+        length -= skipped
         at += skipped
-        this.#inLine = octets[at - 1] !== LF
+        inLine = octets[at - 1] !== LF
         continue
       }
       const lineEnd = octets.indexOf(LF, at)
       const next = lineEnd < 0 ? octets.length : lineEnd + 1
-      if (!this.#inLine) {
+      if (!inLine) {
         if (lineEnd < 0 && !final && next - at <= MAX_LINE) break
         const wasBlank = blank
         blank = -1
         const line = octets.toString('latin1', at, Math.min(next, at + MAX_LINE)).trimEnd()
-        const marks = octets[at] === GREATER ? line.length - line.replace(/^>+/, '').length : 0
+        const isFrom = line.startsWith('From ') && (offset + at === 0 || isDated(line))
         if (octets[at] === LF || (octets[at] === CR && lineEnd === at + 1)) {
-          if (this.#state === 'body') blank = at
-          else if (this.#state === 'header') this.#state = 'body'
+          if (state === 'body') blank = at
+          else if (state === 'header') state = 'body'
           else passed = next
-        } else if (line.startsWith('From ') && (this.#offset + at === 0 || isDated(line))) {
+        } else if (isFrom || state === 'before') {
           pass(wasBlank < 0 ? at : wasBlank)
-          passed = next
-          begin(at, line)
-        } else if (this.#state === 'before') begin(at, '')
-        else if (this.#state === 'header') this.#length = this.#trustsLength ? Number(LENGTH.exec(line)?.[1] ?? this.#length) : 0
-        else if (this.#isQuoted(marks) && line.startsWith('From ', marks)) {
+          if (isFrom) passed = next
+          tokens.push({ type: 'message', fromLine: isFrom ? line : '', offset: offset + at })
+          state = 'header'
+          length = 0
+        } else if (state === 'header') length = contentLength ? Number(LENGTH.exec(line)?.[1] ?? length) : 0
+        else if (quoted?.test(line) === true) {
           pass(at)
           passed = at + 1
         }
       }
-      this.#inLine = lineEnd < 0
+      inLine = lineEnd < 0
       at = next
     }
     const held = blank < 0 ? at : blank
     pass(held)
-    this.#held = octets.subarray(held)
-    this.#offset += held
+    rest = octets.subarray(held)
+    offset += held
     return tokens
   }
 }
 
 const isDated = (line: string): boolean => /\d\d:\d\d/.test(line) && /\d{4}/.test(line)
-
-const wrongOption = (message: string): MailError => new MailError('ERR_OPTION', `the option ${message}`, { phase: 'options' })

@@ -4,21 +4,16 @@ import { MailError } from '../errors.ts'
 import { decodeText } from './charset/decode.ts'
 import { isAmbiguous, type Report } from './defect.ts'
 import { Description, type Entity, type EntityFacts } from './entity.ts'
-import { checkParseOptions, type ParseOptions } from './limits.ts'
+import { checkParseOptions, wrongOption, type ParseOptions } from './limits.ts'
 import { MimeTokenizer } from './tokenizer.ts'
 
 /** Takes a whole message in memory apart (RFC 5322, RFC 2045 to 2049). Synchronous; decodes content and reads most fields only when asked. Never
  *  throws for what a sender wrote, but with `strict` or `onLimit: 'error'`; fails with `ERR_OPTION` for wrong options. */
 export function parseMessage(octets: Uint8Array, options?: ParseOptions): Entity {
   const checked = checkParseOptions(options)
-  if (!(octets instanceof Uint8Array)) throw new MailError('ERR_OPTION', 'a message is a Buffer or Uint8Array', { phase: 'options' })
+  if (!(octets instanceof Uint8Array)) throw wrongOption('a message is a Buffer or Uint8Array')
   const entities: ParsedEntity[] = []
-  const create = (facts: EntityFacts<ParsedEntity>): ParsedEntity => {
-    const entity = new ParsedEntity(facts)
-    entities.push(entity)
-    return entity
-  }
-  const tokenizer = MimeTokenizer.create(checked, create, true)
+  const tokenizer = MimeTokenizer.create<ParsedEntity>(checked, (facts) => new ParsedEntity(facts, entities), true)
   tokenizer.push(asBuffer(octets), true)
   tokenizer.next()
   const [root] = entities
@@ -35,17 +30,21 @@ class ParsedEntity extends Description implements Entity {
   readonly parts: ParsedEntity[] = []
   readonly #source: Buffer
   #doubtful: boolean | undefined
-  #contentRead = false
-  #textRead = false
+  /** Content was, and text as text: its defects are known. */ #isRead = false
 
-  constructor(facts: EntityFacts<ParsedEntity>) {
+  constructor(facts: EntityFacts<ParsedEntity>, entities: ParsedEntity[]) {
     super(facts)
     this.#source = facts.source ?? EMPTY
     facts.parent?.parts.push(this)
+    entities.push(this)
   }
 
   get raw(): Buffer {
     return this.#source.subarray(this.start, this.end)
+  }
+
+  get #isText(): boolean {
+    return this.type.startsWith('text/')
   }
 
   get #body(): Buffer {
@@ -73,8 +72,8 @@ class ParsedEntity extends Description implements Entity {
 
   /** `undefined`: more than a string can hold. */
   #characters(): string | undefined {
-    this.#textRead = true
     const decoded = this.#decoded()
+    this.#isRead = true
     const octets = decoded ?? this.#body
     // Characters of decoded content have no place in the message.
     const report: Report = (code, offset) => this.report(code, this.bodyStart + (decoded === undefined ? offset : 0))
@@ -83,7 +82,7 @@ class ParsedEntity extends Description implements Entity {
 
   /** `undefined`: the body as it is. */
   #decoded(): Buffer | undefined {
-    this.#contentRead = true
+    this.#isRead ||= !this.#isText
     const decoder = this.decoder()
     if (decoder === null) return undefined
     const report = this.bodyReport()
@@ -145,9 +144,8 @@ class ParsedEntity extends Description implements Entity {
   /** Finds all defects there are; content that was read before is not read again. */
   readAll(): void {
     this.touch()
-    if (this.parts.length > 0) return
-    if (this.type.startsWith('text/')) {
-      if (!this.#textRead) this.#characters()
-    } else if (!this.#contentRead) this.#decoded()
+    if (this.#isRead || this.parts.length > 0) return
+    if (this.#isText) this.#characters()
+    else this.#decoded()
   }
 }

@@ -4,7 +4,7 @@ import { CharsetDecoder } from './charset/decode.ts'
 import type { Report } from './defect.ts'
 import { Description, type Described, type EntityFacts } from './entity.ts'
 import type { Header } from './header.ts'
-import { checkParseOptions, type CheckedParseOptions, type ParseOptions } from './limits.ts'
+import { checkParseOptions, wrongOption, type CheckedParseOptions, type ParseOptions } from './limits.ts'
 import { MimeTokenizer, type Token } from './tokenizer.ts'
 
 /** A leaf of a message that is being read: content that is no multipart and no enclosed message taken apart. */
@@ -37,8 +37,9 @@ export interface Message {
  */
 export async function readMessage(source: AsyncIterable<Uint8Array>, options?: ParseOptions): Promise<Message> {
   const reader = new MessageReader(source, checkParseOptions(options))
-  const root = await reader.open()
-  return { header: root.header, parts: (how) => reader.parts(root, how) }
+  const token = await reader.next()
+  if (token?.type !== 'open') throw new Error('a message without a root')
+  return { header: token.entity.header, parts: (how) => reader.parts(token, how) }
 }
 
 /** The characters of a text part as they arrive, however they are chunked; reads its content. Without a charset, or with one that nobody knows, see
@@ -79,31 +80,22 @@ class MessageReader {
 
   constructor(source: AsyncIterable<Uint8Array>, options: CheckedParseOptions) {
     if (typeof source !== 'object' || source === null || !(Symbol.asyncIterator in source)) {
-      throw new MailError('ERR_OPTION', 'a message is read from an async iterable of octets', { phase: 'options' })
+      throw wrongOption('a message is read from an async iterable of octets')
     }
     this.#eager = options.strict.size > 0 || options.onLimit === 'error'
     this.#tokenizer = MimeTokenizer.create(options, (facts) => new ReadPart(facts, this), false)
     this.#source = source[Symbol.asyncIterator]()
   }
 
-  /** Reads the header section of the message. */
-  async open(): Promise<ReadPart> {
-    const token = await this.#next()
-    if (token?.type !== 'open') throw new Error('a message without a root')
-    return token.entity
-  }
-
-  async *parts(root: ReadPart, options: { readonly enclosed?: 'open' | 'leaf' | undefined } = {}): AsyncGenerator<Part, void, undefined> {
+  async *parts(root: Token<ReadPart>, options: { readonly enclosed?: 'open' | 'leaf' | undefined } = {}): AsyncGenerator<Part, void, undefined> {
     const { enclosed = 'open' } = options
-    if (enclosed !== 'open' && enclosed !== 'leaf') {
-      throw new MailError('ERR_OPTION', "the option enclosed must be 'open' or 'leaf'", { phase: 'options' })
-    }
+    if (enclosed !== 'open' && enclosed !== 'leaf') throw wrongOption("the option enclosed must be 'open' or 'leaf'")
     if (this.#asked) throw new MailError('ERR_SESSION_STATE', 'the parts of a message can be read once', { phase: 'parse' })
     this.#asked = true
-    this.#returned = { type: 'open', entity: root }
+    this.#returned = root
     try {
       this.#tokenizer.enclosed = enclosed
-      for (let token = await this.#next(); token !== undefined; token = await this.#next()) {
+      for (let token = await this.next(); token !== undefined; token = await this.next()) {
         const leaf = this.#leafAt(token)
         if (leaf === undefined) continue
         this.#current = leaf
@@ -127,7 +119,7 @@ class MessageReader {
       this.#reading = this.#step(part)
       const octets = await this.#reading
       for (let at = 0; at < octets.length && this.#current === part; at += MAX_PIECE) {
-        const piece = octets.length <= MAX_PIECE ? octets : octets.subarray(at, at + MAX_PIECE)
+        const piece = octets.subarray(at, at + MAX_PIECE)
         const decoded = decoder === null ? Buffer.from(piece) : decoder.decode(piece, report)
         if (decoded.length > 0) yield decoded
       }
@@ -161,7 +153,7 @@ class MessageReader {
 
   /** Takes one step within `part`: octets of it, or what was held of them. */
   async #step(part: ReadPart): Promise<Buffer> {
-    const token = await this.#next()
+    const token = await this.next()
     if (token?.type === 'content') {
       if (part.kind !== 'multipart') return token.octets
       this.#hold(token)
@@ -180,7 +172,7 @@ class MessageReader {
   }
 
   /** The next token; `undefined` at the end. */
-  async #next(): Promise<Token<ReadPart> | undefined> {
+  async next(): Promise<Token<ReadPart> | undefined> {
     if (this.#failure !== undefined) throw this.#failure.reason
     const returned = this.#returned
     this.#returned = undefined

@@ -45,7 +45,6 @@ export class MimeTokenizer<E extends Description> {
   readonly #input = new InputWindow()
   #final = false
   #source: Buffer | null = null
-  #received = 0
   /** Past `messageBytes`: what came after it. */ #beyond: Buffer | undefined
 
   #state: 'header' | 'body' | 'done' = 'header'
@@ -78,10 +77,10 @@ export class MimeTokenizer<E extends Description> {
   push(chunk: Buffer, final = false): void {
     if (this.#shared.whole) this.#source = chunk
     this.#final = final
-    const left = this.#around === null && !this.#rest ? this.#shared.options.limits.messageBytes - this.#received : Number.POSITIVE_INFINITY
-    this.#received += chunk.length
+    const limit = this.#around === null && !this.#rest ? this.#shared.options.limits.messageBytes : Number.POSITIVE_INFINITY
+    const left = limit - this.#input.offset(this.#input.octets.length)
     if (chunk.length > left) this.#beyond = chunk.subarray(left)
-    this.#input.extend(chunk.length > left ? chunk.subarray(0, left) : chunk)
+    this.#input.extend(chunk.subarray(0, left))
   }
 
   /** The next token, or `undefined` when more octets are needed. After the final push, `undefined` is the end. */
@@ -237,19 +236,17 @@ export class MimeTokenizer<E extends Description> {
     const { octets, at } = this.#input
     const near = (line: number): void => (this.#leaf ?? this.#innermost)?.report('near-boundary', this.#input.offset(line))
     const found = this.#rest ? { end: octets.length, delimiter: null } : this.#boundaries.find(octets, at, this.#atLineStart, final, near)
-    this.#pass(found.end)
+    if (found.end > at) this.#pass(octets.subarray(at, found.end))
     if (found.delimiter === null) return found.end > at
     this.#delimiter(found.delimiter)
     return true
   }
 
-  /** Hands on what the input has up to `end`. */
-  #pass(end: number): void {
-    const { at } = this.#input
-    if (end <= at) return
-    this.#input.at = end
+  /** Hands on the next octets of the input. */
+  #pass(octets: Buffer): void {
+    const start = this.#input.offset(this.#input.at)
+    this.#input.at += octets.length
     this.#atLineStart = false
-    const octets = this.#input.octets.subarray(at, end)
     const around = this.#innermost
     if (this.#encoded !== undefined) this.#encoded.feed(octets)
     else if (this.#leaf !== undefined || around?.partCount === 0) this.#emit({ type: 'content', octets, isDelimiter: false })
@@ -257,7 +254,7 @@ export class MimeTokenizer<E extends Description> {
       const content = octets.findIndex((octet) => !isBlank(octet))
       if (content === -1) return
       around.hasTrailer = true
-      around.report('content-after-close', this.#input.offset(at + content))
+      around.report('content-after-close', start + content)
     }
   }
 

@@ -1,7 +1,7 @@
 import { asBuffer, EMPTY, NUL } from '../bytes.ts'
-import { MailError } from '../errors.ts'
 import { decodeText } from './charset/decode.ts'
 import { safeFileName } from './file-name.ts'
+import { checkLimits } from './limits.ts'
 
 /** What Outlook puts into one part, `winmail.dat` of type application/ms-tnef (MS-OXTNEF), instead of MIME. */
 export interface Winmail {
@@ -35,7 +35,7 @@ export interface WinmailLimits {
   /** Octets of content and text together; what is enclosed counts once for each message around it. @default 256 MiB */ bytes: number
 }
 
-const DEFAULT_LIMITS: Readonly<WinmailLimits> = { depth: 5, attachments: 1000, properties: 100_000, bytes: 256 * 1024 * 1024 }
+const DEFAULT_LIMITS: WinmailLimits = { depth: 5, attachments: 1000, properties: 100_000, bytes: 256 * 1024 * 1024 }
 const MAX_DEFECTS = 1000
 
 const CODES = [
@@ -52,14 +52,7 @@ const CODES = [
 /** Opens a `winmail.dat`. Nothing is ever thrown for its octets: defects say what is wrong, and what could be read is there. Fails with
  *  `ERR_OPTION` for limits that are none. */
 export function openWinmail(octets: Uint8Array, options: { readonly limits?: Partial<WinmailLimits> | undefined } = {}): Winmail {
-  const limits = { ...DEFAULT_LIMITS }
-  for (const name of ['depth', 'attachments', 'properties', 'bytes'] as const) {
-    const limit = options.limits?.[name] ?? limits[name]
-    if (!Number.isSafeInteger(limit) || limit < 0) {
-      throw new MailError('ERR_OPTION', `the option limits.${name} must be a whole number, 0 or more`, { phase: 'options' })
-    }
-    limits[name] = limit
-  }
+  const limits = checkLimits(DEFAULT_LIMITS, options.limits)
   return openMessage({ view: asBuffer(octets), offset: 0 }, limits.depth, limits)
 }
 

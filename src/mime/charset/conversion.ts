@@ -32,13 +32,11 @@ export const extendsAscii = (charset: string): boolean => isSingleByte(charset) 
 /** Not by Node: 20 to 24 give control characters for 0x80 to 0x9F of windows-1252 (nodejs/node 56542), and wrong ones in ibm866 and windows-874. */
 export const singleByte = (charset: SingleByteCharset): Conversion => {
   const table = singleByteTable(charset)
-  return (octets) => converted(mapped(octets, table))
-}
-
-function mapped(octets: Buffer, table: Uint16Array): string {
-  const units = new Uint16Array(octets.length)
-  for (let at = 0; at < octets.length; at++) units[at] = table[octets[at] ?? 0] ?? 0
-  return textOf(units, units.length)
+  return (octets) => {
+    const units = new Uint16Array(octets.length)
+    for (let at = 0; at < octets.length; at++) units[at] = table[octets[at] ?? 0] ?? 0
+    return converted(textOf(units, units.length))
+  }
 }
 
 const tables = new Map<SingleByteCharset, Uint16Array>()

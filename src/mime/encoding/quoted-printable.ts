@@ -1,5 +1,5 @@
 import { isAscii } from 'node:buffer'
-import { CR, DOT, EMPTY, LF, NUL, SPACE, TAB } from '../../bytes.ts'
+import { CR, DOT, EMPTY, isBlank, LF, NUL, SPACE } from '../../bytes.ts'
 import type { Report } from '../defect.ts'
 import { joined, reportOnce, trimmed, type ContentDecoder, type ContentEncoder } from './coder.ts'
 
@@ -132,8 +132,6 @@ function blanksBefore(out: Buffer, floor: number, end: number): number {
   while (at > floor && isBlank(out[at - 1])) at--
   return end - at
 }
-
-const isBlank = (octet: number | undefined): boolean => octet === SPACE || octet === TAB
 
 const MAX_COLUMN = 76
 const LOOK_AHEAD = 5 // what the encoder must see behind an octet to decide on it: "From ", or a blank and CRLF
