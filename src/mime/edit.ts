@@ -20,34 +20,33 @@ type Splice = { readonly at: number; readonly end: number; readonly octets: read
  *  message or exclude each other, and with `ERR_CONTENT` where the result would be read as another structure: the only part of a multipart is
  *  removed, a new part holds a delimiter of what is around it, or the place is inside a message that was decoded. */
 export function editMessage(message: Entity, edits: readonly Edit[]): Buffer {
-  const splice = createEditor(message, new Set(edits.flatMap((edit) => ('remove' in edit ? [edit.remove] : []))))
-  const splices = edits.flatMap((edit) => splice(edit)).toSorted((a, b) => a.at - b.at || a.end - b.end)
-  const pieces: Uint8Array[] = []
-  let done = 0
-  for (const { at, end, octets } of splices) {
-    if (at < done) throw wrongEdit('two edits concern the same octets')
-    pieces.push(message.raw.subarray(done, at), ...octets)
-    done = end
-  }
-  return Buffer.concat([...pieces, message.raw.subarray(done)])
-}
-
-/** Gives what an edit does to the octets of the message. */
-function createEditor(message: Entity, removed: ReadonlySet<Entity>): (edit: Edit) => Splice[] {
   const { raw } = message
+  const removed = new Set(edits.flatMap((edit) => ('remove' in edit ? [edit.remove] : [])))
   const parents = new Map<Entity, Entity>()
   const stack = [message]
   for (let entity = stack.pop(); entity !== undefined; entity = stack.pop()) {
     for (const part of entity.parts) parents.set(part, entity)
     stack.push(...entity.parts)
   }
+  const splices = edits.flatMap((edit) => splice(edit)).toSorted((a, b) => a.at - b.at || a.end - b.end)
+  const pieces: Uint8Array[] = []
+  let done = 0
+  for (const { at, end, octets } of splices) {
+    if (at < done) throw wrongEdit('two edits concern the same octets')
+    pieces.push(raw.subarray(done, at), ...octets)
+    done = end
+  }
+  return Buffer.concat([...pieces, raw.subarray(done)])
 
+  /** What an edit does to the octets of the message. */
   function splice(edit: Edit): Splice[] {
     if ('remove' in edit) return remove(edit.remove)
     if ('replace' in edit) {
       const { start, end } = rangeOf(edit.replace)
       if (edit.replace.raw.equals(edit.by)) return []
-      return [{ at: start, end, octets: [fitting(edit.by, edit.replace), lineEndAt(end, start)] }]
+      // Where an empty body shares its line end with the header section, another must stand before the delimiter.
+      const isShared = end < raw.length && delimiterLine(end) === end
+      return [{ at: start, end, octets: [fitting(edit.by, edit.replace), isShared ? lineEndBefore(start) : EMPTY] }]
     }
     const { to, before } = edit
     const last = to.parts.at(-1)
@@ -105,18 +104,10 @@ function createEditor(message: Entity, removed: ReadonlySet<Entity>): (edit: Edi
     return Buffer.from(raw[at - 2] === CR ? '\r\n' : '\n')
   }
 
-  /** What must stand between a part and the delimiter at `end`: nothing, but where an empty body shares its line end with the header section. */
-  function lineEndAt(end: number, start: number): Buffer {
-    const next = raw[end]
-    return next === undefined || next === LF || next === CR ? EMPTY : lineEndBefore(start)
-  }
-
   /** Where the delimiter after a part begins, behind its line end. */
   function delimiterLine(end: number): number {
     return raw[end] === CR ? end + 2 : raw[end] === LF ? end + 1 : end
   }
-
-  return splice
 }
 
 const wrongEdit = (message: string): MailError => new MailError('ERR_OPTION', message, { phase: 'compose' })

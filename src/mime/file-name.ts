@@ -12,7 +12,8 @@ const DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|clock\$|(?:com|lpt)[0-9¹²
 /** A file name that fits any file system and stays where it is put: the last piece of a path, without what cannot be seen, what Windows
  *  reserves, dots and blanks at the end, a dot, `-` or `~` at the start; NFC, at most 200 octets of UTF-8 with its ending kept; never empty. */
 export function safeFileName(name: string): string {
-  let safe = lastPiece(ends(name)).normalize('NFC').replace(INVISIBLE, '')
+  const ends = name.length <= 2 * MAX_CHARACTERS ? name : name.slice(0, MAX_CHARACTERS) + name.slice(-MAX_CHARACTERS)
+  let safe = lastPiece(ends).normalize('NFC').replace(INVISIBLE, '')
   safe = lastPiece(trimmed(safe.replace(/::\$DATA$/i, ''))).replace(/^[A-Za-z]:/, '')
   safe = shortened(trimmed(safe.replace(RESERVED, '_')), '')
   if (safe === '') return 'unnamed'
@@ -41,8 +42,6 @@ export function uniqueFileName(name: string, taken: Set<string>): string {
 /** Equal for names that some file system takes for the same file. */
 export const fileNameKey = (name: string): string => name.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFC')
 
-const ends = (name: string): string => (name.length <= 2 * MAX_CHARACTERS ? name : name.slice(0, MAX_CHARACTERS) + name.slice(-MAX_CHARACTERS))
-
 const lastPiece = (path: string): string => path.split(/[/\\]/).findLast((piece) => piece !== '') ?? ''
 
 /** Without blanks at both ends and dots at the end, which Windows drops. */
@@ -55,17 +54,9 @@ function trimmed(text: string): string {
 /** At most 200 octets, `suffix` put before the ending. No character is cut in two. */
 function shortened(name: string, suffix: string): string {
   const dot = name.lastIndexOf('.')
-  let extension = dot > 0 ? name.slice(dot) : ''
-  if (Buffer.byteLength(extension) > MAX_EXTENSION_OCTETS) extension = ''
-  const stem = extension === '' ? name : name.slice(0, dot)
-  const room = MAX_OCTETS - Buffer.byteLength(extension) - Buffer.byteLength(suffix)
-  if (Buffer.byteLength(stem) <= room) return stem + suffix + extension
-  let kept = ''
-  let octets = 0
-  for (const character of stem) {
-    octets += Buffer.byteLength(character)
-    if (octets > room) break
-    kept += character
-  }
-  return trimmed(kept) + suffix + extension
+  const stem = dot > 0 && Buffer.byteLength(name.slice(dot)) <= MAX_EXTENSION_OCTETS ? name.slice(0, dot) : name
+  const end = suffix + name.slice(stem.length)
+  const room = MAX_OCTETS - Buffer.byteLength(end)
+  if (Buffer.byteLength(stem) <= room) return stem + end
+  return trimmed(stem.slice(0, new TextEncoder().encodeInto(stem, new Uint8Array(room)).read)) + end
 }

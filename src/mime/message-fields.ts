@@ -43,21 +43,17 @@ export function writeMessageFields(draft: Draft): { fields: string[]; messageId:
   return { fields, messageId }
 }
 
-function formatAddresses(name: string, addresses: Addresses | undefined): string[] {
-  const list = addresses === undefined ? [] : readAddresses(addresses)
-  return list.length === 0 ? [] : [formatAddressList(name, list)]
-}
-
-function readAddresses(addresses: Addresses): (Mailbox | Group)[] {
-  const list = typeof addresses === 'string' ? [addresses] : addresses
-  if (!Array.isArray(list)) throw addressError('addresses are text or a list')
-  return list.flatMap((entry: string | Mailbox | Group) => {
+function formatAddresses(name: string, addresses: Addresses = []): string[] {
+  const given = typeof addresses === 'string' ? [addresses] : addresses
+  if (!Array.isArray(given)) throw addressError('addresses are text or a list')
+  const list = given.flatMap((entry: string | Mailbox | Group): (Mailbox | Group)[] => {
     if (typeof entry === 'string') return parseAddressInput(entry)
     if (typeof entry !== 'object' || entry === null || !('group' in entry)) return [readMailbox(entry)]
     const { group, members } = entry
     if (typeof group !== 'string' || !Array.isArray(members)) throw addressError('a group has a name and members')
     return [{ group, members: members.map((member: Mailbox) => readMailbox(member)) }]
   })
+  return list.length === 0 ? [] : [formatAddressList(name, list)]
 }
 
 function readMailbox(mailbox: string | Mailbox): Mailbox {

@@ -3,7 +3,7 @@ import { printable } from '../../bytes.ts'
 import { MailError } from '../../errors.ts'
 import type { Group, Mailbox } from './address.ts'
 import { checkFieldText, hasLoneSurrogate, headerError, writeField, type Word } from './fold.ts'
-import { isBlank, skipBlanks, skipEnclosed, trimBlanks, unescape } from './scan.ts'
+import { skipEnclosed, trimBlanks, unescape } from './scan.ts'
 import { needsEncoding } from './text.ts'
 
 /** One mailbox as a caller writes it: `a@x`, `A <a@x>`, `"B, A" <a@x>`. Throws `ERR_ADDRESS`, which says what is wrong with it. */
@@ -24,8 +24,10 @@ export function parseAddressInput(text: string): (Mailbox | Group)[] {
   const fail = failure(text, () => start)
   for (let at = 0; at <= text.length; at++) {
     const character = text[at] ?? ','
-    if (character === '"') at = endOfQuoted(text, at, fail) - 1
-    else if (character === '[') {
+    if (character === '"') {
+      at = skipEnclosed(text, at) - 1
+      if (at < 0) fail('has a quote that is never closed')
+    } else if (character === '[') {
       at = text.indexOf(']', at)
       if (at < 0) fail('has no valid IP address in its brackets')
     } else if (character === '<' && angle < 0) angle = at
@@ -69,24 +71,13 @@ function failure(text: string, start = () => 0): Fail {
   return fail
 }
 
-function endOfQuoted(text: string, from: number, fail: Fail): number {
-  const end = skipEnclosed(text, from)
-  return end < 0 ? fail('has a quote that is never closed') : end
-}
-
 /** Words, quoted or not, and dots. */
-function parsePhrase(text: string, fail: Fail): string {
-  const phrase = trimBlanks(text)
-  let name = ''
-  for (let at = 0, end = 0; at < phrase.length; at = end) {
-    const character = phrase.charAt(at)
-    if (character === '@') fail('needs quotes around its name')
-    if ('()<>[]:;,\\'.includes(character)) fail(`holds a "${character}" outside quotes`)
-    end = character === '"' ? endOfQuoted(phrase, at, fail) : Math.max(skipBlanks(phrase, at), at + 1)
-    name += character === '"' ? unescape(phrase.slice(at + 1, end - 1)) : isBlank(character.charCodeAt(0)) ? ' ' : character
-  }
-  return name
-}
+const parsePhrase = (text: string, fail: Fail): string =>
+  trimBlanks(text).replace(/"([^"\\]*(?:\\.[^"\\]*)*)"|[\t ]+|[@()<>[\]:;,\\"]/gs, (match: string, quoted: string | undefined) => {
+    if (quoted !== undefined) return unescape(quoted)
+    if (match === '@') fail('needs quotes around its name')
+    return /^[\t ]/.test(match) ? ' ' : fail(`holds a "${match}" outside quotes`)
+  })
 
 /** As the grammar has it, with less: no SMTPUTF8, and no underscore in a domain. */
 function parseAddress(text: string, fail: Fail): string {

@@ -18,25 +18,21 @@ export type Addresses = string | readonly (string | Mailbox | Group)[]
  *  mailboxes, bare commas in names, missing commas and nested groups are repaired, each with an `invalid-address`; routes and blanks that
  *  are obsolete (RFC 5322 §4.4) need no repair. Names are decoded (RFC 2047, RFC 6532) after the structure is settled and never read again;
  *  addresses are never decoded. Not for envelopes: `parseAddressInput` reads what a caller gives. */
-export const parseAddressList = (body: string, report: Report): (Mailbox | Group)[] =>
-  plainList(body, report) ?? new AddressReader(body, firstOfEach(report)).read()
-
-const PLAIN =
-  /(?:(?:"([^"\\=\0-\x20\x7f-\xff]+(?: [^"\\=\0-\x20\x7f-\xff]+)*)"|([\w!#$%&'*+\-/=?^`{|}~.]+(?: [\w!#$%&'*+\-/=?^`{|}~.]+)*)) <)?([\w!#$%&'*+\-/=?^`{|}~]+(?:\.[\w!#$%&'*+\-/=?^`{|}~]+)*@[a-z\d-]+(?:\.[a-z\d-]+)*)(>?)(?:, ?(?=.)|$)/iy
-
-/** Names and addresses as nearly everybody writes them, at one look each; `undefined` for any other list. The reader gives the same. */
-function plainList(body: string, report: Report): Mailbox[] | undefined {
+export function parseAddressList(body: string, reportAll: Report): (Mailbox | Group)[] {
+  const report = firstOfEach(reportAll)
   const list: Mailbox[] = []
+  // Names and addresses as nearly everybody writes them are taken at one look each; the reader would give the same.
   for (PLAIN.lastIndex = 0; PLAIN.lastIndex < body.length;) {
     const [, quoted, words, address, close] = PLAIN.exec(body) ?? []
     const name = quoted ?? words ?? ''
-    if (address === undefined || (name !== '') !== (close === '>')) return undefined
+    if (address === undefined || (name !== '') !== (close === '>')) return new AddressReader(body, report).read()
     list.push({ name, address })
   }
-  if (!body.includes('=?')) return list
-  const first = firstOfEach(report)
-  return list.map(({ name, address }) => ({ name: decodeWords(name, first), address }))
+  return body.includes('=?') ? list.map(({ name, address }) => ({ name: decodeWords(name, report), address })) : list
 }
+
+const PLAIN =
+  /(?:(?:"([^"\\=\0-\x20\x7f-\xff]+(?: [^"\\=\0-\x20\x7f-\xff]+)*)"|([\w!#$%&'*+\-/=?^`{|}~.]+(?: [\w!#$%&'*+\-/=?^`{|}~.]+)*)) <)?([\w!#$%&'*+\-/=?^`{|}~]+(?:\.[\w!#$%&'*+\-/=?^`{|}~]+)*@[a-z\d-]+(?:\.[a-z\d-]+)*)(>?)(?:, ?(?=.)|$)/iy
 
 /** What blanks part, but for those around `.` and `@` (RFC 5322 §4.4). */
 interface Piece {
@@ -75,7 +71,9 @@ class AddressReader {
   constructor(body: string, report: Report) {
     this.#body = body
     this.#report = report
-    this.#decodeRaw = octetDecoder(body, report)
+    const decode = octetDecoder(body, report)
+    // NUL is no character of a header value (RFC 5322 §2.2).
+    this.#decodeRaw = (octets) => decode(octets).replaceAll('\0', '\ufffd')
     this.#skipEnclosed = enclosedIn(body)
   }
 
@@ -226,7 +224,7 @@ class AddressReader {
 
   #add(pieces: readonly Piece[], octets: string): void {
     const name = this.#name(pieces)
-    const address = withoutNul(this.#decodeRaw(octets))
+    const address = this.#decodeRaw(octets)
     const into = this.#group?.members ?? this.#list
     if (name !== '' || address !== '') into.push({ name, address })
   }
@@ -239,7 +237,7 @@ class AddressReader {
       if (kind === 'addr-spec') this.#invalid() // a phrase has no `@`; a reader may take it for the address
       if (isPhrase !== (kind === 'comment')) name += name !== '' && apart ? ` ${text}` : text
     }
-    return withoutNul(decodeWords(isPhrase ? name : name.trim(), this.#report, 0, this.#decodeRaw))
+    return decodeWords(isPhrase ? name : name.trim(), this.#report, 0, this.#decodeRaw)
   }
 
   #beginGroup(): void {
@@ -258,9 +256,6 @@ class AddressReader {
 
 const isAngle = (piece: Piece): boolean => piece.kind === 'angle-addr'
 const isWord = (piece: Piece): boolean => piece.kind !== 'comment' && piece.kind !== 'angle-addr'
-
-/** NUL is no character of a header value (RFC 5322 §2.2). */
-const withoutNul = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', '\ufffd') : text)
 
 /** An addr-spec with the words of its local part made one (obs-local-part); `undefined` for what is none. Its domain is not looked into. */
 function joinLocalPart(address: string): string | undefined {

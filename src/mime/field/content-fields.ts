@@ -1,7 +1,7 @@
 import { printable } from '../../bytes.ts'
 import type { Report } from '../defect.ts'
 import { parseParameters } from './parameters.ts'
-import { skipBlanks, skipCfws, skipToken } from './scan.ts'
+import { skipBlanks, skipCfws, skipRun, TOKEN } from './scan.ts'
 
 /** A content type (RFC 2045 §5.1). */
 export interface MediaType {
@@ -13,20 +13,17 @@ export interface MediaType {
 /** Reads the body of a Content-Type field. Reports `invalid-content-type`, `content-type-syntax` and what `parseParameters` reports. */
 export function parseMediaType(body: string, report: Report, limit = 1000): MediaType {
   const start = skipCfws(body, 0)
-  const typeEnd = skipToken(body, start)
+  const typeEnd = skipRun(TOKEN, body, start)
   const slash = skipCfws(body, typeEnd)
   const subtype = skipCfws(body, slash + 1)
-  const end = skipToken(body, subtype)
-  if (typeEnd > start && body[slash] === '/' && end > subtype) {
-    const isPlain = start === skipBlanks(body, 0) && subtype === typeEnd + 1 && ';'.includes(body.charAt(skipBlanks(body, end)))
-    if (!isPlain) report('content-type-syntax', end)
-    const type = `${body.slice(start, typeEnd)}/${body.slice(subtype, end)}`.toLowerCase()
-    return { type, parameters: parseParameters(body, end, report, limit), valid: true }
-  }
-  report('invalid-content-type', start)
+  const end = skipRun(TOKEN, body, subtype)
+  const valid = typeEnd > start && body[slash] === '/' && end > subtype
+  const isPlain = start === skipBlanks(body, 0) && subtype === typeEnd + 1 && ';'.includes(body.charAt(skipBlanks(body, end)))
+  if (!valid) report('invalid-content-type', start)
+  else if (!isPlain) report('content-type-syntax', end)
   // Without a type everything from the first semicolon on may still say which charset was meant.
-  const semicolon = body.indexOf(';')
-  return { type: 'text/plain', parameters: parseParameters(body, semicolon < 0 ? body.length : semicolon, report, limit), valid: false }
+  const parameters = parseParameters(body, valid ? end : body.search(/;|$/), report, limit)
+  return { type: valid ? `${body.slice(start, typeEnd)}/${body.slice(subtype, end)}`.toLowerCase() : 'text/plain', parameters, valid }
 }
 
 /** A content disposition (RFC 2183). */
@@ -48,7 +45,7 @@ export function parseDisposition(body: string, report: Report, limit = 1000): Di
 function readQuotedToken(body: string): { token: string; next: number } {
   const start = skipCfws(body, 0)
   const begin = body[start] === '"' ? start + 1 : start
-  const end = skipToken(body, begin)
+  const end = skipRun(TOKEN, body, begin)
   return { token: body.slice(begin, end).toLowerCase(), next: skipCfws(body, begin > start && body[end] === '"' ? end + 1 : end) }
 }
 

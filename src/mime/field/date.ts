@@ -23,25 +23,20 @@ const CURRENT = /^(?:[a-z]{3} )?\d\d? [a-z]{3} \d{4} \d\d : \d\d(?: : \d\d)? (?:
  *  Seconds of 60 are the next minute; a zone that is missing or unknown is UTC. Reports `obsolete-date` and `invalid-date`. */
 export function parseDate(body: string, report: Report): Date | null {
   const text = pieces(body)
-  const time = readTime(text)
-  if (Number.isNaN(time)) report('invalid-date', 0)
-  else if (!CURRENT.test(text)) report('obsolete-date', 0)
-  return Number.isNaN(time) ? null : new Date(time)
-}
-
-/** Milliseconds since 1970, or NaN. */
-function readTime(text: string): number {
-  const date = DATE.exec(text.replace(LATE_YEAR, '$1 $3 $2'))?.groups
-  if (date === undefined) return Number.NaN
+  const date: Record<string, string | undefined> = DATE.exec(text.replace(LATE_YEAR, '$1 $3 $2'))?.groups ?? {}
   const { monthFirst = '', daySecond, year = '', hour, minute, second = 0, rest = '' } = date
   const { day = daySecond, month = monthFirst } = date
   // Two and three digits are of another century (RFC 5322 §4.3).
-  const century = year.length === 4 ? 0 : year.length === 2 && year < '50' ? 2000 : 1900
+  const fullYear = Number(year) + (year.length === 4 ? 0 : year.length === 2 && year < '50' ? 2000 : 1900)
   const monthIndex = MONTHS.findIndex((name) => month === name || month === name.slice(0, 3) || (month === 'sept' && name === 'september'))
-  const midnight = Date.UTC(century + Number(year), monthIndex, Number(day))
-  const isDay = monthIndex >= 0 && century + Number(year) >= 1900 && new Date(midnight).getUTCDate() === Number(day)
+  const midnight = Date.UTC(fullYear, monthIndex, Number(day))
+  const isDay = monthIndex >= 0 && fullYear >= 1900 && new Date(midnight).getUTCDate() === Number(day)
   const isClock = Number(hour) < 24 && Number(minute) < 60 && Number(second) <= 60
-  return isDay && isClock ? midnight + ((Number(hour) * 60 + Number(minute) - readZone(rest)) * 60 + Number(second)) * 1000 : Number.NaN
+  const time = midnight + ((Number(hour) * 60 + Number(minute) - readZone(rest)) * 60 + Number(second)) * 1000
+  const isTime = isDay && isClock && !Number.isNaN(time)
+  if (!isTime) report('invalid-date', 0)
+  else if (!CURRENT.test(text)) report('obsolete-date', 0)
+  return isTime ? new Date(time) : null
 }
 
 /** Minutes east, or NaN. */

@@ -40,11 +40,11 @@ export function parseListAction(body: string, report: Report): ListAction {
 
 /** Reads the body of a List-Id field (RFC 2919): a phrase and an identifier in angle brackets; without these a body without blanks is the identifier. */
 export function parseListId(body: string, report: Report): ListId {
-  const open = body.lastIndexOf('<')
-  if (open < 0) report('parameter-syntax', 0)
-  const isBare = open < 0 && !/[\t ]/.test(body)
-  const id = (isBare ? body : body.slice(open + 1, open < 0 ? 0 : skipRun(INSIDE, body, open + 1))).replace(/[\t\n\r ]+/g, '')
-  const phrase = isBare ? '' : body.slice(0, open < 0 ? body.length : open).trim()
+  const [, before, inside] = /^(.*)<([^<>]*)/s.exec(body) ?? []
+  if (inside === undefined) report('parameter-syntax', 0)
+  const isBare = inside === undefined && !/[\t ]/.test(body)
+  const id = (inside ?? (isBare ? body : '')).replace(/[\t\n\r ]+/g, '')
+  const phrase = (before ?? (isBare ? '' : body)).trim()
   const name = phrase.startsWith('"') && skipEnclosed(phrase, 0) === phrase.length ? unescape(phrase.slice(1, -1)) : phrase
   return { name: decodeUnstructured(name, report), id: id === '' ? null : decodeOctets(id, report) }
 }

@@ -1,7 +1,7 @@
 import { decodeText } from '../charset/decode.ts'
 import type { Report } from '../defect.ts'
 import { checkFieldText, encodeWords, headerError, hexEncoded, writeField } from './fold.ts'
-import { decodeOctets, firstOfEach, skipBlanks, skipCfws, skipEnclosed, skipRun, skipToken, unescape } from './scan.ts'
+import { decodeOctets, firstOfEach, skipBlanks, skipCfws, skipEnclosed, skipRun, TOKEN, unescape } from './scan.ts'
 import { decodeWords, hexOctets, needsEncoding, withoutLineBreaks } from './text.ts'
 
 /** Octets as sent, quotes removed, and where they stand. `extended`: with percent signs, and perhaps a charset. */
@@ -207,7 +207,7 @@ function plainParameter(name: string, value: string): string | undefined {
 }
 
 /** Python takes a `*` in a token for RFC 2231's; `'` and `%` are its delimiters too. */
-const isPlainToken = (text: string): boolean => text !== '' && skipToken(text, 0) === text.length && !/['%*]/.test(text)
+const isPlainToken = (text: string): boolean => text !== '' && skipRun(TOKEN, text, 0) === text.length && !/['%*]/.test(text)
 
 /** What RFC 2231 §7 lets stand as it is. */
 const ATTRIBUTE_CHARACTER = /^[A-Za-z0-9!#$&+\-.^_`{|}~]$/
