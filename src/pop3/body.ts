@@ -5,38 +5,43 @@ import type { LineSplitter } from '../wire/lines.ts'
 import { isFinalDot, type Listing, type UniqueIdListing } from './grammar.ts'
 
 /** What follows a `+OK`, read as it arrives and kept until somebody takes it. */
-export interface Body<Part> {
+export abstract class Body<Part> {
+  protected parts: readonly Part[] = []
+  /** So far: exact for content, as on the wire for a list. */ octets = 0
+
   /** Reads on; true when the end was seen. What was read before it throws (`GrammarError`) can still be taken. @param mostLines a list may have */
-  read(lines: LineSplitter, mostLines: number): boolean
-  /** Parts that wait to be taken. */ readonly waiting: number
-  /** Those parts. Octets are borrowed unless they are to be `owned`. */ take(owned: boolean): readonly Part[]
-  /** Octets so far: exact for content, as on the wire for a list. */ readonly octets: number
+  abstract read(lines: LineSplitter, mostLines: number): boolean
+
+  /** Parts that wait to be taken. */
+  get waiting(): number {
+    return this.parts.length
+  }
+
+  /** Those parts. Octets are borrowed unless they are to be `owned`. */
+  take(_owned: boolean): readonly Part[] {
+    const { parts } = this
+    this.parts = []
+    return parts
+  }
 }
 
 const MAX_VIEWS = 8 // many small views, as between dots that are taken out, cost more to hand out one by one than to join
 
 /** A message, or the beginning of one: its octets with the transparency taken out. */
-export class ContentBody implements Body<Buffer> {
+export class ContentBody extends Body<Buffer> {
   readonly #unstuffer = new DotUnstuffer()
-  #views: readonly Buffer[] = []
-  octets = 0
 
-  read(lines: LineSplitter): boolean {
+  override read(lines: LineSplitter): boolean {
     const views = this.#unstuffer.push(lines.take())
     for (const { length } of views) this.octets += length
-    this.#views = this.#views.length === 0 ? views : [...this.#views, ...views]
+    this.parts = this.parts.length === 0 ? views : [...this.parts, ...views]
     const { rest } = this.#unstuffer
     if (rest !== undefined) lines.push(rest)
     return rest !== undefined
   }
 
-  get waiting(): number {
-    return this.#views.length
-  }
-
-  take(owned: boolean): readonly Buffer[] {
-    const views = this.#views
-    this.#views = []
+  override take(owned: boolean): readonly Buffer[] {
+    const views = super.take(owned)
     return views.length > (owned ? 0 : MAX_VIEWS) ? [Buffer.concat(views)] : views
   }
 }
@@ -69,39 +74,29 @@ export class TopBody extends ContentBody {
 }
 
 /** The entries of a multi-line response, within its limits. */
-export class ListBody<Entry> implements Body<Entry> {
+export class ListBody<Entry> extends Body<Entry> {
   readonly #parse: (line: Buffer) => Entry | undefined
   readonly #limits: { readonly lines: number; readonly octets: number }
   #lines = 0
-  #entries: Entry[] = []
-  octets = 0
+  protected override parts: Entry[] = []
 
   /** @param parse a line without its line end → an entry, or `undefined` for a line that is left out; may throw `GrammarError` */
   constructor(parse: (line: Buffer) => Entry | undefined, limits = { lines: 1_000_000, octets: Infinity }) {
+    super()
     this.#parse = parse
     this.#limits = limits
   }
 
-  read(lines: LineSplitter, mostLines: number): boolean {
+  override read(lines: LineSplitter, mostLines: number): boolean {
     for (let line = lines.next(); line !== undefined; line = lines.next()) {
       if (isFinalDot(line)) return true
       this.octets += line.length + 2
       if (++this.#lines > Math.min(this.#limits.lines, mostLines)) throw new GrammarError('too many lines in the answer', true)
       if (this.octets > this.#limits.octets) throw new GrammarError('too many octets in the answer', true)
       const entry = this.#parse(line)
-      if (entry !== undefined) this.#entries.push(entry)
+      if (entry !== undefined) this.parts.push(entry)
     }
     return false
-  }
-
-  get waiting(): number {
-    return this.#entries.length
-  }
-
-  take(): readonly Entry[] {
-    const entries = this.#entries
-    this.#entries = []
-    return entries
   }
 }
 

@@ -8,7 +8,6 @@ import type { Transport } from '../tls/transport.ts'
 import { createMechanism, MAX_ROUNDS } from '../wire/sasl/mechanism.ts'
 import { ContentBody } from './body.ts'
 import * as command from './command.ts'
-import type { Command } from './command.ts'
 import { Pop3ReplyError } from './errors.ts'
 import { parseFeatures, type Pop3Features } from './features.ts'
 import { parseStat, parseUniqueIdListing, type Language, type Listing, type StatusReply, type UniqueIdListing } from './grammar.ts'
@@ -41,7 +40,7 @@ export class Pop3Client implements AsyncDisposable {
   readonly #options: CheckedPop3Options
   #transport: Transport
   #session = new Pop3Session((line) => this.#dialogue.publish(pop3ReplyChannel, line))
-  #dialogue: Dialogue<Command, Pop3Event>
+  #dialogue: Dialogue<command.Command, Pop3Event>
   #lane = new Lane({ write: (exchanges) => this.#send(exchanges), drain: (exchange, keep) => this.#drain(exchange, keep) })
   #capabilities: ReadonlyMap<string, readonly string[]> = new Map()
   #greeting = ''
@@ -55,7 +54,12 @@ export class Pop3Client implements AsyncDisposable {
   private constructor(transport: Transport, options: CheckedPop3Options) {
     this.#options = { ...options, auth: undefined }
     this.#transport = transport
-    this.#dialogue = new Dialogue(transport, this.#session, options, pop3CommandChannel, (reason) => this.#refuse(reason))
+    this.#dialogue = new Dialogue(transport, this.#session, options, pop3CommandChannel, (reason) => {
+      // Waiting calls are refused, later ones learn the first reason.
+      const phase = reason instanceof MailError ? reason.phase : 'noop'
+      const closed = new MailError('ERR_CLOSED', 'the connection was closed by an earlier failure', { phase, cause: reason })
+      this.#lane.fail(options.signal?.aborted === true && options.signal.reason === reason ? reason : closed)
+    })
   }
 
   /** Connects, secures the connection, logs in and asks for the capabilities. Without `auth` the connection stays before the login. Rejects with
@@ -134,13 +138,13 @@ export class Pop3Client implements AsyncDisposable {
 
   /** The scan listing (RFC 1939 §5). Lines that are none are left out; LIST is sent when iteration starts. */
   list(): AsyncIterable<Listing> {
-    return this.#listing(command.list)
+    return { [Symbol.asyncIterator]: () => this.#listing(command.list()) }
   }
 
   /** The unique-id listing (RFC 1939 §7). Lines that are none are left out; UIDL is sent when iteration starts. With `numbers` only these are
    *  asked for; one that the server refuses is left out, and when it refuses all, the first refusal rejects. */
   uniqueIds(numbers?: Iterable<number>): AsyncIterable<UniqueIdListing> {
-    return numbers === undefined ? this.#listing(command.uidl) : { [Symbol.asyncIterator]: () => this.#uniqueIdsOf(numbers) }
+    return { [Symbol.asyncIterator]: () => (numbers === undefined ? this.#listing(command.uidl()) : this.#uniqueIdsOf(numbers)) }
   }
 
   /** A message, undotted. RETR is sent when iteration starts; an `-ERR` rejects there and leaves the connection usable. */
@@ -212,8 +216,7 @@ export class Pop3Client implements AsyncDisposable {
     const { auth, security, timeouts, utf8 } = options
     this.#dialogue.begin()
     const wait = { phase: 'greeting', totalMs: timeouts.greeting, idleMs: timeouts.idle } as const
-    const reply = this.#reply(await this.#dialogue.greeting(this.#dialogue.event(wait)))
-    this.#greeting = reply.text
+    this.#greeting = this.#reply(await this.#dialogue.greeting(this.#dialogue.event(wait))).text
     await this.#askCapabilities()
     if (security === 'starttls' && this.tls === null) await this.#startTls()
     // A server that does not say what it can do is asked all the same.
@@ -223,12 +226,14 @@ export class Pop3Client implements AsyncDisposable {
     if (auth === undefined) return
     checkSecrecy(options, this.tls !== null)
     await this.#logIn(auth)
-    await this.#askCapabilities() // they may differ after the login (RFC 2449 §5)
+    await this.#askCapabilities()
   }
 
+  /** What was heard before counts no more: in the clear it can be forged (T7), and it may change with the login (RFC 2449 §5). */
   async #askCapabilities(): Promise<void> {
     if (this.#options.capabilities === 'never') return
     const capabilities = new Map<string, readonly string[]>()
+    this.#capabilities = capabilities
     try {
       for await (const [tag, parameters] of this.#parts(() => this.#lane.enter(command.capa()))) {
         capabilities.set(tag, [...(capabilities.get(tag) ?? []), ...parameters])
@@ -236,11 +241,6 @@ export class Pop3Client implements AsyncDisposable {
     } catch (error) {
       if (!(error instanceof Pop3ReplyError)) throw error
     }
-    this.#learn(capabilities)
-  }
-
-  #learn(capabilities: ReadonlyMap<string, readonly string[]>): void {
-    this.#capabilities = capabilities
     this.#lane.depth = this.features.pipelining && this.#options.pipelining === 'auto' ? WINDOW : 1
   }
 
@@ -252,7 +252,6 @@ export class Pop3Client implements AsyncDisposable {
     } catch (error) {
       throw error instanceof Pop3ReplyError ? tlsRequired('the server refused STLS', 'stls', error) : error
     }
-    this.#learn(new Map()) // what was heard in the clear can be forged (T7)
     await this.#dialogue.upgrade()
     await this.#askCapabilities()
   }
@@ -283,12 +282,12 @@ export class Pop3Client implements AsyncDisposable {
   }
 
   /** A command whose answer is one line. */
-  #ask(asked: Command): Promise<StatusReply> {
+  #ask(asked: command.Command): Promise<StatusReply> {
     return this.#status(this.#lane.enter(asked))
   }
 
   /** Content that is asked for when somebody begins to read it. @param again as for `#parts` */
-  #retrieval(number: number, asked: Command<Buffer>, enter = () => this.#lane.enter(asked), again?: typeof enter): Retrieval {
+  #retrieval(number: number, asked: command.Command<Buffer>, enter = () => this.#lane.enter(asked), again?: typeof enter): Retrieval {
     let begun = false
     const begin = (owned: boolean): AsyncGenerator<Buffer, void, undefined> => {
       if (begun) throw new MailError('ERR_SESSION_STATE', `the content of message ${number} can be read only once`, { phase: 'retr', reusable: true })
@@ -298,12 +297,8 @@ export class Pop3Client implements AsyncDisposable {
     return { number, [Symbol.asyncIterator]: () => begin(true), views: () => ({ [Symbol.asyncIterator]: () => begin(false) }) }
   }
 
-  /** A listing of the whole maildrop, as often as it is iterated. */
-  #listing<Entry extends Listing | UniqueIdListing>(make: () => Command<Entry>): AsyncIterable<Entry> {
-    return { [Symbol.asyncIterator]: () => this.#entries(make()) }
-  }
-
-  async *#entries<Entry extends Listing | UniqueIdListing>(asked: Command<Entry>): AsyncGenerator<Entry, void, undefined> {
+  /** A listing of the whole maildrop. */
+  async *#listing<Entry extends Listing | UniqueIdListing>(asked: command.Command<Entry>): AsyncGenerator<Entry, void, undefined> {
     const hash = createHash('sha256')
     for await (const entry of this.#parts(() => this.#lane.enter(asked))) {
       hash.update(`${entry.number} ${'octets' in entry ? entry.octets : entry.uniqueId}\n`)
@@ -329,8 +324,8 @@ export class Pop3Client implements AsyncDisposable {
 
   /** The replies to one-line commands, several under way where that is allowed. What fails one item alone is told with it; where the server could not
    *  take the batch and nothing is marked as deleted, it is asked again elsewhere. */
-  async *#replies(numbers: Iterable<number>, make: (number: number) => Command) {
-    const batch = {}
+  async *#replies(numbers: Iterable<number>, make: (number: number) => command.Command) {
+    const batch = { isInterrupted: false }
     const ask = async (number: number, again = true): Promise<{ number: number; reply: StatusReply | null; error: MailError | null }> => {
       try {
         return { number, reply: await this.#status(this.#lane.enter(make(number), batch)), error: null }
@@ -349,13 +344,11 @@ export class Pop3Client implements AsyncDisposable {
     }
   }
 
-  async *#contents(numbers: Iterable<number>, make: (number: number) => Command<Buffer>): AsyncGenerator<Retrieval, void, undefined> {
-    const batch = {}
-    let changes: number | undefined
+  async *#contents(numbers: Iterable<number>, make: (number: number) => command.Command<Buffer>): AsyncGenerator<Retrieval, void, undefined> {
+    const batch = { isInterrupted: false }
     /** The first was read to its end, and no other call came between: it is worth to ask ahead. */ let isSteady: boolean | undefined
     const enter = (item: Item<Exchange<Buffer>>): Exchange<Buffer> => {
       if (item.asked === undefined || item.asked.recalled) item.asked = this.#lane.enter(make(item.number), batch)
-      changes ??= this.#lane.changes
       return item.asked
     }
     try {
@@ -370,7 +363,7 @@ export class Pop3Client implements AsyncDisposable {
         const again = isSteady === undefined ? undefined : () => this.#lane.enter(asked)
         yield this.#retrieval(item.number, asked, () => enter(item), again)
         if (item.asked !== undefined) this.#lane.giveUp(item.asked)
-        isSteady = isSteady !== false && item.asked?.answered === true && this.#lane.changes === changes
+        isSteady = isSteady !== false && item.asked?.answered === true && !batch.isInterrupted
         if (!isSteady) this.#lane.recall(batch)
       }
     } finally {
@@ -497,25 +490,11 @@ export class Pop3Client implements AsyncDisposable {
     if (this.#options.resetBeforeQuit && !this.#marked && this.#session.state === 'TRANSACTION') void this.#ask(command.rset()).catch(() => {})
     const exchange = this.#lane.enter(command.quit())
     this.#lane.seal(new MailError('ERR_CLOSED', 'the connection is closed: quit was called', { phase: 'quit' }))
-    let from = performance.now()
-    try {
-      await exchange.turn
-      from = performance.now()
-      await this.#status(exchange)
-      return { confirmed: true }
-    } catch {
-      return { confirmed: false }
-    } finally {
-      await this.#dialogue.close(this.#dialogue.options.timeouts.quit - (performance.now() - from))
-    }
-  }
-
-  /** Waiting calls are refused, later ones learn the first reason. */
-  #refuse(reason: unknown): void {
-    const { signal } = this.#dialogue.options
-    const phase = reason instanceof MailError ? reason.phase : 'noop'
-    const closed = new MailError('ERR_CLOSED', 'the connection was closed by an earlier failure', { phase, cause: reason })
-    this.#lane.fail(signal?.aborted === true && signal.reason === reason ? reason : closed)
+    await exchange.turn.catch(() => {})
+    const until = performance.now() + this.#options.timeouts.quit
+    const reply = await this.#status(exchange).catch(() => null)
+    await this.#dialogue.close(until - performance.now())
+    return { confirmed: reply !== null }
   }
 
   /** The reply that an event must be. Throws when it is a refusal. */

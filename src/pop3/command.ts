@@ -4,7 +4,6 @@ import { MAX_CHALLENGE_OCTETS } from '../wire/sasl/mechanism.ts'
 import type { CommandLine } from '../wire/session.ts'
 import { ContentBody, ListBody, TopBody, unique, type Body } from './body.ts'
 import { parseCapability, parseLanguage, parseListing, parseUniqueIdListing } from './grammar.ts'
-import type { Capability, Language, Listing, UniqueIdListing } from './grammar.ts'
 
 /** One command, to be sent once. Nothing else makes octets for a server. */
 export interface Command<Part = unknown> extends CommandLine {
@@ -15,17 +14,16 @@ export interface Command<Part = unknown> extends CommandLine {
 
 const CAPABILITY_LIMITS = { lines: 256, octets: 64 * 1024 }
 
-export const capa = (): Command<Capability> => command('CAPA', 'capa', { body: new ListBody(parseCapability, CAPABILITY_LIMITS) })
-export const stls = (): Command => command('STLS', 'stls')
-export const user = (name: string): Command => command('USER', 'auth', { argument: text('auth.user', name) })
+export const capa = () => command('CAPA', 'capa', { body: new ListBody(parseCapability, CAPABILITY_LIMITS) })
+export const stls = () => command('STLS', 'stls')
+export const user = (name: string) => command('USER', 'auth', { argument: text('auth.user', name) })
 /** The argument is everything after the first blank, blanks included (RFC 1939 §7). */
-export const pass = (password: string): Command => command('PASS', 'auth', { argument: text('auth.password', password), secrets: [password] })
+export const pass = (password: string) => command('PASS', 'auth', { argument: text('auth.password', password), secrets: [password] })
 /** @param digest which stands for the password */
-export const apop = (name: string, digest: string): Command =>
-  command('APOP', 'auth', { argument: `${text('auth.user', name)} ${digest}`, secrets: [digest] })
-export const utf8 = (): Command => command('UTF8', 'utf8')
-export const languages = (): Command<Language> => command('LANG', 'lang', { body: new ListBody(parseLanguage, CAPABILITY_LIMITS) })
-export const lang = (tag: string): Command => {
+export const apop = (name: string, digest: string) => command('APOP', 'auth', { argument: `${text('auth.user', name)} ${digest}`, secrets: [digest] })
+export const utf8 = () => command('UTF8', 'utf8')
+export const languages = () => command('LANG', 'lang', { body: new ListBody(parseLanguage, CAPABILITY_LIMITS) })
+export const lang = (tag: string) => {
   if (!/^(?:\*|[A-Za-z0-9-]{1,64})$/.test(tag)) throw refused('a language', 'a language tag (RFC 5646), or *', 'lang')
   return command('LANG', 'lang', { argument: tag })
 }
@@ -47,25 +45,25 @@ export function authResponse(response: Buffer, secret: string, success: boolean)
 }
 
 /** Ends an exchange that we do not want to go on with. */
-export const authCancel = (): Command => ({ ...authResponse(EMPTY, '', true), octets: Buffer.from('*\r\n'), shown: '*', secrets: [] })
+export const authCancel = () => ({ ...authResponse(EMPTY, '', true), octets: Buffer.from('*\r\n'), shown: '*', secrets: [] })
 
-export const stat = (): Command => command('STAT', 'stat')
-export const list = (): Command<Listing> => command('LIST', 'list', { body: new ListBody(unique(parseListing)) })
-export const uidl = (): Command<UniqueIdListing> => command('UIDL', 'uidl', { body: new ListBody(unique(parseUniqueIdListing)) })
+export const stat = () => command('STAT', 'stat')
+export const list = () => command('LIST', 'list', { body: new ListBody(unique(parseListing)) })
+export const uidl = () => command('UIDL', 'uidl', { body: new ListBody(unique(parseUniqueIdListing)) })
 /** The unique-id of one message, in one line. */
-export const uniqueId = (number: number): Command => command('UIDL', 'uidl', { argument: messageNumber(number, 'uidl') })
-export const retr = (number: number): Command<Buffer> => command('RETR', 'retr', { argument: messageNumber(number, 'retr'), body: new ContentBody() })
+export const uniqueId = (number: number) => command('UIDL', 'uidl', { argument: messageNumber(number, 'uidl') })
+export const retr = (number: number) => command('RETR', 'retr', { argument: messageNumber(number, 'retr'), body: new ContentBody() })
 /** @param verb RETR is for servers whose TOP is not to be used: the beginning is cut out here */
-export const top = (number: number, lines: number, verb: 'TOP' | 'RETR' = 'TOP'): Command<Buffer> => {
+export const top = (number: number, lines: number, verb: 'TOP' | 'RETR' = 'TOP') => {
   if (!Number.isSafeInteger(lines) || lines < 0) throw refused('lines', 'a whole number, 0 or more', 'top')
   const argument = messageNumber(number, 'top')
   if (verb === 'RETR') return command(verb, 'top', { argument, body: new TopBody(lines) })
   return command(verb, 'top', { argument: `${argument} ${lines}`, body: new ContentBody() })
 }
-export const dele = (number: number): Command => command('DELE', 'dele', { argument: messageNumber(number, 'dele') })
-export const rset = (): Command => command('RSET', 'rset')
-export const noop = (): Command => command('NOOP', 'noop')
-export const quit = (): Command => command('QUIT', 'quit')
+export const dele = (number: number) => command('DELE', 'dele', { argument: messageNumber(number, 'dele') })
+export const rset = () => command('RSET', 'rset')
+export const noop = () => command('NOOP', 'noop')
+export const quit = () => command('QUIT', 'quit')
 
 const MAX_COMMAND_OCTETS = 255 // of a command line with its line end (RFC 2449 §4)
 
@@ -89,9 +87,7 @@ function messageNumber(number: number, phase: Phase): string {
 
 /** Free text goes out as UTF-8, unless it could end the line or is no text: then a second command could follow from it (P16). */
 function text(name: string, value: unknown): string {
-  if (typeof value !== 'string' || /[\p{Cc}\p{Cs}\u2028\u2029]/u.test(value)) {
-    throw refused(name, 'text without control characters', 'auth')
-  }
+  if (typeof value !== 'string' || /[\p{Cc}\p{Cs}\u2028\u2029]/u.test(value)) throw refused(name, 'text without control characters', 'auth')
   return value
 }
 

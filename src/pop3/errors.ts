@@ -36,19 +36,13 @@ export class Pop3ReplyError extends MailError {
 /** Nobody's client holds a connection that was refused before it was made. */
 const BEFORE_THE_CLIENT: ReadonlySet<Phase> = new Set(['greeting', 'stls', 'auth', 'utf8'])
 
-const REFUSALS: ReadonlyMap<string | null, Refusal> = new Map([
-  ['IN-USE', 'in use'],
-  ['LOGIN-DELAY', 'login delay'],
-  ['SYS/TEMP', 'temporary'],
-  ['SYS/PERM', 'permanent'],
-])
-
 function refusalOf(phase: Phase, { responseCode, text }: StatusReply): Refusal {
-  const coded = REFUSALS.get(responseCode)
-  if (coded !== undefined) return coded
   const other = phase === 'auth' ? 'credentials' : 'other'
   if (responseCode === 'AUTH') return other
-  if (responseCode?.startsWith('SYS/') === true) return 'other'
+  if (responseCode === 'IN-USE') return 'in use'
+  if (responseCode === 'LOGIN-DELAY') return 'login delay'
+  if (responseCode === 'SYS/TEMP') return 'temporary'
+  if (responseCode?.startsWith('SYS/') === true) return responseCode === 'SYS/PERM' ? 'permanent' : 'other'
   // Servers without response codes say it in words: another session holds the maildrop, or too many came at once.
   if (/\b(?:dot)?lock(?:ed|ing)?\b|\bin use\b/i.test(text)) return 'in use'
   return /\bbusy\b|\bwait\b|\btry (?:again|later)\b|\btemporar/i.test(text) ? 'temporary' : other

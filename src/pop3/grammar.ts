@@ -13,11 +13,8 @@ export interface StatusReply {
 /** One message of a scan listing (RFC 1939 §5, LIST). */
 export type Listing = { readonly number: number; /** As the server counts: a hint. */ readonly octets: number }
 
-/** One message of a unique-id listing (RFC 1939 §7, UIDL). */
-export interface UniqueIdListing {
-  readonly number: number
-  /** Opaque, one character an octet. Servers may repeat one; `''` when the server left it blank. */ readonly uniqueId: string
-}
+/** One message of a unique-id listing (RFC 1939 §7, UIDL). `uniqueId`: opaque, one character an octet; may be repeated; `''` when left blank. */
+export type UniqueIdListing = { readonly number: number; readonly uniqueId: string }
 
 /** A language that LANG lists (RFC 6856 §3). */
 export type Language = { readonly tag: string; /** Its name, in that language. Server text. */ readonly name: string }

@@ -7,6 +7,9 @@ const LEFT_MS = 1_000
 /** Of commands under way: a server that reads no more while it writes must have room for them (2 KiB is the smallest buffer that is known). */
 const MAX_OCTETS_UNDER_WAY = 2_048
 
+/** Commands that belong together, until another one comes between. */
+type Batch = { isInterrupted: boolean }
+
 interface Io {
   /** Sends the commands; `false` when they were refused instead. */
   write(exchanges: readonly Exchange[]): boolean
@@ -17,7 +20,7 @@ interface Io {
 /** One command with its place in the order of writing and of reading. */
 export class Exchange<Part = unknown> {
   readonly command: Command<Part>
-  /** What it is a part of: the commands of a batch may leave before the answers to those before them have come. */ readonly batch: object | undefined
+  /** What it is a part of: the commands of a batch may leave before the answers to those before them have come. */ readonly batch: Batch | undefined
   /** Settles when the command has left and all answers before its own were read. */ readonly turn: Promise<void>
   /** The whole answer has arrived. */ answered = false
   /** Its answer was in the way of another call and is dropped: who wants it asks again. */ recalled = false
@@ -28,7 +31,7 @@ export class Exchange<Part = unknown> {
   /** Takes the turn, or is refused it. */ begin: () => void = () => {}
   refuse: (reason: unknown) => void = () => {}
 
-  constructor(command: Command<Part>, batch: object | undefined) {
+  constructor(command: Command<Part>, batch: Batch | undefined) {
     this.command = command
     this.batch = batch
     this.turn = new Promise((resolve, reject) => {
@@ -50,8 +53,7 @@ export class Lane {
   /** The oldest first: commands that have left, the first one's answer is being read; and those that wait. */ readonly #sent: Exchange[] = []
   readonly #waiting: Exchange[] = []
   /** Of the latest batch: what nobody has begun to read. */ readonly #unclaimed = new Set<Exchange>()
-  #latest: object | undefined
-  /** How often a command followed one of another batch, or of none. */ changes = 0
+  #latest: Batch | undefined
   #failure: { readonly reason: unknown } | undefined
   #timer: NodeJS.Timeout | undefined
 
@@ -60,11 +62,11 @@ export class Lane {
   }
 
   /** Takes a place. Commands of a batch that are entered together leave together, and their answers wait for who claims them. */
-  enter<Part>(command: Command<Part>, batch?: object): Exchange<Part> {
+  enter<Part>(command: Command<Part>, batch?: Batch): Exchange<Part> {
     const exchange = new Exchange(command, batch)
     if (this.#latest !== batch || batch === undefined) {
       this.recall(this.#latest)
-      this.changes++
+      if (this.#latest !== undefined) this.#latest.isInterrupted = true
     }
     this.#latest = batch
     if (this.#failure !== undefined) exchange.refuse(this.#failure.reason)
@@ -101,8 +103,8 @@ export class Lane {
   }
 
   /** Nobody waits for these answers: commands that have not left are forgotten, answers of the others read and dropped. */
-  recall(batch: object | undefined): void {
-    if (batch === undefined || batch !== this.#latest || this.#unclaimed.size === 0) return
+  recall(batch: Batch | undefined): void {
+    if (batch !== this.#latest || this.#unclaimed.size === 0) return
     for (const exchange of this.#unclaimed) exchange.recalled = true
     this.#unclaimed.clear()
     for (const exchange of this.#waiting.splice(0)) if (!exchange.recalled) this.#waiting.push(exchange)
@@ -162,15 +164,12 @@ export class Lane {
   #watch(isLater = false): void {
     const [head] = this.#sent
     if (head === undefined || this.#sent.length + this.#waiting.length - this.#unclaimed.size < 2) {
-      clearTimeout(this.#timer)
+      clearInterval(this.#timer)
       this.#timer = undefined
       return
     }
     const isLate = isLater && performance.now() - (head.suspendedAt ?? Infinity) >= LEFT_MS
     if (isLate || head.command.body instanceof ListBody) this.giveUp(head, head.owned)
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined
-      this.#watch(true)
-    }, LEFT_MS)
+    this.#timer ??= setInterval(() => this.#watch(true), LEFT_MS)
   }
 }

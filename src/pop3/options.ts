@@ -1,5 +1,5 @@
 import { checkSecrecy } from '../tls/dialogue.ts'
-import { checkServerOptions, optionError, POP3_DEFAULTS, type CheckedOptions, type ServerOptions } from '../tls/options.ts'
+import { checkServerOptions, optionError, POP3_DEFAULTS, type ServerOptions } from '../tls/options.ts'
 import { selectMechanism } from '../wire/sasl/mechanism.ts'
 
 /** How to reach one POP3 server. What differs from the defaults is for servers that need it; docs/pop3-servers.md names some. */
@@ -17,11 +17,10 @@ export interface Pop3Options extends ServerOptions {
   readonly utf8?: boolean | undefined
 }
 
-export type CheckedPop3Options = CheckedOptions &
-  Required<{ readonly [K in Exclude<keyof Pop3Options, keyof ServerOptions>]: Exclude<Pop3Options[K], undefined> }>
+export type CheckedPop3Options = Readonly<ReturnType<typeof checkPop3Options>>
 
 /** Throws `ERR_OPTION`, `ERR_AUTH_MECHANISM` and `ERR_AUTH_CLEAR_TEXT`. @param secure the connection is or will be one with TLS */
-export function checkPop3Options(options: Pop3Options, secure = (options.security ?? 'tls') !== 'none'): CheckedPop3Options {
+export function checkPop3Options(options: Pop3Options, secure = (options.security ?? 'tls') !== 'none') {
   const { capabilities = 'ask', pipelining = 'auto', top = 'TOP', resetBeforeQuit = false, initialResponse = true, utf8 = false } = options
   demandOne('capabilities', capabilities, ['ask', 'never'])
   demandOne('pipelining', pipelining, ['auto', 'never'])

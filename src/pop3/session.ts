@@ -81,9 +81,15 @@ export class Pop3Session extends Session<Command, Pop3Event> {
     const before = body.waiting
     let last = false
     try {
-      const isEnd = body.read(this.splitter, (this.#messageCount ?? Infinity) + LISTING_SLACK)
-      if (isEnd) this.#checkEnd()
-      last = isEnd
+      if (body.read(this.splitter, (this.#messageCount ?? Infinity) + LISTING_SLACK)) {
+        // A dot line that was not stuffed ends content too early: the rest of it comes where nothing or a status line is expected (P9, H52).
+        const rest = this.splitter.take()
+        this.splitter.push(rest)
+        const from = rest.findIndex((octet) => octet !== CR && octet !== LF)
+        const start = from < 0 ? '' : rest.toString('latin1', from, from + 3)
+        last = start === '' || (this.expected.length > 1 && ('+OK'.startsWith(start) || '-ERR'.startsWith(start)))
+        if (!last) throw new GrammarError('octets behind the final dot; the content may be cut')
+      }
     } catch (error) {
       this.failure = error
       if (body.waiting === before) throw error
@@ -93,17 +99,6 @@ export class Pop3Session extends Session<Command, Pop3Event> {
       this.expected.shift()
     }
     return last || body.waiting > before ? { type: 'body', body, last } : undefined
-  }
-
-  /** A dot line that the server failed to stuff ends content too early, and the rest of it comes where nothing or a status line is expected
-   *  (P9, H52). */
-  #checkEnd(): void {
-    const rest = this.splitter.take()
-    this.splitter.push(rest)
-    const from = rest.findIndex((octet) => octet !== CR && octet !== LF)
-    const start = from < 0 ? '' : rest.toString('latin1', from, from + 3)
-    if (start === '' || (this.expected.length > 1 && ('+OK'.startsWith(start) || '-ERR'.startsWith(start)))) return
-    throw new GrammarError('octets behind the final dot; the content may be cut')
   }
 }
 

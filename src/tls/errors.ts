@@ -74,8 +74,6 @@ export const timeoutError = (what: string, ms: number, phase: Phase): MailError 
 
 /** `code` of a Node error; of the first one when several addresses were tried. */
 function rawCode(error: unknown): string {
-  if (typeof error !== 'object' || error === null) return ''
-  if ('code' in error && typeof error.code === 'string') return error.code
-  if (error instanceof AggregateError) return rawCode(error.errors[0])
-  return ''
+  if (typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string') return error.code
+  return error instanceof AggregateError ? rawCode(error.errors[0]) : ''
 }

@@ -164,15 +164,10 @@ class SocketTransport implements Transport {
     const socket = this.#socket
     this.#fail(new MailError('ERR_CLOSED', `the connection to ${this.host} is closed`, { phase: 'quit' }))
     if (socket.destroyed) return
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => socket.destroy(), waitMs)
-      socket.once('close', () => {
-        clearTimeout(timer)
-        resolve()
-      })
-      socket.end()
-      socket.resume()
-    })
+    const timer = setTimeout(() => socket.destroy(), waitMs)
+    socket.end().resume()
+    await new Promise((resolve) => socket.once('close', resolve))
+    clearTimeout(timer)
   }
 
   destroy(reason: unknown): void {
