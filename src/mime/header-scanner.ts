@@ -9,7 +9,7 @@ import { HeaderSection, type Marks } from './header.ts'
 export interface HeaderEnd {
   /** A line that belongs to no header section: an empty one, a delimiter, the end of the octets, or text. */
   readonly by: 'blank' | 'delimiter' | 'end' | 'text'
-  /** Index of the first octet after it. */ readonly bodyStart: number
+  /** Where what follows it begins. */ readonly bodyStart: number
   /** Its fields. */ readonly octets: Buffer
   readonly marks: Marks
   /** Offsets count from the start of the section. */ readonly defects: DefectList
@@ -28,8 +28,7 @@ export class HeaderScanner {
   /** The section of a message, which a From_ line may precede, and not of a body part. */ readonly #root: boolean
   readonly #marks: number[] = []
   readonly #defects = new DefectList()
-  /** What there is of the section, and where it began in what was given. */ #octets = EMPTY
-  #from = 0
+  #section = EMPTY
   /** Where the current line begins, and up to where no line end was found. */ #line = 0
   #searched = 0
   /** Index in the marks of the first line that is no field: without an empty line after it, the body begins there. */ #text = -1
@@ -37,7 +36,6 @@ export class HeaderScanner {
   /** The delimiters that this section itself announces. */ #own: OpenBoundaries<Bounded> | undefined
   /** Past the limit: what was kept of the section, while the rest goes by. */ #kept: Buffer | undefined
   /** Past the limit, in a line whose beginning went by. */ #inLine = false
-  #bareLf = false
   /** Octets that went by. */ #gone = 0
 
   constructor(open: OpenBoundaries<Bounded>, limit: number, root: boolean) {
@@ -46,11 +44,9 @@ export class HeaderScanner {
     this.#root = root
   }
 
-  /** The section begins at `from`; `final`: no more octets follow. `undefined`: more are needed. */
-  scan(octets: Buffer, from: number, final: boolean): HeaderEnd | undefined {
-    const section = octets.subarray(from)
-    this.#octets = section
-    this.#from = from
+  /** `section` is what there is of it and after it; `final`: no more octets follow. `undefined`: more are needed. */
+  scan(section: Buffer, final: boolean): HeaderEnd | undefined {
+    this.#section = section
     for (;;) {
       const line = this.#line
       if (line >= section.length) return final ? this.#end('end', line) : undefined
@@ -63,10 +59,8 @@ export class HeaderScanner {
       if (cut !== null) return cut
       if (this.#kept === undefined) {
         if (!isWhole) return undefined
-        if (!this.#bareLf && lineEnd !== -1 && section[lineEnd - 1] !== CR) {
-          this.#bareLf = true
-          this.#find('bare-lf', lineEnd)
-        }
+        const isBareLf = lineEnd !== -1 && section[lineEnd - 1] !== CR
+        if (isBareLf && this.#defects.found.every(({ code }) => code !== 'bare-lf')) this.#find('bare-lf', lineEnd)
         if (!this.#take(line, this.#searched)) return this.#end('text', line)
       }
       this.#inLine = !isWhole
@@ -85,7 +79,7 @@ export class HeaderScanner {
 
   /** An empty line or a delimiter ends the section. `null`: the line at `line` is neither; `undefined`: more octets are needed. */
   #endAt(line: number, final: boolean): HeaderEnd | undefined | null {
-    const octets = this.#octets
+    const octets = this.#section
     const first = octets[line]
     if (first === LF) return this.#end('blank', line + 1)
     if (first === CR && line + 1 === octets.length) return final ? null : undefined
@@ -104,7 +98,7 @@ export class HeaderScanner {
     if (this.#own !== undefined || this.#typeAt === -1 || this.#kept !== undefined) return this.#own
     this.#own = new OpenBoundaries<Bounded>()
     const marks = this.#marks.slice(this.#typeAt, this.#typeAt + 3)
-    const type = new HeaderSection(this.#octets.subarray(0, line), 0, marks, () => undefined).readFirst(CONTENT_TYPE, parseMediaType)
+    const type = new HeaderSection(this.#section.subarray(0, line), 0, marks, () => undefined).readFirst(CONTENT_TYPE, parseMediaType)
     const found = type?.type.startsWith('multipart/') === true ? boundaryOf(type.parameters) : null
     if (found !== null) this.#own.open(found)
     return this.#own
@@ -112,7 +106,7 @@ export class HeaderScanner {
 
   /** Takes one line as a field or a part of one. `false`: the section has no fields, its first line is text. */
   #take(line: number, next: number): boolean {
-    const octets = this.#octets
+    const octets = this.#section
     const isFirst = this.#marks.length === 0
     const isContinuation = octets[line] === SPACE || octets[line] === TAB
     if (isContinuation && !isFirst) {
@@ -153,12 +147,12 @@ export class HeaderScanner {
       // A first line without a field name is text, however long it is.
       if (this.#limit > MAX_NAME && !this.#take(0, MAX_NAME)) return this.#end('text', 0)
       this.#marks.length = 0
-    } else if (this.#octets[line] === SPACE || this.#octets[line] === TAB) {
+    } else if (this.#section[line] === SPACE || this.#section[line] === TAB) {
       end = this.#marks.at(-2) ?? 0
       this.#marks.length -= 2
     }
     this.#find('header-limit', end)
-    this.#kept = Buffer.from(this.#octets.subarray(0, end))
+    this.#kept = Buffer.from(this.#section.subarray(0, end))
     return null
   }
 
@@ -171,8 +165,8 @@ export class HeaderScanner {
     if (isText) this.#find('missing-blank-line', bodyStart)
     else if (by === 'delimiter' && at + this.#gone > 0) this.#find('boundary-in-header', at)
     // The empty line belongs to no field.
-    const octets = this.#kept ?? this.#octets.subarray(0, by === 'blank' ? this.#line : bodyStart)
-    return { by: isText ? 'text' : by, bodyStart: this.#from + bodyStart, octets, marks: this.#marks, defects: this.#defects }
+    const octets = this.#kept ?? this.#section.subarray(0, by === 'blank' ? this.#line : bodyStart)
+    return { by: isText ? 'text' : by, bodyStart, octets, marks: this.#marks, defects: this.#defects }
   }
 
   #find(code: DefectCode, at: number): void {

@@ -7,10 +7,8 @@ import type { Marks } from './header.ts'
 import { InputWindow } from './input-window.ts'
 import type { CheckedParseOptions } from './limits.ts'
 
-/**
- * One step through a message. `open` comes with the whole header section; between it and `close` lie the content of a leaf, still encoded, or other
- * entities. Content of a multipart is what stands before its first part, delimiter lines included: of one that never has a part, the whole body.
- */
+/** One step through a message. `open` comes with the whole header section; between it and `close` lie the content of a leaf, still encoded, or other
+ *  entities. Content of a multipart is what stands before its first part, delimiter lines included: of one that never has a part, the whole body. */
 export type Token<E> =
   | { readonly type: 'open' | 'close'; readonly entity: E }
   | { readonly type: 'content'; readonly octets: Buffer; readonly isDelimiter: boolean }
@@ -29,11 +27,9 @@ const MAX_DEFECTS = 10_000 // so many are kept for a message
 /** Messages inside messages that are decoded on the way: each one more costs the octets of all within it again. */
 const MAX_ENCODED_LEVELS = 5
 
-/**
- * Takes a message apart (RFC 5322, RFC 2046): `push` octets as they arrive, then take `next` until it is `undefined`. What it finds does not depend on
- * how the octets are cut. Octets in tokens are views, valid until the next `push`. It never throws for what a sender wrote, but with `strict`
- * or `onLimit: 'error'`.
- */
+/** Takes a message apart (RFC 5322, RFC 2046): `push` octets as they arrive, then take `next` until it is `undefined`. What it finds does not depend
+ *  on how the octets are cut. Octets in tokens are views, valid until the next `push`. It never throws for what a sender wrote, but with `strict` or
+ *  `onLimit: 'error'`. */
 export class MimeTokenizer<E extends Description> {
   readonly #shared: Shared<E>
   /** What this message is enclosed in, encoded, and how many such are around it. */ readonly #around: E | null
@@ -135,16 +131,16 @@ export class MimeTokenizer<E extends Description> {
       this.#scanner = new HeaderScanner(this.#boundaries, limit, multipart === undefined)
       this.#sectionStart = input.offset(input.at)
     }
-    const end = this.#scanner.scan(input.octets, input.at, final)
+    const end = this.#scanner.scan(input.octets.subarray(input.at), final)
     if (end === undefined) {
       input.at += this.#scanner.release()
       return false
     }
     this.#scanner = undefined
-    input.at = end.bodyStart
+    input.at += end.bodyStart
     this.#atLineStart = true
     this.#state = 'body'
-    if (multipart !== undefined && (end.by === 'delimiter' || end.by === 'end') && input.offset(end.bodyStart) === this.#sectionStart) {
+    if (multipart !== undefined && (end.by === 'delimiter' || end.by === 'end') && input.offset(input.at) === this.#sectionStart) {
       // Not even a line end between two delimiters: RFC 2046 §5.1.1 has no part there.
       multipart.report('empty-part', this.#sectionStart)
       return true
@@ -156,7 +152,7 @@ export class MimeTokenizer<E extends Description> {
 
   #openEntity(end: HeaderEnd, root: boolean): void {
     const outermost = this.#stack.length === 0
-    const entity = this.#create(this.#shared.whole ? end.octets : Buffer.from(end.octets), end.marks, this.#input.offset(end.bodyStart))
+    const entity = this.#create(this.#shared.whole ? end.octets : Buffer.from(end.octets), end.marks, this.#input.offset(this.#input.at))
     for (const { code, offset } of end.defects.found) entity.report(code, this.#sectionStart + offset)
     if (root && end.marks.length === 0) entity.report('empty-header', this.#sectionStart)
     this.#leaf = entity

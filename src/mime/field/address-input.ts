@@ -3,7 +3,7 @@ import { printable } from '../../bytes.ts'
 import { MailError } from '../../errors.ts'
 import type { Group, Mailbox } from './address.ts'
 import { checkFieldText, hasLoneSurrogate, headerError, writeField, type Word } from './fold.ts'
-import { skipEnclosed, trimBlanks, unescape } from './scan.ts'
+import { trimBlanks, unescape } from './scan.ts'
 import { needsEncoding } from './text.ts'
 
 /** One mailbox as a caller writes it: `a@x`, `A <a@x>`, `"B, A" <a@x>`. Throws `ERR_ADDRESS`, which says what is wrong with it. */
@@ -22,28 +22,23 @@ export function parseAddressInput(text: string): (Mailbox | Group)[] {
   let start = 0
   let angle = -1
   const fail = failure(text, () => start)
-  for (let at = 0; at <= text.length; at++) {
-    const character = text[at] ?? ','
-    if (character === '"') {
-      at = skipEnclosed(text, at) - 1
-      if (at < 0) fail('has a quote that is never closed')
-    } else if (character === '[') {
-      at = text.indexOf(']', at)
-      if (at < 0) fail('has no valid IP address in its brackets')
-    } else if (character === '<' && angle < 0) angle = at
-    else if (character === ':' && angle < 0) {
+  for (const { 0: token, index: at } of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|\[[^\]]*\]|["[<:,;]|$/gs)) {
+    if (token === '"') fail('has a quote that is never closed')
+    if (token === '[') fail('has no valid IP address in its brackets')
+    if (token === '<' && angle < 0) angle = at
+    else if (token === ':' && angle < 0) {
       if (group !== undefined) fail('begins a group inside a group')
       group = { group: parsePhrase(text.slice(start, at), fail), members: [] }
       if (group.group === '') fail('begins a group without a name')
       list.push(group)
       start = at + 1
-    } else if (character === ',' || character === ';') {
+    } else if (token === ',' || token === ';' || token === '') {
       const name = angle < 0 ? '' : parsePhrase(text.slice(start, angle), fail)
       const spec = trimBlanks(text.slice(angle < 0 ? start : angle + 1, at))
       if (angle >= 0 && !spec.endsWith('>')) fail('has no ">" at its end: something there does not belong to it')
       const address = angle < 0 ? spec : trimBlanks(spec.slice(0, -1))
       if (angle >= 0 || spec !== '') (group?.members ?? list).push({ name, address: parseAddress(address, fail) })
-      if (character === ';') group = undefined
+      if (token === ';') group = undefined
       start = at + 1
       angle = -1
     }
