@@ -25,7 +25,7 @@ export function parseAddressList(body: string, reportAll: Report): (Mailbox | Gr
   for (PLAIN.lastIndex = 0; PLAIN.lastIndex < body.length;) {
     const [, quoted, words, address, close] = PLAIN.exec(body) ?? []
     const name = quoted ?? words ?? ''
-    if (address === undefined || (name !== '') !== (close === '>')) return new AddressReader(body, report).read()
+    if (address === undefined || (name !== '') !== (close === '>')) return readList(body, report)
     list.push({ name, address })
   }
   return body.includes('=?') ? list.map(({ name, address }) => ({ name: decodeWords(name, report), address })) : list
@@ -51,206 +51,181 @@ const LITERAL = /\[[^[\]<>,]{0,254}\]/y // a longer one is in no address (RFC 53
 /** Some senders leave commas and colons in one as they are; blanks, quotes and brackets decide where an address is. */
 const ENCODED_WORD = /=\?[^\t\n\r "<>?]{1,100}\?[bq]\?[^\t\n\r "<>?]{0,500}\?=/iy
 
-class AddressReader {
-  readonly #body: string
-  readonly #report: Report
-  readonly #decodeRaw: (octets: string) => string
-  readonly #skipEnclosed: (from: number) => number
-  readonly #list: (Mailbox | Group)[] = []
-  #at = 0
-  /** The group under way, and how deep it is nested. */ #group: { group: string; members: Mailbox[] } | undefined
-  #depth = 0
-  /** The element under way, where it began, and how many pieces were cut off before it: `Doe, John <j@x>`. */ #pieces: Piece[] = []
-  #start = 0
-  #pending = 0
-  /** The `<` that is open, and the first character behind it. */ #angle: Piece | undefined
-  #first = ''
-  /** Outside of one, what the next word may be tied to. */ #last: Piece | undefined
-  /** The last character of the last word, '' when it is quoted. */ #final = ''
+/** Reads any list. */
+function readList(body: string, report: Report): (Mailbox | Group)[] {
+  const decode = octetDecoder(body, report)
+  // NUL is no character of a header value (RFC 5322 §2.2).
+  const decodeRaw = (octets: string): string => decode(octets).replaceAll('\0', '\ufffd')
+  const skip = enclosedIn(body)
+  const list: (Mailbox | Group)[] = []
+  const invalid = (offset = start): void => report('invalid-address', offset)
+  let at = 0
+  /** The group under way, and how deep it is nested. */ let group: { group: string; members: Mailbox[] } | undefined
+  let depth = 0
+  /** The element under way, where it began, and how many pieces were cut off before it: `Doe, John <j@x>`. */ let pieces: Piece[] = []
+  let start = 0
+  let pending = 0
+  /** The `<` that is open, and the first character behind it. */ let angle: Piece | undefined
+  let first = ''
+  /** Outside of one, what the next word may be tied to. */ let last: Piece | undefined
+  /** The last character of the last word, '' when it is quoted. */ let final = ''
 
-  constructor(body: string, report: Report) {
-    this.#body = body
-    this.#report = report
-    const decode = octetDecoder(body, report)
-    // NUL is no character of a header value (RFC 5322 §2.2).
-    this.#decodeRaw = (octets) => decode(octets).replaceAll('\0', '\ufffd')
-    this.#skipEnclosed = enclosedIn(body)
-  }
+  for (let apart = skipCfws(); at < body.length; apart = skipCfws()) next(apart)
+  endElement(false)
+  if (depth > 0) invalid(at)
+  return list
 
-  read(): (Mailbox | Group)[] {
-    for (let apart = this.#skipCfws(); this.#at < this.#body.length; apart = this.#skipCfws()) this.#next(apart)
-    this.#endElement(false)
-    if (this.#depth > 0) this.#invalid(this.#at)
-    return this.#list
-  }
-
-  #next(apart: boolean): void {
-    const character = this.#body[this.#at]
-    if (character === undefined || !'",;:<>)'.includes(character)) return this.#run(apart)
-    const angle = this.#angle
-    const inRoute = angle !== undefined && this.#first === '@'
-    this.#at++
+  function next(apart: boolean): void {
+    const character = body[at]
+    if (character === undefined || !'",;:<>)'.includes(character)) return run(apart)
+    const inRoute = angle !== undefined && first === '@'
+    at++
     const mayGoOn = character === ',' && (inRoute || angle?.address === '')
-    if (mayGoOn && ',:@('.includes(this.#body.charAt(skipBlanks(this.#body, this.#at)))) return // an obs-domain-list
-    if (character === ',') this.#endElement(true)
+    if (mayGoOn && ',:@('.includes(body.charAt(skipBlanks(body, at)))) return // an obs-domain-list
+    if (character === ',') endElement(true)
     else if (character === ';') {
-      this.#endElement(false)
-      if (this.#depth === 0) this.#invalid()
-      else if (--this.#depth === 0) this.#group = undefined
+      endElement(false)
+      if (depth === 0) invalid()
+      else if (--depth === 0) group = undefined
     } else if (character === ':') {
-      if (angle === undefined) this.#beginGroup()
-      else if (inRoute) angle.address = this.#first = ''
-      else this.#word(':', 'words', apart)
+      if (angle === undefined) beginGroup()
+      else if (inRoute) angle.address = first = ''
+      else word(':', 'words', apart)
     } else if (character === '<') {
-      if (angle !== undefined) this.#invalid()
+      if (angle !== undefined) invalid()
       if (angle?.address === '') return
-      this.#pieces.push((this.#angle = { kind: 'angle-addr', text: '', address: '', apart: false }))
-      this.#last = undefined
+      pieces.push((angle = { kind: 'angle-addr', text: '', address: '', apart: false }))
+      last = undefined
     } else if (character === '"') {
-      const end = this.#skipEnclosed(this.#at - 1)
-      if (end < 0) return this.#invalid() // never closed: passed over
-      const text = unescape(this.#body.slice(this.#at, end - 1))
-      this.#at = end
-      this.#word(text, 'quoted', apart)
+      const end = skip(at - 1)
+      if (end < 0) return invalid() // never closed: passed over
+      const text = unescape(body.slice(at, end - 1))
+      at = end
+      word(text, 'quoted', apart)
     } else {
-      if (character === ')' || angle === undefined) this.#invalid()
-      if (character === '>') this.#angle = undefined
+      if (character === ')' || angle === undefined) invalid()
+      if (character === '>') angle = undefined
     }
-  }
-
-  #invalid(offset = this.#start): void {
-    this.#report('invalid-address', offset)
   }
 
   /** Past blanks and comments, which are kept; whether there were any. A parenthesis that never closes is passed over. */
-  #skipCfws(): boolean {
-    const body = this.#body
-    const start = this.#at
-    for (;;) {
-      const at = skipBlanks(body, this.#at)
-      this.#at = at
-      if (body[at] !== '(') return at > start
-      const end = this.#skipEnclosed(at)
-      this.#at = end < 0 ? at + 1 : end
-      if (end < 0) this.#invalid(at)
-      else this.#pieces.push({ kind: 'comment', text: unescape(body.slice(at + 1, end - 1)), address: '', apart: true })
+  function skipCfws(): boolean {
+    const from = at
+    for (at = skipBlanks(body, at); body[at] === '('; at = skipBlanks(body, at)) {
+      const end = skip(at)
+      if (end < 0) invalid(at)
+      else pieces.push({ kind: 'comment', text: unescape(body.slice(at + 1, end - 1)), address: '', apart: true })
+      at = Math.max(at + 1, end)
     }
+    return at > from
   }
 
   /** Characters up to the next special or blank; an encoded-word and a domain literal are taken whole. */
-  #run(apart: boolean): void {
-    const body = this.#body
-    const start = this.#at
-    const word = body.startsWith('=?', start) ? Math.max(start, skipRun(ENCODED_WORD, body, start)) : start
-    let at = skipRun(RUN, body, word)
+  function run(apart: boolean): void {
+    const from = at
+    const encoded = body.startsWith('=?', from) ? Math.max(from, skipRun(ENCODED_WORD, body, from)) : from
+    at = skipRun(RUN, body, encoded)
     while (body[at] === '[') {
-      const before = at === start ? this.#final : body[at - 1]
+      const before = at === from ? final : body[at - 1]
       at = skipRun(RUN, body, Math.max(at + 1, before === '@' ? skipRun(LITERAL, body, at) : 0))
     }
-    this.#at = at
-    const text = body.slice(start, at)
+    const text = body.slice(from, at)
     // An `@` inside an encoded-word is part of a name.
-    this.#word(text, text.includes('@', word - start) ? 'addr-spec' : text.includes('=?') ? 'words' : 'atom', apart)
+    word(text, text.includes('@', encoded - from) ? 'addr-spec' : text.includes('=?') ? 'words' : 'atom', apart)
   }
 
   /** Adds a word to the piece before it, where nothing or a `.` or `@` is between them, or begins one. */
-  #word(text: string, kind: Piece['kind'] | 'quoted', apart: boolean): void {
-    const first = kind === 'quoted' ? '' : text.charAt(0)
+  function word(text: string, kind: Piece['kind'] | 'quoted', apart: boolean): void {
+    const initial = kind === 'quoted' ? '' : text.charAt(0)
     const address = kind === 'quoted' ? quote(text) : text
-    const tied = !apart || /[@.]/.test(first + this.#final)
-    const angle = this.#angle
-    const last = this.#last
+    const tied = !apart || /[@.]/.test(initial + final)
     if (angle !== undefined) {
-      if (angle.address === '') this.#first = first
+      if (angle.address === '') first = initial
       angle.address += tied || angle.address === '' ? address : ` ${address}`
     } else if (last !== undefined && tied) {
       last.text += apart ? ` ${text}` : text
       last.address += address
       if (last.kind !== 'addr-spec') last.kind = kind === 'addr-spec' ? kind : 'words'
-    } else this.#pieces.push((this.#last = { kind: kind === 'quoted' ? 'words' : kind, text, address, apart }))
-    this.#final = first && text.charAt(text.length - 1)
+    } else pieces.push((last = { kind: kind === 'quoted' ? 'words' : kind, text, address, apart }))
+    final = initial && text.charAt(text.length - 1)
   }
 
   /** Everything since the last separator is known: makes mailboxes of it, or keeps it for the name of the next one. */
-  #endElement(comma: boolean): void {
-    if (this.#angle !== undefined) this.#invalid() // never closed
-    const pieces = this.#pieces
-    const own = pieces.slice(this.#pending)
+  function endElement(comma: boolean): void {
+    if (angle !== undefined) invalid() // never closed
+    const own = pieces.slice(pending)
     const isPhrase = own.some(isWord)
     if (own.some((piece) => isAngle(piece) || piece.kind === 'addr-spec')) {
-      if (!own.some(isAngle)) this.#addMailboxes(pieces.splice(0, this.#pending))
+      if (!own.some(isAngle)) addMailboxes(pieces.splice(0, pending))
     } else {
-      if (isPhrase) this.#invalid()
-      else pieces.length = this.#pending // comments that belong to nobody
+      if (isPhrase) invalid()
+      else pieces.length = pending // comments that belong to nobody
       if (isPhrase && comma) pieces.push(BARE_COMMA)
-      if (comma) return this.#beginElement(pieces)
+      if (comma) return beginElement(pieces)
     }
-    this.#addMailboxes(pieces)
-    this.#beginElement([])
+    addMailboxes(pieces)
+    beginElement([])
   }
 
-  #beginElement(pieces: Piece[]): void {
-    this.#pieces = pieces
-    this.#pending = pieces.length
-    this.#start = this.#at
-    this.#angle = undefined
-    this.#last = undefined
+  function beginElement(kept: Piece[]): void {
+    pieces = kept
+    pending = kept.length
+    start = at
+    angle = last = undefined
   }
 
   /** Names stand before addresses, the last has what comes behind too. An addr-spec before an angle-addr is a name, one atom alone a local part. */
-  #addMailboxes(list: readonly Piece[]): void {
-    const pieces = list.at(-1) === BARE_COMMA ? list.slice(0, -1) : list
-    const angle = pieces.findLastIndex(isAngle)
-    const isAlone = angle < 0 && pieces.filter(isWord).length === 1
-    let name: Piece[] = []
-    let next: Piece[] = []
+  function addMailboxes(given: readonly Piece[]): void {
+    const all = given.at(-1) === BARE_COMMA ? given.slice(0, -1) : given
+    const lastAngle = all.findLastIndex(isAngle)
+    const isAlone = lastAngle < 0 && all.filter(isWord).length === 1
+    let before: Piece[] = []
+    let behind: Piece[] = []
     let address: string | undefined
-    for (const [at, piece] of pieces.entries()) {
-      if (isAngle(piece) || (piece.kind === 'addr-spec' && at > angle) || (piece.kind === 'atom' && isAlone)) {
+    for (const [index, piece] of all.entries()) {
+      if (isAngle(piece) || (piece.kind === 'addr-spec' && index > lastAngle) || (piece.kind === 'atom' && isAlone)) {
         const spec = joinLocalPart(piece.address)
-        if (spec === undefined || address !== undefined || (!isAngle(piece) && name.some(isWord))) this.#invalid()
+        if (spec === undefined || address !== undefined || (!isAngle(piece) && before.some(isWord))) invalid()
         if (address !== undefined) {
-          this.#add(name, address)
-          name = next
-          next = []
+          add(before, address)
+          before = behind
+          behind = []
         }
         address = spec ?? piece.address
-      } else if (address === undefined || (!isWord(piece) && next.length === 0)) name.push(piece)
-      else next.push(piece)
+      } else if (address === undefined || (!isWord(piece) && behind.length === 0)) before.push(piece)
+      else behind.push(piece)
     }
-    if (next.length > 0) this.#invalid()
-    this.#add(name.concat(next), address ?? '')
+    if (behind.length > 0) invalid()
+    add(before.concat(behind), address ?? '')
   }
 
-  #add(pieces: readonly Piece[], octets: string): void {
-    const name = this.#name(pieces)
-    const address = this.#decodeRaw(octets)
-    const into = this.#group?.members ?? this.#list
-    if (name !== '' || address !== '') into.push({ name, address })
+  function add(phrase: readonly Piece[], octets: string): void {
+    const name = nameOf(phrase)
+    const address = decodeRaw(octets)
+    if (name !== '' || address !== '') (group?.members ?? list).push({ name, address })
   }
 
   /** A phrase, or when there is none the comments (`a@x (Name)`). */
-  #name(pieces: readonly Piece[]): string {
-    const isPhrase = pieces.some(isWord)
+  function nameOf(phrase: readonly Piece[]): string {
+    const isPhrase = phrase.some(isWord)
     let name = ''
-    for (const { kind, text, apart } of pieces) {
-      if (kind === 'addr-spec') this.#invalid() // a phrase has no `@`; a reader may take it for the address
+    for (const { kind, text, apart } of phrase) {
+      if (kind === 'addr-spec') invalid() // a phrase has no `@`; a reader may take it for the address
       if (isPhrase !== (kind === 'comment')) name += name !== '' && apart ? ` ${text}` : text
     }
-    return decodeWords(isPhrase ? name : name.trim(), this.#report, 0, this.#decodeRaw)
+    return decodeWords(isPhrase ? name : name.trim(), report, 0, decodeRaw)
   }
 
-  #beginGroup(): void {
-    const pieces = this.#pieces
+  function beginGroup(): void {
     if (pieces.some(isAngle)) {
-      this.#invalid()
-      return this.#endElement(true)
+      invalid()
+      return endElement(true)
     }
     // Groups do not nest (RFC 5322 §3.4): the members of an inner one belong to the outer.
-    if (pieces.length === 0 || this.#depth > 0) this.#invalid()
-    else this.#list.push((this.#group = { group: this.#name(pieces), members: [] }))
-    if (pieces.length > 0) this.#depth++
-    this.#beginElement([])
+    if (pieces.length === 0 || depth > 0) invalid()
+    else list.push((group = { group: nameOf(pieces), members: [] }))
+    if (pieces.length > 0) depth++
+    beginElement([])
   }
 }
 
