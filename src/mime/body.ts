@@ -45,10 +45,8 @@ export function htmlText(entity: Entity): string {
   return label === null ? entity.text() : decodeText(content, label, () => undefined)
 }
 
-/**
- * A leaf that is marked `attachment`, or has a file name, or is an enclosed message, or is neither text nor an image with a Content-ID inside a related
- * part. Of a message that is one leaf, only the mark counts. `path`: the enclosing entities, from the outside in.
- */
+/** A leaf that is marked `attachment`, or has a file name, or is an enclosed message, or is neither text nor an image with a Content-ID inside a
+ *  related part. Of a message that is one leaf, only the mark counts. `path`: the enclosing entities, from the outside in. */
 export function isAttachment(part: Described, path: readonly Described[]): boolean {
   if (part.disposition === 'attachment') return true
   if (path.length === 0) return false
@@ -59,10 +57,8 @@ export function isAttachment(part: Described, path: readonly Described[]): boole
 /** `body`: it is. `candidate`: it is, unless a later part of the same alternative turns out to be `body`. */
 export type BodyRole = 'body' | 'candidate' | 'other'
 
-/**
- * Finds the body among leaves that come one by one, from their header sections: the first text leaf that is no attachment, in an alternative the plain
- * one before the HTML; of a message that is one leaf not marked `attachment`, that leaf. Leaves inside an enclosed message are none.
- */
+/** Finds the body among leaves that come one by one, from their header sections: the first text leaf that is no attachment, in an alternative the
+ *  plain one before the HTML; of a message that is one leaf not marked `attachment`, that leaf. Leaves inside an enclosed message are none. */
 export class BodyFinder {
   #found = false
   /** The alternative whose first text was not plain. */ #waiting: Described | undefined

@@ -80,6 +80,7 @@ export class Description implements Described {
   kind: 'multipart' | 'message' | 'leaf' | 'rest' = 'leaf'
   /** Content-Type as structure sees it, whatever the encoding. */ readonly mediaType: MediaType
   readonly parameters: ReadonlyMap<string, string>
+  readonly charset: string | null
   readonly isMultipart: boolean
   readonly #facts: EntityFacts<Description>
   readonly #defects = new DefectList()
@@ -99,6 +100,7 @@ export class Description implements Described {
     const type = parent?.mediaType.type === 'multipart/digest' ? 'message/rfc822' : 'text/plain'
     this.mediaType = given?.valid === true ? given : { type, parameters: given?.parameters ?? NO_PARAMETERS, valid: false }
     this.parameters = this.mediaType.parameters
+    this.charset = this.parameters.get('charset')?.toLowerCase() ?? null
     this.isMultipart = this.mediaType.type.startsWith('multipart/')
     if (parent === null) this.section = ''
     else if (parent.kind === 'multipart') this.section = `${parent.section === '' ? '' : `${parent.section}.`}${++parent.partCount}`
@@ -170,10 +172,6 @@ export class Description implements Described {
 
   get contentId(): string | null {
     return this.header.messageIds('content-id')[0] ?? null
-  }
-
-  get charset(): string | null {
-    return this.parameters.get('charset')?.toLowerCase() ?? null
   }
 
   get defects(): readonly Defect[] {

@@ -19,13 +19,7 @@ export interface ParseOptions {
   /** Past a limit the rest is one opaque leaf, or the call fails with `ERR_LIMIT`. @default 'leaf' */ readonly onLimit?: 'leaf' | 'error' | undefined
 }
 
-export interface CheckedParseOptions {
-  readonly limits: Readonly<ParseLimits>
-  /** Codes of the defects that are errors. */ readonly strict: ReadonlySet<string>
-  readonly onLimit: 'leaf' | 'error'
-}
-
-const DEFAULT_LIMITS: Readonly<ParseLimits> = {
+const DEFAULT_LIMITS: ParseLimits = {
   depth: 100,
   parts: 10_000,
   headerBytes: 2 * 1024 * 1024,
@@ -34,13 +28,14 @@ const DEFAULT_LIMITS: Readonly<ParseLimits> = {
   messageBytes: 4 * 1024 * 1024 * 1024,
 }
 
-const DEFAULTS: CheckedParseOptions = { limits: DEFAULT_LIMITS, strict: new Set(), onLimit: 'leaf' }
 /** Of `strict: true`. */
 const WORSE_THAN_NOTES = Object.entries(DEFECTS).flatMap(([code, { severity }]) => (severity === 'note' ? [] : [code]))
 
+/** `strict`: codes of the defects that are errors. */
+export type CheckedParseOptions = Readonly<ReturnType<typeof checkParseOptions>>
+
 /** Fails with `ERR_OPTION`. */
-export function checkParseOptions(options: ParseOptions | undefined): CheckedParseOptions {
-  if (options === undefined) return DEFAULTS
+export function checkParseOptions(options: ParseOptions = {}) {
   if (typeof options !== 'object' || options === null) throw wrongOption('the option options must be an object')
   const { strict = false, onLimit = 'leaf' } = options
   const codes = typeof strict !== 'boolean' ? strict : strict ? WORSE_THAN_NOTES : []
@@ -48,7 +43,7 @@ export function checkParseOptions(options: ParseOptions | undefined): CheckedPar
     throw wrongOption('the option strict must be true, false or a list of codes of defects')
   }
   if (onLimit !== 'leaf' && onLimit !== 'error') throw wrongOption("the option onLimit must be 'leaf' or 'error'")
-  return { limits: checkLimits(DEFAULT_LIMITS, options.limits), strict: new Set(codes), onLimit }
+  return { limits: checkLimits(DEFAULT_LIMITS, options.limits), strict: new Set<string>(codes), onLimit }
 }
 
 /** The limits that were given, and the others as they are by default. Fails with `ERR_OPTION`. */

@@ -17,14 +17,13 @@ export interface MboxMessage {
   readonly octets: AsyncIterable<Buffer>
 }
 
-/**
- * The messages of an mbox (RFC 4155 and its older forms), one by one at constant memory. A line that begins with `From ` and has a time and a year
- * begins a message, an empty line before it ends the one before. Octets that are not read are skipped. Rejects with what `source` throws, and with
- * `ERR_OPTION`.
+/** The messages of an mbox (RFC 4155 and its older forms), one by one at constant memory. A line that begins with `From ` and has a time and a year
+ *  begins a message, an empty line before it ends the one before. Octets that are not read are skipped. Rejects with what `source` throws, and with
+ *  `ERR_OPTION`.
  *
- * ```ts
- * for await (const { octets } of readMbox(createReadStream('inbox'))) console.log((await readMessage(octets)).header.value('Subject'))
- * ```
+ *  ```ts
+ *  for await (const { octets } of readMbox(createReadStream('inbox'))) console.log((await readMessage(octets)).header.value('Subject'))
+ *  ```
  */
 export async function* readMbox(source: AsyncIterable<Uint8Array>, options: MboxOptions = {}): AsyncGenerator<MboxMessage, void, undefined> {
   const split = createSplitter(options)

@@ -74,13 +74,12 @@ const OBJECT = 0x0d
 const STRING8 = 0x1e
 const UNICODE = 0x1f
 const BINARY = 0x102
-const VARIABLE = new Set([OBJECT, STRING8, UNICODE, BINARY])
 const MULTI_VALUED = 0x1000
 const OBJECT_KIND = 16 // octets of an interface's name before an object
 const MEDIA_TYPE = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/
 
-/** Octets of a value whose type has one length; two of 16 bits are padded to four. */
-const LENGTHS = new Map(Object.entries({ 2: 4, 3: 4, 4: 4, 10: 4, 11: 4, 5: 8, 6: 8, 7: 8, 20: 8, 64: 8, 72: 16 }))
+/** Octets of a value by its type, those of 16 bits padded to four; 0 where the value says how many. */
+const LENGTHS = new Map(Object.entries({ 2: 4, 3: 4, 4: 4, 10: 4, 11: 4, 5: 8, 6: 8, 7: 8, 20: 8, 64: 8, 72: 16, 13: 0, 30: 0, 31: 0, 258: 0 }))
 
 /** Octets, and where they lie in all that were opened. */
 type Range = { readonly view: Buffer; readonly offset: number }
@@ -214,13 +213,13 @@ function readProperties(cursor: Cursor, left: WinmailLimits, report: Report, kee
       cursor.take(length + (-length & 3))
     }
     const single = type & ~MULTI_VALUED
-    const isVariable = VARIABLE.has(single)
-    const length = LENGTHS.get(`${single}`) ?? 0
-    if (!cursor.truncated && length === 0 && !isVariable) return report('tnef-property', offset)
+    const length = LENGTHS.get(`${single}`)
+    const isVariable = length === 0
+    if (!cursor.truncated && length === undefined) return report('tnef-property', offset)
     for (let values = isVariable || single !== type ? cursor.number(4) : 1; values > 0 && !cursor.truncated; values--) {
       if (left.properties === 0) return report('tnef-limit', offset)
       left.properties--
-      const octets = isVariable ? cursor.number(4) : length
+      const octets = length || cursor.number(4)
       const value = cursor.take(octets)
       cursor.take(Math.min(cursor.rest.length, -octets & 3))
       if (id < NAMED && (isVariable || id === OF_MESSAGE.codepage)) keep(id, { ...value, type: single })

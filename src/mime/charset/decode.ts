@@ -2,11 +2,9 @@ import { isAscii, isUtf8 } from 'node:buffer'
 import { EMPTY } from '../../bytes.ts'
 import type { Report } from '../defect.ts'
 import { joined, reportOnce } from '../encoding/coder.ts'
-import { type Conversion, converted, extendsAscii, isSingleByte, singleByte } from './conversion.ts'
-import { iso2022 } from './iso-2022.ts'
+import { type Conversion, converted, extendsAscii, isSingleByte, singleByte, utf7, utf8, wholeLength, wide } from './conversion.ts'
 import { type Charset, charsetOf } from './labels.ts'
-import { isMultiByte, multiByte } from './multi-byte.ts'
-import { utf7, utf8, wholeLength, wide } from './unicode.ts'
+import { isMultiByte, iso2022, multiByte } from './multi-byte.ts'
 
 /** Octets as text. Without a label, with `us-ascii` or with one that nobody knows: UTF-8 when all of it is valid, else windows-1252. Octets
  *  that mean nothing become U+FFFD; a byte order mark is dropped, but in a field (`isField`), where UTF-8 has none: there it is a character.

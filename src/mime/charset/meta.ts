@@ -8,11 +8,9 @@ const ATTRIBUTE =
   /[\t\n\f\r /]*([^\t\n\f\r />][^\t\n\f\r />=]*)[\t\n\f\r ]*(?:=[\t\n\f\r ]*(?:"([^"]*)"|'([^']*)'|([^\t\n\f\r >"'][^\t\n\f\r >]*))?)?/y
 const CONTENT_CHARSET = /charset[\t\n\f\r ]*=[\t\n\f\r ]*(?:"([^"]*)"|'([^']*)'|([^\t\n\f\r ;"'][^\t\n\f\r ;]*))/i
 
-/**
- * The charset that HTML itself declares in its first 1024 octets: by a byte order mark, by `<meta charset>` or by `<meta http-equiv>` ("prescan a byte
- * stream" of the HTML Standard); `null` where it declares none. Of those that cannot be, having been read as ASCII, UTF-16 and UTF-32 mean UTF-8,
- * and UTF-7 nothing, because it hides mark-up.
- */
+/** The charset that HTML itself declares in its first 1024 octets: by a byte order mark, by `<meta charset>` or by `<meta http-equiv>` ("prescan a
+ *  byte stream" of the HTML Standard); `null` where it declares none. Of those that cannot be, having been read as ASCII, UTF-16 and UTF-32 mean
+ *  UTF-8, and UTF-7 nothing, because it hides mark-up. */
 export function metaCharset(octets: Buffer): string | null {
   if (octets[0] === 0xef && octets[1] === 0xbb && octets[2] === 0xbf) return 'utf-8'
   if (octets[0] === 0xfe && octets[1] === 0xff) return 'utf-16be'

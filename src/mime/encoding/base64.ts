@@ -4,8 +4,6 @@ import { joined, reportOnce, trimmed, type ContentDecoder, type ContentEncoder }
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 const EQUALS = 0x3d
-const HYPHEN = 0x2d
-const UNDERSCORE = 0x5f
 const PAD = 64
 const BLANK = 65
 const JUNK = 66
@@ -21,15 +19,13 @@ const BLOCK = 64 * 1024 // strings from 128 KiB on are slow on Node 20, so the n
 const MIN_STRETCH = 512 // below this the call costs more than it saves
 const SHORT_LINE = 64
 
-/**
- * Base64 (RFC 2045 §6.8). Octets outside the alphabet are skipped; padding ends a quantum wherever it stands; after padding a line counts only
- * when it is whole quanta and nothing else, because lists append footers there and some senders concatenate encoded blocks; six bits without
- * company are dropped.
+/** Base64 (RFC 2045 §6.8). Octets outside the alphabet are skipped; padding ends a quantum wherever it stands; after padding a line counts only when
+ *  it is whole quanta and nothing else, because lists append footers there and some senders concatenate encoded blocks; six bits without company are
+ *  dropped.
  *
- * Whole lines of equal length go to the native decoder. That one also takes `-` and `_` for digits and says nothing of what it skips; so it gets
- * only stretches without these and without padding, one look a line checks where lines end, and when it gives one octet less than expected the
- * stretch is read again, octet by octet as all others.
- */
+ *  Whole lines of equal length go to the native decoder. That one also takes `-` and `_` for digits and says nothing of what it skips; so it gets
+ *  only stretches without these and without padding, one look a line checks where lines end, and when it gives one octet less than expected the
+ *  stretch is read again, octet by octet as all others. */
 export class Base64Decoder implements ContentDecoder {
   #state: 'content' | 'after padding' | 'after blank' | 'undecided line' | 'accepted line' | 'refused line' = 'content'
   #offset = 0
@@ -41,14 +37,14 @@ export class Base64Decoder implements ContentDecoder {
   readonly #report = reportOnce()
 
   decode(chunk: Buffer, report: Report): Buffer {
-    const out = this.#room(chunk.length)
+    const out = Buffer.allocUnsafe(Math.ceil((chunk.length + this.#lineLength) / 4) * 3 + 3)
     let to = 0
     for (let at = 0; at < chunk.length; at += BLOCK) to = this.#decodeBlock(chunk.subarray(at, at + BLOCK), out, to, report)
     return trimmed(out, to)
   }
 
   end(report: Report): Buffer {
-    const out = this.#room(0)
+    const out = Buffer.allocUnsafe(MAX_HELD_LINE)
     let to = 0
     if (this.#state === 'undecided line') to = this.#judgeLine(out, 0, report)
     if (this.#digits > 0) {
@@ -59,14 +55,9 @@ export class Base64Decoder implements ContentDecoder {
     return trimmed(out, to)
   }
 
-  /** For the most that `length` octets can decode to. */
-  #room(length: number): Buffer {
-    return Buffer.allocUnsafe(Math.ceil((length + this.#lineLength) / 4) * 3 + 3)
-  }
-
   #decodeBlock(block: Buffer, out: Buffer, to: number, report: Report): number {
     let clear = block.length
-    for (const obstacle of [EQUALS, HYPHEN, UNDERSCORE]) {
+    for (const obstacle of '=-_') {
       const found = block.subarray(0, clear).indexOf(obstacle)
       if (found >= 0) clear = found
     }
@@ -74,7 +65,7 @@ export class Base64Decoder implements ContentDecoder {
     while (at < clear) {
       const found = block.indexOf(LF, at)
       const lineEnd = found < 0 ? block.length : found
-      const { octets, digits } = this.#isAligned() ? stretch(block, at, clear, lineEnd) : NOTHING
+      const { octets, digits } = this.#digits === 0 && this.#state === 'content' ? stretch(block, at, clear, lineEnd) : NOTHING
       if (octets < MIN_STRETCH) {
         const end = Math.min(block.length, Math.max(lineEnd + 1, at + SHORT_LINE))
         to = this.#read(block, at, end, out, to, report)
@@ -89,11 +80,6 @@ export class Base64Decoder implements ContentDecoder {
       at += octets
     }
     return this.#read(block, at, block.length, out, to, report)
-  }
-
-  /** At the start of a quantum, and no padding to think of. */
-  #isAligned(): boolean {
-    return this.#digits === 0 && this.#state === 'content'
   }
 
   /** Decodes a range of `chunk` into `out` from `to` on; gives where it stopped writing. */
@@ -112,7 +98,8 @@ export class Base64Decoder implements ContentDecoder {
         at = stop
         continue
       }
-      if (this.#isAligned()) {
+      // At the start of a quantum, and no padding to think of.
+      if (this.#digits === 0 && this.#state === 'content') {
         for (; at + 4 <= end; at += 4) {
           const a = CLASSES[chunk[at] ?? 0] ?? JUNK
           const b = CLASSES[chunk[at + 1] ?? 0] ?? JUNK

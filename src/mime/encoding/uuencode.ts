@@ -55,7 +55,15 @@ export class UuDecoder implements ContentDecoder {
     }
     if (this.#state !== 'content' || !legal) this.#report(report, 'uuencode-invalid', this.#lineOffset)
     if (this.#state === 'first line') this.#state = legal ? 'content' : 'before begin'
-    return this.#state === 'content' ? decodeLine(line, out, to) : to
+    if (this.#state !== 'content') return to
+    const end = to + value(line, 0) // a line begins with the number of its octets
+    for (let at = 1; to < end; at += 4) {
+      const bits = (value(line, at) << 18) | (value(line, at + 1) << 12) | (value(line, at + 2) << 6) | value(line, at + 3)
+      out[to++] = bits >> 16
+      if (to < end) out[to++] = bits >> 8
+      if (to < end) out[to++] = bits
+    }
+    return end
   }
 }
 
@@ -68,17 +76,6 @@ const CHARACTERS = /^[ -`]+$/
 function isContent(line: Buffer, text: string): boolean {
   const wanted = 1 + Math.ceil(value(line, 0) / 3) * 4
   return line.length <= wanted + 3 && (line.length === 1 || line.length > wanted - 4) && CHARACTERS.test(text)
-}
-
-function decodeLine(line: Buffer, out: Buffer, to: number): number {
-  const end = to + value(line, 0) // a line begins with the number of its octets
-  for (let at = 1; to < end; at += 4) {
-    const bits = (value(line, at) << 18) | (value(line, at + 1) << 12) | (value(line, at + 2) << 6) | value(line, at + 3)
-    out[to++] = bits >> 16
-    if (to < end) out[to++] = bits >> 8
-    if (to < end) out[to++] = bits
-  }
-  return end
 }
 
 const value = (line: Buffer, at: number): number => ((line[at] ?? SPACE) - SPACE) & 63
