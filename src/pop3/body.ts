@@ -48,23 +48,22 @@ export class ContentBody extends Body<Buffer> {
 
 /** The beginning of a message that comes whole: its header section and so many lines of its body, as TOP would give them. */
 export class TopBody extends ContentBody {
-  #linesLeft: number
-  #inHeader = true
+  readonly #lines: number
+  #linesLeft = Infinity // in the header section
   #isBlank = true // the line so far
 
   constructor(lines: number) {
     super()
-    this.#linesLeft = lines
+    this.#lines = lines
   }
 
   override take(owned: boolean): readonly Buffer[] {
     return super.take(owned).flatMap((view) => {
       let at = 0
-      for (; at < view.length && (this.#inHeader || this.#linesLeft > 0); at++) {
+      for (; at < view.length && this.#linesLeft > 0; at++) {
         if (view[at] !== LF) this.#isBlank &&= view[at] === CR
         else {
-          if (!this.#inHeader) this.#linesLeft--
-          this.#inHeader &&= !this.#isBlank
+          this.#linesLeft = this.#isBlank && this.#linesLeft === Infinity ? this.#lines : this.#linesLeft - 1
           this.#isBlank = true
         }
       }

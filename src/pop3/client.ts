@@ -16,8 +16,7 @@ import { apopDigest, chooseLogin } from './login.ts'
 import { checkPop3Options, type CheckedPop3Options, type Pop3Options } from './options.ts'
 import { Pop3Session, type Pop3Event } from './session.ts'
 
-/** What is left of an answer that nobody wants is read when it is at most this long; otherwise the connection ends. */
-const MAX_DRAIN_OCTETS = 256 * 1024
+const MAX_DRAIN_OCTETS = 256 * 1024 // of an answer that nobody wants: what is left of it is read, or ends the connection when it is longer
 const WINDOW = 32 // commands under way where the server allows several
 const GOODBYE_MS = 1_000 // how long a connection whose begin failed may take to close
 
@@ -218,7 +217,15 @@ export class Pop3Client implements AsyncDisposable {
     const wait = { phase: 'greeting', totalMs: timeouts.greeting, idleMs: timeouts.idle } as const
     this.#greeting = this.#reply(await this.#dialogue.greeting(this.#dialogue.event(wait))).text
     await this.#askCapabilities()
-    if (security === 'starttls' && this.tls === null) await this.#startTls()
+    if (security === 'starttls' && this.tls === null) {
+      // A server that hides its capabilities may know STLS all the same (T4, H56); one that lists them without it does not.
+      if (this.#capabilities.size > 0 && !this.features.stls) throw tlsRequired('the server does not offer STLS', 'stls')
+      await this.#ask(command.stls()).catch((error: unknown) => {
+        throw error instanceof Pop3ReplyError ? tlsRequired('the server refused STLS', 'stls', error) : error
+      })
+      await this.#dialogue.upgrade()
+      await this.#askCapabilities()
+    }
     // A server that does not say what it can do is asked all the same.
     if (utf8 && this.#capabilities.size > 0 && this.features.utf8 === null)
       throw new MailError('ERR_UNSUPPORTED', 'the server does not offer UTF8', { phase: 'utf8' })
@@ -242,18 +249,6 @@ export class Pop3Client implements AsyncDisposable {
       if (!(error instanceof Pop3ReplyError)) throw error
     }
     this.#lane.depth = this.features.pipelining && this.#options.pipelining === 'auto' ? WINDOW : 1
-  }
-
-  async #startTls(): Promise<void> {
-    // A server that hides its capabilities may know STLS all the same (T4, H56); one that lists them without it does not.
-    if (this.#capabilities.size > 0 && !this.features.stls) throw tlsRequired('the server does not offer STLS', 'stls')
-    try {
-      await this.#ask(command.stls())
-    } catch (error) {
-      throw error instanceof Pop3ReplyError ? tlsRequired('the server refused STLS', 'stls', error) : error
-    }
-    await this.#dialogue.upgrade()
-    await this.#askCapabilities()
   }
 
   async #logIn(auth: Credentials): Promise<void> {
@@ -442,10 +437,8 @@ export class Pop3Client implements AsyncDisposable {
     const { phase, body } = exchange.command
     const { idle } = this.#options.timeouts
     const leftMs = until - performance.now()
-    if (leftMs <= 0) {
-      const message = `the whole answer took too long in the ${phase} phase`
-      throw this.#dialogue.fail(new MailError('ERR_TIMEOUT', message, { phase, transient: true }))
-    }
+    if (leftMs <= 0)
+      throw this.#dialogue.fail(new MailError('ERR_TIMEOUT', `the whole answer took too long in the ${phase} phase`, { phase, transient: true }))
     const event = await this.#dialogue.event({ phase, totalMs: Math.min(idle, leftMs), idleMs: idle, before: this.#lane.refill })
     const last = event.type === 'body' && event.last
     const parts = body?.take(owned || last) ?? []

@@ -6,20 +6,19 @@ export type Pop3Features = Readonly<ReturnType<typeof parseFeatures>>
 export function parseFeatures(capabilities: ReadonlyMap<string, readonly string[]>) {
   const has = (tag: string): boolean => capabilities.has(tag)
   const parameters = (tag: string): readonly string[] => (capabilities.get(tag) ?? []).map((one) => one.toUpperCase())
-  const [seconds, expire] = ['LOGIN-DELAY', 'EXPIRE'].map((tag) => parameters(tag)[0] ?? '').map((first) => parseDecimal(first) ?? first)
+  const first = (tag: string): string => parameters(tag)[0] ?? ''
+  const seconds = parseDecimal(first('LOGIN-DELAY'))
+  const days: number | 'never' | undefined = first('EXPIRE') === 'NEVER' ? 'never' : parseDecimal(first('EXPIRE'))
   const perUser = (tag: string): boolean => parameters(tag).includes('USER')
   return {
     /** Mechanisms of AUTH, in upper case (RFC 5034). */ sasl: parameters('SASL'),
     /** `[…]` directly after `-ERR` is a response code. */ respCodes: has('RESP-CODES'),
     /** Wrong credentials are told from other failures of a login (RFC 3206). */ authRespCode: has('AUTH-RESP-CODE'),
     /** Between two logins. With `perUser` another value may hold for this user, and is told after the login. */
-    loginDelay: typeof seconds === 'number' ? { seconds, perUser: perUser('LOGIN-DELAY') } : null,
+    loginDelay: seconds === undefined ? null : { seconds, perUser: perUser('LOGIN-DELAY') },
     /** Several commands may be under way (RFC 2449 §6.6). */ pipelining: has('PIPELINING'),
     /** How long messages are kept; with 0 days a message that was retrieved may be removed by QUIT. */
-    expire:
-      typeof expire === 'number' || expire === 'NEVER'
-        ? { days: expire === 'NEVER' ? ('never' as const) : expire, perUser: perUser('EXPIRE') }
-        : null,
+    expire: days === undefined ? null : { days, perUser: perUser('EXPIRE') },
     uidl: has('UIDL'),
     top: has('TOP'),
     /** USER and PASS. */ user: has('USER'),

@@ -65,14 +65,13 @@ export function parseUniqueIdListing(line: Buffer): UniqueIdListing | undefined 
 /** A whole listing with the occurrence of each unique-id, from 1 by ascending message-numbers: servers may give one to several messages (RFC 1939 §7), so
  *  that only both together name a message from one session to the next, while no copy before it is deleted. */
 export function occurrences(listing: Iterable<UniqueIdListing>): (UniqueIdListing & { readonly occurrence: number })[] {
+  const sorted = [...listing].toSorted((a, b) => a.number - b.number)
   const counts = new Map<string, number>()
-  return [...listing]
-    .toSorted((a, b) => a.number - b.number)
-    .map(({ number, uniqueId }) => {
-      const occurrence = (counts.get(uniqueId) ?? 0) + 1
-      counts.set(uniqueId, occurrence)
-      return { number, uniqueId, occurrence }
-    })
+  return sorted.map(({ number, uniqueId }) => {
+    const occurrence = (counts.get(uniqueId) ?? 0) + 1
+    counts.set(uniqueId, occurrence)
+    return { number, uniqueId, occurrence }
+  })
 }
 
 /** A line of the answer to CAPA, or `undefined` for one without a tag. */

@@ -10,12 +10,9 @@ const MAX_OCTETS_UNDER_WAY = 2_048
 /** Commands that belong together, until another one comes between. */
 type Batch = { isInterrupted: boolean }
 
-interface Io {
-  /** Sends the commands; `false` when they were refused instead. */
-  write(exchanges: readonly Exchange[]): boolean
-  /** Reads the rest of an answer whose reader has left it or is at work, or the whole of one that was recalled. */
-  drain(exchange: Exchange, keep?: boolean): Promise<readonly unknown[]>
-}
+/** `write` sends commands, or gives `false` when they were refused instead; `drain` reads the rest of an answer whose reader has left it or is at
+ *  work, or the whole of one that was recalled. */
+type Io = { write(exchanges: readonly Exchange[]): boolean; drain(exchange: Exchange, keep?: boolean): Promise<readonly unknown[]> }
 
 /** One command with its place in the order of writing and of reading. */
 export class Exchange<Part = unknown> {

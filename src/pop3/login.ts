@@ -4,12 +4,9 @@ import type { Credentials } from '../tls/options.ts'
 import { selectMechanism } from '../wire/sasl/mechanism.ts'
 import type { Pop3Features } from './features.ts'
 
-/**
- * The way to log in: the one that the credentials name, otherwise AUTH when the server has no USER, or USER could not carry a name or password
- * that is not ASCII; USER and PASS otherwise. One that was refused is not followed by another. Fails with `ERR_AUTH_MECHANISM`.
- *
- * @param known what the server offers is known
- */
+/** The way to log in: the one that the credentials name, otherwise AUTH when the server has no USER, or USER could not carry a name or password
+ *  that is not ASCII; USER and PASS otherwise. One that was refused is not followed by another. Fails with `ERR_AUTH_MECHANISM`.
+ *  @param known what the server offers is known */
 export function chooseLogin(auth: Credentials, { sasl, user }: Pop3Features, known: boolean): 'USER' | 'APOP' | ReturnType<typeof selectMechanism> {
   const named = auth.mechanism?.toUpperCase()
   if (named === 'USER' || named === 'APOP') return named

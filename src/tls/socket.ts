@@ -179,7 +179,7 @@ class SocketTransport implements Transport {
   #fail(reason: unknown): void {
     if (this.#failure === undefined || !('reason' in this.#failure)) this.#failure = { reason }
     this.#ahead.length = 0
-    this.#settle()
+    this.#wake()
   }
 
   /** A chunk came. Whether to go on reading: not when the consumer has another one before it. */
@@ -208,7 +208,9 @@ class SocketTransport implements Transport {
     this.#wake()
   }
 
+  /** Who waits looks again; a read that waits learns of a failure. */
   readonly #wake = (): void => {
+    if (this.#failure !== undefined) this.#reader?.(null)
     for (const waiter of this.#waiters.splice(0)) waiter()
   }
 
@@ -252,13 +254,13 @@ class SocketTransport implements Transport {
 
   readonly #onError = (error: Error): void => {
     this.#failure ??= { cause: error }
-    this.#settle()
+    this.#wake()
   }
 
   readonly #onClose = (): void => {
     if (!this.#ended) this.#failure ??= { cause: undefined } // after a clean end, reads go on saying so
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
-    this.#settle()
+    this.#wake()
   }
 
   #failed(phase: Phase): unknown {
@@ -266,11 +268,6 @@ class SocketTransport implements Transport {
     const cause = this.#failure?.cause
     if (phase === 'connect') return connectError(cause, this.host, this.port)
     return phase === 'tls' ? tlsError(cause, this.host) : closedError(cause, this.host, phase)
-  }
-
-  #settle(): void {
-    if (this.#failure !== undefined) this.#reader?.(null)
-    this.#wake()
   }
 
   async #secured(socket: tls.TLSSocket, options: UpgradeOptions): Promise<TlsFacts> {
@@ -282,7 +279,7 @@ class SocketTransport implements Transport {
     try {
       await this.#until(() => secure, options.handshakeMs, 'tls', 'does not finish the TLS handshake')
       this.tls = handshakeFacts(socket, options)
-      this.#publish(this.tls, options)
+      if (connectChannel.hasSubscribers) this.#publish(this.tls, isLegacy(options.minVersion))
       return this.tls
     } catch (error) {
       this.destroy(error)
@@ -290,13 +287,11 @@ class SocketTransport implements Transport {
     }
   }
 
-  #publish(facts: TlsFacts, options: UpgradeOptions): void {
-    if (!connectChannel.hasSubscribers) return
+  #publish(facts: TlsFacts, legacy: boolean): void {
     const { host, port, label } = this.#options
-    const warnings = [
-      ...(facts.authorized ? [] : [`the certificate of ${host} is accepted although it is not trusted: ${facts.reason}`]),
-      ...(isLegacy(options.minVersion) ? [`TLS versions below 1.2 are allowed for ${host}, and with them weak signatures and ciphers`] : []),
-    ]
+    const warnings: string[] = []
+    if (!facts.authorized) warnings.push(`the certificate of ${host} is accepted although it is not trusted: ${facts.reason}`)
+    if (legacy) warnings.push(`TLS versions below 1.2 are allowed for ${host}, and with them weak signatures and ciphers`)
     connectChannel.publish({ host, port, label, line: `${facts.version} ${facts.cipher}`, tls: facts, warnings })
   }
 }
