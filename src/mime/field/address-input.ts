@@ -84,8 +84,6 @@ function parseAddress(text: string, fail: Fail): string {
   return `${local}@${domain}`
 }
 
-// ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
 const ATOMS = /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+(?: [A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+)*$/
 const MAX_WORD = 70 // a word longer than this is written as encoded-words, which can be cut
 
@@ -105,17 +103,17 @@ export function formatAddressList(name: string, list: readonly (Mailbox | Group)
   return writeField(name, words)
 }
 
-function mailboxWords(field: string, { name, address }: Mailbox, after: string): Word[] {
+function mailboxWords(field: string, { name, address }: Mailbox, after: string): (string | Word)[] {
   const checked = checkAddress(address)
-  return name === '' ? [{ text: checked + after }] : [...phraseWords(field, name, ''), { text: `<${checked}>${after}` }]
+  return name === '' ? [checked + after] : [...phraseWords(field, name, ''), `<${checked}>${after}`]
 }
 
-function phraseWords(field: string, phrase: string, after: string): Word[] {
+function phraseWords(field: string, phrase: string, after: string): (string | Word)[] {
   checkFieldText(field, phrase)
   const text = phrase.length < 500 && ATOMS.test(phrase) ? phrase : quote(phrase)
   const words = Array.from(`${text}${after}`.matchAll(/( *)([^ ]+)/g), ([, blanks = '', word = '']) => ({ text: word, blanks: blanks || ' ' }))
   const isLong = words.some((word, at) => (at === 0 ? 0 : word.blanks.length) + word.text.length > MAX_WORD)
   if (!isLong && !needsEncoding(phrase) && !phrase.includes('\t')) return words
   // What follows stands apart from the encoded-word (RFC 2047 §5 (3)).
-  return [{ text: phrase, encoded: true }, ...(after === '' ? [] : [{ text: after }])]
+  return [{ text: phrase, encoded: true }, ...(after === '' ? [] : [after])]
 }

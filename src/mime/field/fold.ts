@@ -26,7 +26,7 @@ export const hasLoneSurrogate = (text: string): boolean => /\p{Surrogate}/u.test
 export type Word = { readonly text: string; readonly blanks?: string; readonly encoded?: boolean }
 
 /** One field without its final line end, folded at blanks that are there anyway (RFC 5322 §2.2.3), so that unfolding gives the same value. */
-export function writeField(name: string, words: Iterable<Word>): string {
+export function writeField(name: string, words: Iterable<string | Word>): string {
   if (name.length > 200) throw headerError(name, 'a field name of more than 200 characters')
   // RFC 5322 §3.6.8.
   if (!/^[\x21-\x39\x3b-\x7e]+$/.test(name)) throw headerError(name, 'a field name holds printable ASCII without blanks and colons, and is not empty')
@@ -44,14 +44,15 @@ export function writeField(name: string, words: Iterable<Word>): string {
     if (text.includes('=?')) limit = WORD_LINE
     if (column > MAX_LINE) throw headerError(name, `a word of more than ${MAX_LINE - 2} characters cannot be written on one line`)
   }
-  for (const { text, blanks = ' ', encoded = false } of words) {
+  for (const word of words) {
+    const { text, blanks = ' ', encoded = false }: Word = typeof word === 'string' ? { text: word } : word
     const isFirst = pieces.length === 1
     if (encoded) {
       const isLate = column + blanks.length > WORD_LINE - LEAST_ROOM && !isFirst
       const room = Math.max(LEAST_ROOM, WORD_LINE - (isLate ? 0 : column) - blanks.length)
-      for (const [at, word] of encodeWords(text, room).entries()) {
+      for (const [at, piece] of encodeWords(text, room).entries()) {
         const before = at === 0 ? blanks : ' '
-        write(before + word, at > 0 || isLate || column + before.length + word.length > WORD_LINE)
+        write(before + piece, at > 0 || isLate || column + before.length + piece.length > WORD_LINE)
       }
     } else {
       const end = column + blanks.length + text.length
@@ -86,8 +87,6 @@ export function formatUnstructured(name: string, text: string): string {
   if (words.length === 0 && text !== '') words.push({ text, blanks: ' ', encoded: true })
   return writeField(name, words)
 }
-
-// ── encoded-words ───────────────────────────────────────────────────────────────────────────────────────────────
 
 const FRAME = 12 // `=?utf-8?B?` and `?=`
 const MAX_WORD = 73 // of the 75 in RFC 2047 §2, so that a parameter's quote and semicolon fit behind it on a line of 76

@@ -56,8 +56,6 @@ export function parseParameters(body: string, from: number, reportAll: Report, l
 const NAME = /[^\t\n\r "(,;=]*/y
 const ATTRIBUTE = /^([^*]+)(\*(?:(0|[1-9]\d{0,8})\*?)?)?$/
 
-// ── values ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
 const VALUE = /[^\t\n\r (,;]*/y
 const FILE_NAME = /^(?:file)?name(?:$|\*)/i
 
@@ -107,8 +105,6 @@ function closingQuote(body: string, from: number, fileName: boolean, report: Rep
   report('parameter-syntax', from)
   return body.length
 }
-
-// ── decoding ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** What two readers could take for different boundaries is decided for the plainest form, and never decoded. */
 function boundaryValue(forms: Forms, report: Report): string | undefined {
@@ -167,8 +163,6 @@ function textOf({ octets, offset, extended }: Value, report: Report): string {
 const percentDecoded = (text: string, offset: number, report: Report): string =>
   hexOctets(text, /%([0-9A-Fa-f]{2})?/g, () => report('parameter-encoding', offset))
 
-// ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
 const MAX_PIECE = 74 // so that a parameter with its name, its quotes and a semicolon fits on a line
 
 /** A parameter as pieces for `formatStructured`, by RFC 2231 where it is not ASCII or too long for a line. Throws `ERR_HEADER`. */
@@ -215,9 +209,5 @@ const ATTRIBUTE_CHARACTER = /^[A-Za-z0-9!#$&+\-.^_`{|}~]$/
 /** `Name: value; parameter; parameter` without its final CRLF, folded before parameters and inside a name that brings its own folds. */
 export function formatStructured(name: string, value: string, parameters: readonly string[]): string {
   if (/[^\x20-\x7e]/.test(value) || value === '') throw headerError(name, 'the value is not printable ASCII')
-  const words = [value, ...parameters].join(';\r\n ').split('\r\n ')
-  return writeField(
-    name,
-    words.map((text) => ({ text })),
-  )
+  return writeField(name, [value, ...parameters].join(';\r\n ').split('\r\n '))
 }

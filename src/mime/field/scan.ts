@@ -4,10 +4,6 @@ import type { Report } from '../defect.ts'
 import { reportOnce } from '../encoding/coder.ts'
 
 // Field bodies are strings of octets, one char each, already unfolded. A CR or LF that is left in one counts as a blank.
-const QUOTE = 34
-const OPEN = 40
-const CLOSE = 41
-const BACKSLASH = 92
 
 export const isBlank = (code: number): boolean => code === 32 || code === 9 || code === 13 || code === 10
 
@@ -26,13 +22,13 @@ export function trimBlanks(text: string): string {
 
 /** Past the comment (RFC 5322 §3.2.2; not recursed) or quoted-string (§3.2.4) that opens at `from`, or -1 where it does not close before `to`. */
 export function skipEnclosed(body: string, from: number, to = body.length): number {
-  const isQuoted = body.charCodeAt(from) === QUOTE
+  const isQuoted = body[from] === '"'
   let depth = 1
   for (let at = from + 1; at < to; at++) {
-    const code = body.charCodeAt(at)
-    if (code === BACKSLASH) at++
-    else if (isQuoted ? code === QUOTE : code === CLOSE && --depth === 0) return at + 1
-    else if (code === OPEN) depth++
+    const character = body[at]
+    if (character === '\\') at++
+    else if (isQuoted ? character === '"' : character === ')' && --depth === 0) return at + 1
+    else if (character === '(') depth++
   }
   return -1
 }
@@ -51,7 +47,7 @@ export function enclosedIn(body: string): (from: number) => number {
 /** Past blanks and comments. A comment that never closes takes the rest. */
 export function skipCfws(body: string, from: number): number {
   let at = skipBlanks(body, from)
-  while (body.charCodeAt(at) === OPEN) {
+  while (body[at] === '(') {
     const end = skipEnclosed(body, at)
     at = end < 0 ? body.length : skipBlanks(body, end)
   }

@@ -10,7 +10,6 @@ export function decodeUnstructured(body: string, reportAll: Report): string {
   const report = firstOfEach(reportAll)
   const start = skipBlanks(body, 0)
   const decode = octetDecoder(text, report, start)
-  if (!/[\r\n\0]/.test(text)) return decodeWords(text, report, start, decode)
   return decodeWords(text.replace(/[\r\n]/g, ' '), report, start, (octets) => decode(octets).replace(/\0/g, '\ufffd'))
 }
 
@@ -20,10 +19,8 @@ export const needsEncoding = (text: string): boolean => text.includes('=?') || /
 /** A charset has neither blanks nor delimiters in it, and no longer name exists: nothing is searched for its end (RFC 2047 §2). */
 const OPENING = /=\?([^\0-\x20=?\x7f-\xff]{1,100})\?([BQ])\?/gi
 
-/**
- * A field's octets as text, encoded-words decoded (RFC 2047). Neighbours of one charset are joined before they are decoded, because senders cut
- * characters and shift states in two; a word may touch other text or hold blanks. `offset` is where `body` begins, `decodeRaw` reads what is no word.
- */
+/** A field's octets as text, encoded-words decoded (RFC 2047). Neighbours of one charset are joined before they are decoded, because senders cut
+ *  characters and shift states in two; a word may touch other text or hold blanks. `offset` is where `body` begins, `decodeRaw` reads what is no word. */
 export function decodeWords(body: string, report: Report, offset = 0, decodeRaw = octetDecoder(body, () => undefined)): string {
   let out = ''
   let end = 0
