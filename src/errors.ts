@@ -17,6 +17,7 @@ export interface MailErrorFacts {
   readonly phase: Phase
   /** The same attempt may work later. @default false */ readonly transient?: boolean
   /** The connection can carry another command. @default false */ readonly reusable?: boolean
+  /** Of an SMTP error that concerns one forward-path. */ readonly recipient?: string | undefined
   readonly cause?: unknown
 }
 
@@ -27,6 +28,7 @@ export class MailError extends Error {
   readonly phase: Phase
   /** The same attempt may work later. */ readonly transient: boolean
   /** The connection can carry another command. */ readonly reusable: boolean
+  /** The forward-path that an SMTP error concerns, as it was given. */ readonly recipient?: string
 
   constructor(code: ErrorCode, message: string, facts: MailErrorFacts) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause })
@@ -34,6 +36,7 @@ export class MailError extends Error {
     this.phase = facts.phase
     this.transient = facts.transient ?? false
     this.reusable = facts.reusable ?? false
+    if (facts.recipient !== undefined) this.recipient = facts.recipient
   }
 }
 

@@ -24,7 +24,7 @@ export class DocumentsError extends MailError {
   }
 }
 
-export type OutgoingConnection = Pick<SmtpClient, 'submit' | 'quit' | 'usable'> & Partial<Pick<SmtpClient, 'unanswered'>>
+export type OutgoingConnection = Pick<SmtpClient, 'attempt' | 'quit' | 'usable'>
 
 type Connect = (signal: AbortSignal) => Promise<OutgoingConnection>
 type OnReceipt = ((receipt: SendReceipt) => unknown) | undefined
@@ -108,9 +108,9 @@ export function createOutbox(connect: Connect, host: string, user: string, logge
     const mayBeStale = !isFresh
     isFresh = false
     try {
-      const receipt = await connection.submit({ from: mail.from, to: mail.to, options: { signal: run.signal } }, octets)
+      const { receipt, isBegun } = await connection.attempt({ from: mail.from, to: mail.to, options: { signal: run.signal } }, octets)
       // 421 that was on its way before we asked (H19) says nothing about this message.
-      const isFarewell = receipt.reply?.status === 421 && connection.unanswered === true
+      const isFarewell = receipt.reply?.status === 421 && !isBegun
       if (!mayBeStale || !isFarewell || connection.usable || run.signal.aborted) return receipt
     } catch (error) {
       const isUntouched = error instanceof MailError && (error.phase === 'mail' || error.phase === 'rset')

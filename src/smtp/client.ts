@@ -8,41 +8,81 @@ import type { Transport } from '../tls/transport.ts'
 import { createMechanism, MAX_CHALLENGE_OCTETS, MAX_ROUNDS, selectMechanism } from '../wire/sasl/mechanism.ts'
 import type { CommandLine } from '../wire/session.ts'
 import * as commands from './command.ts'
-import { blocks, DataFramer, Outflow } from './content.ts'
-import { checkSubmission, type Envelope, type Submission, type SubmittedContent } from './envelope.ts'
+import { BLOCK_OCTETS, blocks, ContentFramer, Gathering, Outflow } from './content.ts'
+import { checkSubmission, type Envelope, type SubmittedContent } from './envelope.ts'
 import { closedError, contentError, inPhase, SmtpReplyError } from './errors.ts'
-import { parseExtensions, parseMechanisms } from './grammar.ts'
-import { checkSmtpOptions, type CheckedSmtpOptions, type SmtpOptions } from './options.ts'
+import { parseExtensions, parseLimits, parseMechanisms } from './grammar.ts'
+import { checkSmtpOptions, type CheckedSmtpOptions, type Pipelining, type SmtpOptions } from './options.ts'
 import { addressLiteral } from './path.ts'
 import type { Reply } from './reply.ts'
 import { SmtpSession, type Answer } from './session.ts'
 import { Transaction, type Receipt } from './transaction.ts'
-
-type Source = Iterator<Uint8Array> | AsyncIterator<Uint8Array>
+import { Turns } from './turns.ts'
 
 const NO_LIMIT_MS = 0x7fff_ffff // a reply is waited for as long as its phase allows; the client's own timers watch that
 const FAREWELL_MS = 2_000 // how long a server that refused us may take to answer QUIT
+const CHUNKS_UNDER_WAY = 16 // BDAT commands without their replies, where the server offers PIPELINING
+const MESSAGES_UNDER_WAY = 32 // `back-to-back`: that many are in doubt when the connection is lost
+
+/** A reply that must come. Replies come in the order of the commands. */
+class Due {
+  readonly phase: Phase
+  /** From when the replies before it have come. */ waitMs: number
+  readonly reply: Promise<Reply>
+  resolve: (reply: Reply) => void = nothing
+  reject: (error: unknown) => void = nothing
+
+  constructor(phase: Phase, waitMs: number) {
+    this.phase = phase
+    this.waitMs = waitMs
+    this.reply = new Promise((resolve, reject) => {
+      this.resolve = resolve
+      this.reject = reject
+    })
+    this.reply.catch(nothing) // who asked may have left
+  }
+}
+
+/** What one submission came to. @internal */
+export interface Attempt {
+  readonly receipt: Receipt
+  /** The server accepted MAIL. */ readonly isBegun: boolean
+}
+
+type Source = Iterator<Uint8Array> | AsyncIterator<Uint8Array>
 
 /** One connection to an SMTP server (RFC 5321, RFC 6409). Submissions queue up; each is one mail transaction. Everything that waits has a
  *  deadline, and a connection that did not answer as the protocol demands is never used again. */
 export class SmtpClient implements AsyncDisposable {
   readonly #clientName: string
+  readonly #terms: { readonly chunking: boolean; readonly pipelining: Pipelining }
   readonly #timeouts: Timeouts
   readonly #transport: Transport
   readonly #session = new SmtpSession((line) => this.#dialogue.publish(smtpReplyChannel, line))
   readonly #dialogue: Dialogue<CommandLine, Answer>
+  readonly #outflow: Outflow
+  readonly #turns = new Turns()
   #extensions: ReadonlyMap<string, string> = new Map()
-  /** The read that is under way or whose answer was not taken yet. Between submissions it notices a server that leaves. */
-  #reading: Promise<Answer> | undefined
-  #dirty = false
-  #unanswered = false
-  /** Ends when all that was asked for so far has ended. */ #turns: Promise<unknown> = Promise.resolve()
+  /** The oldest first. */ readonly #due: Due[] = []
+  /** To the content that is under way by DATA. */ #final: Due | undefined
+  #timer: NodeJS.Timeout | undefined
+  #isReading = false
+  /** Read also when no reply is due, so that one nobody asked for or the end of the connection is known before the next submission. */
+  #isWatching = false
+  /** Transactions that have not ended, the oldest first. */ readonly #open = new Set<Transaction>()
+  #begun = 0
+  #isDirty = false
 
   private constructor(transport: Transport, options: CheckedSmtpOptions) {
     this.#transport = transport
     this.#timeouts = options.timeouts
+    this.#terms = { chunking: options.chunking, pipelining: options.pipelining }
     this.#clientName = options.clientName ?? addressLiteral(transport.localAddress)
-    this.#dialogue = new Dialogue(transport, this.#session, options, smtpCommandChannel)
+    this.#dialogue = new Dialogue(transport, this.#session, options, smtpCommandChannel, () => this.#open.forEach((one) => one.stop()))
+    this.#outflow = new Outflow((views) => {
+      const { phase } = this.#session
+      return this.#dialogue.write(views, phase, phase === 'content' ? this.#timeouts.dataBlock : this.#timeouts.command)
+    })
   }
 
   /** Connects, says EHLO, changes to TLS and logs in, as the options demand. Fails with what `tls/` fails with, `ERR_TLS_REQUIRED`,
@@ -61,12 +101,13 @@ export class SmtpClient implements AsyncDisposable {
     const client = new SmtpClient(transport, options)
     try {
       client.#dialogue.begin()
-      await client.#open(options)
+      await client.#login(options)
     } catch (error) {
       if (error instanceof SmtpReplyError) await client.#leave(Math.min(options.timeouts.quit, FAREWELL_MS))
       throw client.#dialogue.fail(error)
     }
-    client.#watch()
+    client.#isWatching = true
+    void client.#listen()
     return client
   }
 
@@ -80,37 +121,69 @@ export class SmtpClient implements AsyncDisposable {
     return this.#extensions
   }
 
-  /** Another submission can be tried. `false` after the connection was lost, ended or closed. */
+  /** Another submission can be tried. `false` after the connection was lost, ended or closed, or took as many messages as it may (RFC 9422). */
   get usable(): boolean {
-    return this.#dialogue.failure === undefined && !this.#session.closing && !this.#transport.destroyed
+    return this.#isAlive && this.#begun < this.#mailMax
   }
 
-  /** The server said nothing about the last submission: at most, to MAIL, that it leaves (421). */
-  get unanswered(): boolean {
-    return this.#unanswered
+  /** Submissions that can be under way at a time to some use. */
+  get depth(): number {
+    const { chunking, pipelining } = this.#terms
+    if (!this.#extensions.has('PIPELINING') || pipelining === 'none' || pipelining === 'envelope') return 1
+    if (pipelining === 'overlap' || !chunking || !this.#extensions.has('CHUNKING')) return 2
+    return pipelining === 'transaction' ? 1 : MESSAGES_UNDER_WAY
   }
 
-  /** Sends one message. Resolves with a receipt for whatever the server answered. Rejects with `ERR_ADDRESS`, `ERR_OPTION`, `ERR_LIMIT`
-   *  (above the server's SIZE) or `ERR_UNSUPPORTED` before anything is sent, and otherwise only when the connection failed, the content did or
-   *  the call was aborted before the final dot: the message was not sent then. Content is not touched before the server asks for it. */
+  /** Sends one message. Resolves with a receipt for whatever the server answered. Rejects with `ERR_ADDRESS`, `ERR_OPTION`, `ERR_UNSUPPORTED`,
+   *  `ERR_LIMIT` (above the server's SIZE or LIMITS) or, for octets in memory, `ERR_CONTENT` before anything is sent, and otherwise only when the connection
+   *  failed, the content did or the call was aborted before the final dot: the message was not sent then. Content is not touched before the server asks
+   *  for it, unless `pipelining` lets it leave with its envelope. */
   async submit(envelope: Envelope, content: SubmittedContent): Promise<Receipt> {
-    const submission = checkSubmission(envelope, content, this.#extensions, this.tls?.authorized === true)
+    return (await this.attempt(envelope, content)).receipt
+  }
+
+  /** As `submit`. @internal */
+  async attempt(envelope: Envelope, content: SubmittedContent): Promise<Attempt> {
+    const terms = { ...this.#terms, extensions: this.#extensions, isSecure: this.tls?.authorized === true }
     const signal = envelope.options?.signal
-    return this.#inTurn(signal, () => this.#submit(submission, content, signal))
+    const transaction = new Transaction(checkSubmission(envelope, content, terms))
+    let giveUp = nothing
+    const given = new Promise<Receipt>((resolve, reject) => {
+      giveUp = () => (transaction.isOut ? resolve(transaction.receipt()) : reject(signal?.reason))
+    })
+    given.catch(nothing)
+    const onAbort = (): void => {
+      transaction.stop()
+      // Those before it wait for their final replies, so the connection must live on for them; the call ends all the same.
+      const [oldest] = this.#open
+      if (oldest === transaction) this.#dialogue.fail(signal?.reason)
+      else giveUp()
+    }
+    const work = this.#turns.take(signal, (pass) => {
+      this.#open.add(transaction)
+      signal?.addEventListener('abort', onAbort)
+      return this.#transact(transaction, content, signal, pass).finally(() => {
+        signal?.removeEventListener('abort', onAbort)
+        this.#open.delete(transaction)
+        this.#isDirty = transaction.isDirty
+      })
+    })
+    const receipt = await Promise.race([work, given])
+    return { receipt, isBegun: transaction.isBegun }
   }
 
   /** Ends the session in order, after all submissions; the server's answer is waited for, but not needed. Never rejects. */
   async quit(): Promise<void> {
-    await this.#inTurn(undefined, () => this.#leave(this.#timeouts.quit))
+    await this.#turns.take(undefined, () => this.#leave(this.#timeouts.quit), true)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.quit()
   }
 
-  async #open(options: CheckedSmtpOptions): Promise<void> {
+  async #login(options: CheckedSmtpOptions): Promise<void> {
     const { auth, security } = options
-    const greeting = await this.#dialogue.greeting(this.#answer(this.#timeouts.greeting))
+    const greeting = await this.#dialogue.greeting(this.#expect('greeting', this.#timeouts.greeting).reply)
     // Only 220 begins a session: nothing else may skip a step (T9).
     if (greeting.status !== 220) throw new SmtpReplyError('greeting', greeting)
     await this.#hello(auth === undefined, security === 'starttls')
@@ -157,134 +230,232 @@ export class SmtpClient implements AsyncDisposable {
     mechanism.succeeded?.()
   }
 
-  async #submit(submission: Submission, content: SubmittedContent, signal: AbortSignal | undefined): Promise<Receipt> {
+  /** One transaction, which `pass` lets the next one follow before it has ended. Those before it may still wait for their final replies. */
+  async #transact(transaction: Transaction, content: SubmittedContent, signal: AbortSignal | undefined, pass: () => void): Promise<Receipt> {
+    this.#check()
+    if (this.#begun++ >= this.#mailMax) throw closedError('the server takes no more messages on this connection', 'mail')
+    const { commands: all, framing, pipelining, partial, declared } = transaction.asked
+    const source = content instanceof Uint8Array ? [content].values() : iteratorOf(content)
+    const framer = new ContentFramer(framing)
+    const flow: Flow = {
+      framer,
+      pieces: framed(source, framer, declared),
+      gathered: new Gathering(),
+      stopped: new Promise((resolve) => (transaction.stop = resolve)),
+      pass: pipelining === 'overlap' || pipelining === 'back-to-back' ? pass : nothing,
+    }
+    const timer = this.#deadline('content', this.#timeouts.transaction)
+    let isTouched = false
+    let isRead = false
+    try {
+      const group = transaction.next()
+      const isEager = framing.chunks && partial === 'deliver' && (pipelining === 'transaction' || pipelining === 'back-to-back')
+      isRead = isEager && group.length === all.length
+      const isWhole = isRead && (await this.#gather(flow))
+      signal?.throwIfAborted()
+      this.#check()
+      isTouched = true
+      if (this.#isDirty && this.#open.size === 1) transaction.take('rset', await this.#ask(commands.rset()))
+      // What becomes of those before it is not known yet, and a BDAT that is refused may leave a transaction behind.
+      if (framing.chunks && this.#open.size > 1) group.unshift(commands.rset())
+      if (isWhole)
+        return await this.#conclude(transaction, flow, this.#send([...group, commands.bdat(flow.gathered.octets, true)], flow.gathered.take()))
+      await this.#envelope(transaction, group)
+      if (transaction.verdict === 'end')
+        this.#dialogue.fail(closedError('ended without content, which the server waits for or will not take', 'data'))
+      if (transaction.verdict !== 'content') return transaction.receipt()
+      signal?.throwIfAborted()
+      isRead = true
+      return await this.#content(transaction, flow)
+    } catch (error) {
+      throw isTouched ? this.#dialogue.fail(error) : error
+    } finally {
+      clearTimeout(timer)
+      if (isRead && !transaction.isOut) abandon(content, source)
+    }
+  }
+
+  /** Reads content that is to leave with its envelope: whether that was all, and little. */
+  async #gather({ pieces, framer, gathered, stopped }: Flow): Promise<boolean> {
+    while (gathered.octets <= BLOCK_OCTETS) {
+      const next = await Promise.race([pieces.next(), stopped])
+      if (next === undefined) return false
+      gathered.add(next.done === true ? framer.end() : next.value)
+      if (next.done === true) return true
+    }
+    return false
+  }
+
+  async #envelope(transaction: Transaction, first: readonly CommandLine[]): Promise<void> {
+    try {
+      for (let group = first; group.length > 0; group = transaction.next()) {
+        const due = this.#send(group)
+        this.#outflow.flush()
+        for (const { phase, reply } of due) transaction.take(phase, await reply)
+      }
+    } catch (error) {
+      if (!transaction.isDecided) throw error
+      this.#dialogue.fail(error)
+    }
+  }
+
+  /** Sends the content. A reply that comes before its end stops it: with a final dot the server might take what it has for the whole. */
+  async #content(transaction: Transaction, flow: Flow): Promise<Receipt> {
+    const { chunks } = transaction.asked.framing
+    const { framer, gathered } = flow
+    let early: Reply | undefined
+    const take = (reply: Reply): void => {
+      if (transaction.isOut || (chunks && reply.status < 300)) return
+      early ??= reply
+      transaction.stop()
+    }
+    const hear = (due: Due): Due => {
+      due.reply.then(take, () => transaction.stop())
+      return due
+    }
+    const due = chunks || this.#final === undefined ? [] : [hear(this.#final)]
+    let isAll = false
+    let failure: unknown
+    try {
+      const sending = this.#pump(transaction, flow, due, hear)
+      sending.catch(nothing) // a source that hangs when we stop may fail later
+      // Raced once with the content as a whole: a promise that lives as long as the content must not hold its chunks.
+      isAll = await Promise.race([sending, flow.stopped.then(() => false)])
+      if (isAll) gathered.add(framer.end())
+    } catch (error) {
+      failure = error
+    }
+    failure ??= this.#dialogue.failure?.reason
+    if (isAll && early === undefined && failure === undefined) {
+      if (chunks) due.push(...this.#send([commands.bdat(gathered.octets, true)], gathered.take()))
+      else this.#outflow.add(gathered.take())
+      return this.#conclude(transaction, flow, due)
+    }
+    failure ??= closedError('the connection was ended before the end of the content', 'content')
+    this.#dialogue.fail(failure)
+    // The reply may have come together with the failure, and says more (H20).
+    await Promise.allSettled(due.map(({ reply }) => reply))
+    if (early === undefined) throw inPhase(failure, 'content')
+    if (early.status < 400)
+      throw new MailError('ERR_PROTOCOL', `the server answered ${early.status} before the end of the content`, { phase: 'content' })
+    transaction.octets = framer.octets
+    transaction.take('content', early)
+    return transaction.receipt()
+  }
+
+  /** Everything but the end of the content; `false` when it was stopped. @param due the replies to BDAT that have not come, to which it adds */
+  async #pump(transaction: Transaction, { pieces, gathered, stopped }: Flow, due: Due[], hear: (due: Due) => Due): Promise<boolean> {
+    const { framing, pipelining } = transaction.asked
+    const most = pipelining === 'none' ? 0 : CHUNKS_UNDER_WAY
+    let isStopped = false
+    void stopped.then(() => (isStopped = true))
+    for (let next = await pieces.next(); next.done !== true; next = await pieces.next()) {
+      if (isStopped) return false
+      gathered.add(next.value)
+      if (!framing.chunks) this.#outflow.add(gathered.take())
+      else if (gathered.octets >= BLOCK_OCTETS) due.push(...this.#send([commands.bdat(gathered.octets, false)], gathered.take()).map(hear))
+      for (; framing.chunks && due.length > most; due.shift()) await due[0]?.reply
+      await this.#outflow.settled
+    }
+    return !isStopped
+  }
+
+  /** The end of the content is among what leaves: the message may be taken, so nothing throws any more. Without a reply the outcome is unknown (RFC 1047). */
+  async #conclude(transaction: Transaction, { framer, pass }: Flow, due: readonly Due[]): Promise<Receipt> {
+    transaction.isOut = true
+    transaction.octets = framer.octets
+    this.#dialogue.publish(smtpCommandChannel, () => `content of ${framer.octets} octets`)
+    pass()
+    // Messages back to back leave at the next turn of the event loop, many in one write.
+    if (transaction.asked.pipelining !== 'back-to-back') this.#outflow.flush()
+    const last = due.at(-1)
+    if (last?.waitMs === Infinity) this.#expectEnd(last)
+    try {
+      for (const one of due) transaction.take(one.phase === 'content' && one !== last ? 'chunk' : one.phase, await one.reply)
+    } catch (error) {
+      this.#dialogue.fail(error)
+    }
+    return transaction.receipt()
+  }
+
+  /** Its time begins when the content has left. */
+  #expectEnd(due: Due): void {
+    const { dataBlock, dataEnd } = this.#timeouts
+    const begin = (): void => {
+      due.waitMs = dataEnd
+      this.#arm()
+    }
+    this.#transport.flush('content', dataBlock).then(begin, (error: unknown) => this.#dialogue.fail(error))
+  }
+
+  /** Throws when nothing can be sent any more. */
+  #check(): void {
     const { options, failure } = this.#dialogue
     options.signal?.throwIfAborted()
     if (failure !== undefined) throw unusable(failure.reason)
-    const transaction = new Transaction(submission)
-    const onAbort = (): void => void this.#dialogue.fail(signal?.reason)
-    signal?.addEventListener('abort', onAbort)
-    const timer = this.#deadline('content', this.#timeouts.transaction)
-    try {
-      const rset = this.#dirty ? await this.#ask(commands.rset()) : undefined
-      if (rset !== undefined && rset.status !== 250) throw new SmtpReplyError('rset', rset)
-      await this.#envelope(transaction)
-      if (transaction.verdict === 'content') return await this.#content(transaction, content, submission.declared)
-      if (transaction.verdict === 'end')
-        this.#dialogue.fail(closedError('ended without content, which the server waits for or will not take', 'data'))
-      return transaction.receipt()
-    } catch (error) {
-      throw this.#dialogue.fail(error)
-    } finally {
-      this.#dirty = transaction.dirty
-      this.#unanswered = transaction.unanswered
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', onAbort)
-      this.#watch()
-    }
   }
 
-  async #envelope(transaction: Transaction): Promise<void> {
-    const { command, dataStart } = this.#timeouts
-    try {
-      for (let group = transaction.next(); group.length > 0; group = transaction.next()) {
-        this.#dialogue.send(group)
-        while (!this.#session.quiet && !this.#session.closing) {
-          const { phase } = this.#session
-          transaction.take(phase, await this.#answer(phase === 'data' ? dataStart : command))
-        }
-      }
-    } catch (error) {
-      if (!transaction.decided) throw error
-      this.#dialogue.fail(error)
-    }
+  /** Transactions that the server takes on one connection (RFC 9422). */
+  get #mailMax(): number {
+    return parseLimits(this.#extensions.get('LIMITS')).mailMax
   }
 
-  /** Between 354 and the final reply. A reply that comes early stops the content: with a final dot the server might take what it has for the whole. */
-  async #content(transaction: Transaction, content: SubmittedContent, declared: number | undefined): Promise<Receipt> {
-    const framer = new DataFramer()
-    const outflow = new Outflow((views) => this.#dialogue.write(views, 'content', this.#timeouts.dataBlock))
-    const source = content instanceof Uint8Array ? [content].values() : iteratorOf(content)
-    this.#session.content()
-    let early: Reply | undefined
-    let finished = false
-    // Raced once with the content as a whole: a promise that lives as long as the content must not hold its chunks.
-    const answered = (async () => {
-      const { reply } = await this.#listen()
-      if (finished) return
-      early = reply
-      this.#dialogue.fail(closedError('the connection was ended because the server answered before the end of the content', 'content'))
-    })()
-    try {
-      const flow = this.#flow(source, declared, framer, outflow)
-      flow.catch(nothing) // a source that hangs when we stop may fail later
-      await Promise.race([flow, answered])
-      // The connection was lost: its own error says why.
-      if (early === undefined && !this.usable) await answered
-    } catch (error) {
-      this.#dialogue.fail(error)
-      await answered.catch(nothing) // the reply may have come together with the failure, and says more (H20)
-      if (early === undefined) throw inPhase(error, 'content')
-    } finally {
-      if (!this.usable) abandon(content, source)
-    }
-    if (early !== undefined) {
-      if (early.status >= 400) return transaction.receipt(framer.octets, early)
-      throw new MailError('ERR_PROTOCOL', `the server answered ${early.status} before the end of the content`, { phase: 'content' })
-    }
-    finished = true
-    outflow.add(framer.end())
-    outflow.flush()
-    this.#dialogue.publish(smtpCommandChannel, () => `content of ${framer.octets} octets`)
-    // From here on the message may have been taken, so nothing throws: without a reply the outcome is unknown (RFC 1047).
-    const { dataBlock, dataEnd } = this.#timeouts
-    const left = outflow.settled.then(() => this.#transport.flush('content', dataBlock)).catch((error: unknown) => this.#dialogue.fail(error))
-    const reply = Promise.race([answered, left]).then(() => this.#answer(dataEnd))
-    return transaction.receipt(framer.octets, await reply.catch(() => null))
-  }
-
-  /** Everything but the end of the content. Returns early when the connection has ended. */
-  async #flow(source: Source, declared: number | undefined, framer: DataFramer, outflow: Outflow): Promise<void> {
-    let given = 0
-    for (let next = await source.next(); next.done !== true; next = await source.next()) {
-      if (this.#dialogue.failure !== undefined) return
-      if (!(next.value instanceof Uint8Array)) throw contentError('the content must be octets: chunks of Uint8Array or Buffer')
-      given += next.value.length
-      for (const block of blocks(asBuffer(next.value))) {
-        outflow.add(framer.push(block))
-        await outflow.settled
-      }
-    }
-    if (declared !== undefined && given !== declared) throw contentError(`the content was to have ${declared} octets and has ${given}`)
+  get #isAlive(): boolean {
+    return this.#dialogue.failure === undefined && !this.#session.closing && !this.#transport.destroyed
   }
 
   async #ask(command: CommandLine, waitMs = this.#timeouts.command): Promise<Reply> {
-    this.#dialogue.send([command])
-    return this.#answer(waitMs)
+    this.#outflow.add([this.#dialogue.encode([command])])
+    this.#outflow.flush()
+    return this.#expect(command.phase, waitMs).reply
   }
 
-  async #answer(waitMs: number): Promise<Reply> {
-    const { phase } = this.#session
-    const timer = this.#deadline(phase, waitMs)
+  /** Commands, and the octets that follow them, leave when the outflow does. Throws what the session throws. */
+  #send(lines: readonly CommandLine[], views: readonly Buffer[] = []): Due[] {
+    this.#outflow.add([this.#dialogue.encode(lines), ...views])
+    const { command, dataStart, dataEnd } = this.#timeouts
+    return lines.map(({ phase }) => this.#expect(phase, phase === 'data' ? dataStart : phase === 'content' ? dataEnd : command))
+  }
+
+  #expect(phase: Phase, waitMs: number): Due {
+    const due = new Due(phase, waitMs)
+    if (this.#due.push(due) === 1) this.#arm()
+    if (!this.#isReading) void this.#listen()
+    return due
+  }
+
+  /** Gives replies to whom they are due. */
+  async #listen(): Promise<void> {
+    const { idle } = this.#timeouts
+    this.#isReading = true
     try {
-      const { reply } = await this.#listen()
-      this.#reading = undefined
-      return reply
+      while (this.#due.length > 0 || (this.#isWatching && !this.#session.closing)) {
+        const { reply } = await this.#dialogue.event({ phase: this.#session.phase, totalMs: NO_LIMIT_MS, idleMs: idle })
+        const due = this.#due.shift()
+        // The reply to the content can come from now on, also before any of it was sent.
+        if (due?.phase === 'data' && reply.status === 354) this.#final = this.#expect('content', Infinity)
+        due?.resolve(reply)
+        this.#arm()
+        if (reply.status === 421) this.#refuse(closedError('the server closes the connection', 'mail'))
+      }
     } catch (error) {
-      throw inPhase(error, phase)
+      this.#refuse(error)
     } finally {
-      clearTimeout(timer)
+      this.#isReading = false
     }
   }
 
-  #listen(): Promise<Answer> {
-    this.#reading ??= this.#dialogue.event({ phase: this.#session.phase, totalMs: NO_LIMIT_MS, idleMs: this.#timeouts.idle })
-    return this.#reading
+  /** No more replies will come. */
+  #refuse(error: unknown): void {
+    for (const due of this.#due.splice(0)) due.reject(inPhase(error, due.phase))
+    this.#arm()
   }
 
-  /** Reads on while nothing is under way, so that a reply nobody asked for or the end of the connection is known before the next submission. */
-  #watch(): void {
-    if (this.usable) void this.#listen().catch(nothing)
+  /** Starts the clock of the oldest reply that is due. */
+  #arm(): void {
+    clearTimeout(this.#timer)
+    const [first] = this.#due
+    if (first !== undefined && first.waitMs !== Infinity) this.#timer = this.#deadline(first.phase, first.waitMs)
   }
 
   #deadline(phase: Phase, waitMs: number): NodeJS.Timeout {
@@ -294,30 +465,35 @@ export class SmtpClient implements AsyncDisposable {
     }, waitMs)
   }
 
-  /** Runs `work` when all before it has ended. A signal ends the waiting. */
-  #inTurn<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const onAbort = (): void => reject(signal?.reason)
-      signal?.addEventListener('abort', onAbort)
-      const run = this.#turns.then(() => {
-        signal?.removeEventListener('abort', onAbort)
-        signal?.throwIfAborted()
-        return work()
-      })
-      this.#turns = run.then(nothing, nothing)
-      run.then(resolve, reject)
-    })
-  }
-
   async #leave(waitMs: number): Promise<void> {
     const until = performance.now() + waitMs
     try {
-      if (this.usable) await this.#ask(commands.quit(), waitMs)
+      if (this.#isAlive) await this.#ask(commands.quit(), waitMs)
     } catch {
       // Servers that close without an answer are common, and lose nothing (H43).
     }
     await this.#dialogue.close(until - performance.now())
   }
+}
+
+/** Content on its way from a source to the wire. */
+interface Flow {
+  readonly framer: ContentFramer
+  readonly pieces: AsyncGenerator<readonly Buffer[], void>
+  /** Framed, and not sent yet. */ readonly gathered: Gathering
+  /** Resolves when the source must not be waited for any more. */ readonly stopped: Promise<void>
+  /** Lets the next transaction begin. */ readonly pass: () => void
+}
+
+/** All of the content but its end, framed, a block at a time. */
+async function* framed(source: Source, framer: ContentFramer, declared: number | undefined): Flow['pieces'] {
+  let given = 0
+  for (let next = await source.next(); next.done !== true; next = await source.next()) {
+    if (!(next.value instanceof Uint8Array)) throw contentError('the content must be octets: chunks of Uint8Array or Buffer')
+    given += next.value.length
+    for (const block of blocks(asBuffer(next.value))) yield framer.push(block)
+  }
+  if (declared !== undefined && given !== declared) throw contentError(`the content was to have ${declared} octets and has ${given}`)
 }
 
 /** What a submission hears after the failure of another. */

@@ -15,6 +15,8 @@ export const starttls = (): CommandLine => command('starttls', 'STARTTLS')
 /** Ends an exchange that we do not want to go on with (RFC 4954 §4). */
 export const authCancel = (): CommandLine => command('auth', '*')
 export const data = (): CommandLine => command('data', 'DATA')
+/** Announces so many octets, which follow at once (RFC 3030 §2). */
+export const bdat = (octets: number, isLast: boolean): CommandLine => command('content', `BDAT ${octets}${isLast ? ' LAST' : ''}`)
 export const rset = (): CommandLine => command('rset', 'RSET')
 export const quit = (): CommandLine => command('quit', 'QUIT')
 

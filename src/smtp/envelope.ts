@@ -1,112 +1,160 @@
+import { isAscii } from 'node:buffer'
 import { asBuffer } from '../bytes.ts'
 import { MailError } from '../errors.ts'
 import type { CommandLine } from '../wire/session.ts'
 import { data, mail, rcpt } from './command.ts'
-import { measure } from './content.ts'
-import { parseSizeLimit } from './grammar.ts'
+import { measure, type Framing } from './content.ts'
+import { optionError, unsupported } from './errors.ts'
+import { parseLimits, parseSizeLimit } from './grammar.ts'
+import type { Pipelining } from './options.ts'
+import { checkOptional, mailParameters, oneOf, rcptParameters, type Delivery, type Offers, type RecipientReports } from './parameters.ts'
 import { parseForwardPath, parseReversePath, type Path } from './path.ts'
 
 /** Who sends and who receives, as the servers on the way see it; what the message's fields say is another matter. */
 export interface Envelope {
   /** The reverse-path: an addr-spec such as `a@example.com`, or `''` when no report may come back. */ readonly from: string
-  /** Forward-paths, at least one. One that is repeated is sent once. */ readonly to: readonly string[]
+  /** Forward-paths, at least one. One that is repeated is sent once, with the parameters that it has first. */
+  readonly to: readonly (string | Recipient)[]
   readonly options?: SubmitOptions | undefined
 }
 
-export interface SubmitOptions {
-  /** To those accepted, or to nobody unless everybody was. @default 'deliver' */ readonly partial?: 'deliver' | 'refuse' | undefined
-  /** Reports about the delivery (RFC 3461). `ERR_UNSUPPORTED` when the server has no DSN. */ readonly dsn?: DeliveryReports | undefined
-  /** Only over verified TLS, on the whole way (RFC 8689). `ERR_UNSUPPORTED` when the server has no REQUIRETLS. @default false */
-  readonly requireTls?: boolean | undefined
-  /** What lines of the content hold. `'8bit'` fails with `ERR_UNSUPPORTED` when the server has no 8BITMIME (RFC 6152). Left out, content in
-   *  memory is looked at, a stream is taken to be 8-bit, and the server is told so if it has 8BITMIME. */
-  readonly body?: '7bit' | '8bit' | undefined
-  /** Ends this call: before the final dot with the connection, after it with the outcome `unknown`. */ readonly signal?: AbortSignal | undefined
+/** One forward-path with parameters of its own (RFC 3461 §4.1, §4.2). */
+export interface Recipient extends RecipientReports {
+  readonly address: string
 }
 
-export interface DeliveryReports {
-  readonly notify?: readonly ('success' | 'failure' | 'delay')[] | 'never' | undefined
-  readonly ret?: 'full' | 'headers' | undefined
-  /** Comes back in reports: printable ASCII, at most 100 characters as xtext. */ readonly envid?: string | undefined
+/** What the server does not offer is refused with `ERR_UNSUPPORTED` before anything is sent, unless it is among `optional`. */
+export interface SubmitOptions extends Delivery {
+  /** To those accepted, or to nobody unless everybody was. @default 'deliver' */ readonly partial?: 'deliver' | 'refuse' | undefined
+  /** Lines of ASCII, lines with octets above 127 (8BITMIME, RFC 6152), or any octets (BINARYMIME, RFC 3030). Left out, content in memory is looked at, and a
+   *  stream is taken to be 8-bit if the server takes that. Octets above 127 where they may not be are `ERR_CONTENT`. */
+  readonly body?: '7bit' | '8bit' | 'binary' | undefined
+  /** Make each lone CR or LF, and a last line end that is missing, CRLF; or refuse that, as it would break a signature (`ERR_CONTENT`). @default 'repair' */
+  readonly lineEnds?: 'repair' | 'verify' | undefined
+  /** A longer line, its end not counted, is `ERR_CONTENT`. @default 998 (RFC 5321 §4.5.3.1.6) */ readonly maxLineOctets?: number | undefined
+  /** Ends this call: before the final dot with the connection, after it with the outcome `unknown`. */ readonly signal?: AbortSignal | undefined
 }
 
 /** Content to submit. An iterable with a number `size` has that many octets, or the submission fails before its final dot. Chunks must not change afterwards. */
 export type SubmittedContent = AsyncIterable<Uint8Array> | Uint8Array
 
+/** What one connection offers. */
+export interface Terms {
+  readonly extensions: ReadonlyMap<string, string>
+  /** The certificate of the server is trusted. */ readonly isSecure: boolean
+  readonly chunking: boolean
+  readonly pipelining: Pipelining
+}
+
 /** What was asked for, after the door: parsed and copied, so that nothing the caller does later changes it (S37). */
 export interface Submission {
-  /** MAIL, RCPT for each path, DATA. */ readonly commands: readonly CommandLine[]
+  /** MAIL, RCPT for each path, and DATA unless the content goes by BDAT. */ readonly commands: readonly CommandLine[]
   readonly pathCount: number
   /** The addresses as given, each with the index of its path. */ readonly recipients: readonly { readonly address: string; readonly path: number }[]
   readonly partial: 'deliver' | 'refuse'
-  readonly pipelining: boolean
+  readonly pipelining: Pipelining
+  readonly framing: Framing
   /** Octets that a stream is to have. */ readonly declared: number | undefined
 }
 
-/** For a server that offers `extensions`, `secure` when its certificate is trusted. Throws `ERR_ADDRESS` (also for one that needs SMTPUTF8 there)
- *  or `ERR_OPTION`, `ERR_UNSUPPORTED` for what the server does not offer, and `ERR_LIMIT` for content above its SIZE. */
-export function checkSubmission(envelope: Envelope, content: SubmittedContent, extensions: ReadonlyMap<string, string>, secure: boolean): Submission {
+/** Throws `ERR_ADDRESS` (also for one that needs SMTPUTF8 there), `ERR_OPTION`, `ERR_UNSUPPORTED` for what the server does not offer, `ERR_LIMIT` for
+ *  more than its SIZE or LIMITS allow, and `ERR_CONTENT` for octets in memory that cannot be sent. */
+export function checkSubmission(envelope: Envelope, content: SubmittedContent, { extensions, isSecure, ...terms }: Terms): Submission {
   const options = envelope.options ?? {}
   const partial = oneOf('partial', options.partial ?? 'deliver', ['deliver', 'refuse'])
-  const body = options.body === undefined ? undefined : oneOf('body', options.body, ['7bit', '8bit'])
-  if (!Array.isArray(envelope.to) || envelope.to.length === 0) throw optionError('to', 'a list of at least one address')
+  const offers = checkOptional(extensions, options.optional)
   const from = parseReversePath(envelope.from)
-  const paths: Path[] = []
-  const known = new Map<string, number>()
-  const recipients = envelope.to.map((address: string) => {
-    const parsed = parseForwardPath(address)
-    const at = parsed.mailbox.lastIndexOf('@') + 1
-    const key = parsed.mailbox.slice(0, at) + parsed.mailbox.slice(at).toLowerCase()
-    const path = known.get(key) ?? paths.push(parsed) - 1
-    known.set(key, path)
-    return { address, path }
-  })
-  const need = (keyword: string): void => {
-    if (!extensions.has(keyword)) throw unsupported(`the server does not offer ${keyword}`)
-  }
-  const parameters = reportParameters(options.dsn ?? {})
-  if (parameters.mail.length + parameters.rcpt.length > 0) need('DSN')
-  if (oneOf('requireTls', options.requireTls ?? false, [true, false])) {
-    need('REQUIRETLS')
-    if (!secure) throw unsupported('REQUIRETLS needs a connection with verified TLS')
-    parameters.mail.push('REQUIRETLS')
-  }
-  if (body === '8bit') need('8BITMIME')
-  const foreign = [from, ...paths].find((path) => path.international)
+  const { paths, recipients } = checkRecipients(envelope.to)
+  const fit = fitting(
+    paths.map(({ recipient }) => recipient),
+    extensions.get('LIMITS'),
+  )
+  if (fit < paths.length) throw limitError(`the server takes ${fit} of these ${paths.length} recipients at a time; SmtpPool would divide them`)
+  const foreign = [{ path: from }, ...paths].find(({ path }) => path.international)?.path
   if (foreign !== undefined && !extensions.has('SMTPUTF8')) {
     const message = `the address ${foreign.mailbox} cannot be used: its local part is not ASCII, and the server does not offer SMTPUTF8`
-    throw new MailError('ERR_ADDRESS', message, { phase: foreign === from ? 'mail' : 'rcpt', reusable: true })
+    const recipient = foreign === from ? undefined : foreign.mailbox
+    throw new MailError('ERR_ADDRESS', message, { phase: recipient === undefined ? 'mail' : 'rcpt', reusable: true, recipient })
   }
-  const { size, eightBit } = content instanceof Uint8Array ? measure(asBuffer(content)) : { size: declaredSize(content), eightBit: true }
-  const limit = parseSizeLimit(extensions.get('SIZE'))
-  if (size !== undefined && limit !== undefined && size > limit) {
-    throw new MailError('ERR_LIMIT', `the message has ${size} octets, and the server takes ${limit}`, { phase: 'mail', reusable: true })
+  const isInternational = foreign !== undefined || (oneOf('smtpUtf8', options.smtpUtf8 ?? false, [true, false]) && offers('SMTPUTF8'))
+
+  const parameters = mailParameters(options, offers, extensions, isSecure)
+  const { eightBit, parameter } = checkBody(options, content, offers, extensions)
+  const binary = options.body === 'binary'
+  const framing: Framing = {
+    chunks: binary || (terms.chunking && extensions.has('CHUNKING')),
+    binary,
+    eightBit,
+    verify: oneOf('lineEnds', options.lineEnds ?? 'repair', ['repair', 'verify']) === 'verify',
+    maxLineOctets: options.maxLineOctets ?? 998,
   }
-  if (size !== undefined && extensions.has('SIZE')) parameters.mail.push(`SIZE=${size}`)
-  if ((body === undefined ? eightBit : body === '8bit') && extensions.has('8BITMIME')) parameters.mail.push('BODY=8BITMIME')
-  const international = foreign !== undefined
-  if (international) parameters.mail.push('SMTPUTF8')
-  const commands = [mail(from, parameters.mail, international), ...paths.map((path) => rcpt(path, parameters.rcpt, international)), data()]
-  const declared = content instanceof Uint8Array ? undefined : size
-  return { commands, pathCount: paths.length, recipients, partial, pipelining: extensions.has('PIPELINING'), declared }
+  if (!Number.isSafeInteger(framing.maxLineOctets) || framing.maxLineOctets < 1) throw optionError('maxLineOctets', 'a whole number from 1')
+  const size = content instanceof Uint8Array ? measure(asBuffer(content), framing) : declaredSize(content)
+  const sizeLimit = parseSizeLimit(extensions.get('SIZE'))
+  if (size !== undefined && size > (sizeLimit ?? Infinity)) throw limitError(`the message has ${size} octets, and the server takes ${sizeLimit}`)
+  if (size !== undefined && extensions.has('SIZE')) parameters.push(`SIZE=${size}`)
+  if (parameter !== undefined) parameters.push(parameter)
+  if (isInternational) parameters.push('SMTPUTF8')
+
+  const rcpts = paths.map(({ path, recipient }) => rcpt(path, rcptParameters(recipient, options.dsn ?? {}, offers), isInternational))
+  return {
+    commands: [mail(from, parameters, isInternational), ...rcpts, ...(framing.chunks ? [] : [data()])],
+    pathCount: paths.length,
+    recipients,
+    partial,
+    pipelining: possible(terms.pipelining, extensions.has('PIPELINING'), framing.chunks),
+    framing,
+    declared: content instanceof Uint8Array ? undefined : size,
+  }
 }
 
-/** Parameters of MAIL and RCPT (RFC 3461 §4). */
-function reportParameters({ ret, envid, notify }: DeliveryReports): { mail: string[]; rcpt: string[] } {
-  const mailParameters: string[] = []
-  if (ret !== undefined) mailParameters.push(`RET=${oneOf('dsn.ret', ret, ['full', 'headers']) === 'full' ? 'FULL' : 'HDRS'}`)
-  if (envid !== undefined) {
-    const text = typeof envid === 'string' && /^[\x20-\x7e]+$/.test(envid) ? xtext(envid) : ''
-    if (text === '' || text.length > 100) throw optionError('dsn.envid', 'printable ASCII, 1 to 100 characters')
-    mailParameters.push(`ENVID=${text}`)
-  }
-  if (notify === undefined || notify === 'never') return { mail: mailParameters, rcpt: notify === 'never' ? ['NOTIFY=NEVER'] : [] }
-  if (!Array.isArray(notify) || notify.length === 0) throw optionError('dsn.notify', "'never', or a list of 'success', 'failure' and 'delay'")
-  const events = notify.map((event) => oneOf('dsn.notify', event, ['success', 'failure', 'delay']).toUpperCase())
-  return { mail: mailParameters, rcpt: [`NOTIFY=${[...new Set(events)].join(',')}`] }
+/** How much of what is wanted this server and this message allow. */
+function possible(wanted: Pipelining, isOffered: boolean, chunks: boolean): Pipelining {
+  if (!isOffered) return 'none'
+  return (wanted === 'transaction' || wanted === 'back-to-back') && !chunks ? 'overlap' : wanted
 }
 
-const xtext = (text: string): string => text.replaceAll(/[ +=]/g, (character) => `+${character.charCodeAt(0).toString(16).toUpperCase()}`)
+/** Each forward-path once, with the first that names it. Throws `ERR_ADDRESS` and `ERR_OPTION`. */
+export function checkRecipients(to: Envelope['to']) {
+  if (!Array.isArray(to) || to.length === 0) throw optionError('to', 'a list of at least one address')
+  const paths: { readonly path: Path; readonly recipient: Recipient }[] = []
+  const known = new Map<string, number>()
+  const recipients = to.map((given: string | Recipient) => {
+    const recipient = typeof given === 'object' && given !== null ? given : { address: given }
+    const path = parseForwardPath(recipient.address)
+    const at = path.mailbox.lastIndexOf('@') + 1
+    const key = path.mailbox.slice(0, at) + path.mailbox.slice(at).toLowerCase()
+    const index = known.get(key) ?? paths.push({ path, recipient }) - 1
+    known.set(key, index)
+    return { address: recipient.address, path: index }
+  })
+  return { paths, recipients }
+}
+
+/** How many of the first recipients one transaction may have (LIMITS, RFC 9422). */
+export function fitting(to: Envelope['to'], limits: string | undefined): number {
+  const { rcptMax, domainMax } = parseLimits(limits)
+  const domains = new Set<string>()
+  const over = to.slice(0, rcptMax).findIndex((recipient) => {
+    const address = typeof recipient === 'string' ? recipient : recipient.address
+    return domains.add(address.slice(address.lastIndexOf('@')).toLowerCase()).size > domainMax
+  })
+  return over < 0 ? Math.min(to.length, rcptMax) : over
+}
+
+/** Whether octets above 127 may be in it, and what MAIL says of it. Throws `ERR_UNSUPPORTED`. */
+function checkBody({ body, optional }: SubmitOptions, content: SubmittedContent, offers: Offers, extensions: Terms['extensions']) {
+  if (body === 'binary') {
+    if (!extensions.has('BINARYMIME') || !extensions.has('CHUNKING')) throw unsupported('the server does not offer BINARYMIME and CHUNKING')
+    return { eightBit: true, parameter: 'BODY=BINARYMIME' }
+  }
+  const isMemory = content instanceof Uint8Array
+  if (body === undefined ? isMemory && isAscii(content) : oneOf('body', body, ['7bit', '8bit']) === '7bit') return { eightBit: false }
+  // A stream that nobody described may be of ASCII: the framer refuses it when it is not.
+  const isKnown = isMemory || body === '8bit'
+  const isOffered = isKnown ? offers('8BITMIME') : extensions.has('8BITMIME')
+  return isOffered ? { eightBit: true, parameter: 'BODY=8BITMIME' } : { eightBit: isKnown || optional?.includes('8BITMIME') === true }
+}
 
 function declaredSize(content: AsyncIterable<Uint8Array>): number | undefined {
   if (typeof content !== 'object' || content === null || typeof content[Symbol.asyncIterator] !== 'function') {
@@ -115,12 +163,4 @@ function declaredSize(content: AsyncIterable<Uint8Array>): number | undefined {
   return 'size' in content && typeof content.size === 'number' && Number.isSafeInteger(content.size) && content.size >= 0 ? content.size : undefined
 }
 
-function oneOf<const T extends string | boolean>(name: string, value: T, allowed: readonly T[]): T {
-  if (!allowed.includes(value)) throw optionError(name, `one of ${allowed.join(', ')}`)
-  return value
-}
-
-const optionError = (name: string, expected: string): MailError =>
-  new MailError('ERR_OPTION', `${name} must be ${expected}`, { phase: 'options', reusable: true })
-
-const unsupported = (message: string): MailError => new MailError('ERR_UNSUPPORTED', message, { phase: 'mail', reusable: true })
+const limitError = (message: string): MailError => new MailError('ERR_LIMIT', message, { phase: 'mail', reusable: true })

@@ -13,12 +13,15 @@ export class SmtpReplyError extends MailError {
     const text = reply.lines.find((line) => line !== '')
     const what = phase === 'greeting' ? 'connection' : phase.toUpperCase()
     const message = `${what} refused with ${reply.status}${text === undefined ? '' : `: ${printable(text, 200)}`}`
-    super(code, message, { phase, transient: reply.status >= 400 && reply.status < 500 })
+    super(code, message, { phase, transient: isTransient(reply) })
     this.status = reply.status
     this.enhancedStatus = reply.enhancedStatus
     this.reply = reply
   }
 }
+
+/** Later may help. 503 says that the two sides disagree about what came before, which another connection cures. */
+export const isTransient = ({ status }: Reply): boolean => (status >= 400 && status < 500) || status === 503
 
 /** The connection's end as seen from the step that was under way. */
 export function inPhase(error: unknown, phase: Phase): unknown {
@@ -32,3 +35,8 @@ export function closedError(message: string, phase: Phase, cause?: unknown): Mai
 }
 
 export const contentError = (message: string): MailError => new MailError('ERR_CONTENT', message, { phase: 'content' })
+
+export const optionError = (name: string, expected: string): MailError =>
+  new MailError('ERR_OPTION', `${name} must be ${expected}`, { phase: 'options', reusable: true })
+
+export const unsupported = (message: string): MailError => new MailError('ERR_UNSUPPORTED', message, { phase: 'mail', reusable: true })

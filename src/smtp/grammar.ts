@@ -43,3 +43,10 @@ export function parseSizeLimit(parameters: string | undefined): number | undefin
   const digits = /^\d+(?![^ \t])/.exec(parameters ?? '')?.[0]
   return digits === undefined ? undefined : Number(digits) || undefined
 }
+
+/** What one connection takes (LIMITS, RFC 9422 §3): transactions, recipients of one, and domains of those. `Infinity` where nothing valid is said. */
+export function parseLimits(parameters: string | undefined) {
+  const limit = (name: string): number =>
+    Number(new RegExp(`(?:^|[ \\t])${name}=0*([1-9]\\d{0,5})(?![^ \\t])`, 'i').exec(parameters ?? '')?.[1] ?? Infinity)
+  return { mailMax: limit('MAILMAX'), rcptMax: limit('RCPTMAX'), domainMax: limit('RCPTDOMAINMAX') }
+}

@@ -18,7 +18,11 @@ export const parseForwardPath = (text: string): Path =>
 
 function parsePath(text: unknown, phase: Phase): Path {
   const fail = (why: string): never => {
-    throw new MailError('ERR_ADDRESS', `the address ${printable(String(text), 100)} cannot be used: it ${why}`, { phase, reusable: true })
+    throw new MailError('ERR_ADDRESS', `the address ${printable(String(text), 100)} cannot be used: it ${why}`, {
+      phase,
+      reusable: true,
+      recipient: phase === 'rcpt' ? String(text) : undefined,
+    })
   }
   if (typeof text !== 'string') return fail('must be a string')
   const { local, domain } = parseAddrSpec(text, fail)

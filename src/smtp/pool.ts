@@ -1,47 +1,74 @@
 import { MailError } from '../errors.ts'
 import { optionError } from '../tls/options.ts'
-import { SmtpClient } from './client.ts'
-import type { Envelope } from './envelope.ts'
+import { SmtpClient, type Attempt } from './client.ts'
+import { checkRecipients, fitting, type Envelope } from './envelope.ts'
+import { SmtpReplyError } from './errors.ts'
 import { checkSmtpOptions, type SmtpOptions } from './options.ts'
-import type { Receipt } from './transaction.ts'
+import type { Reply } from './reply.ts'
+import { NOT_SENT, summary, type Outcome, type Receipt } from './transaction.ts'
+
+/** How many submissions may begin in any `perMs` milliseconds. */
+export interface Rate {
+  readonly messages: number
+  readonly perMs: number
+}
 
 export interface SmtpPoolOptions extends SmtpOptions {
   /** @default 5 */ readonly maxConnections?: number | undefined
   /** On one connection. @default 100 */ readonly maxMessages?: number | undefined
-  /** Submissions that may begin in any `perMs` milliseconds. @default none */
-  readonly rate?: { readonly messages: number; readonly perMs: number } | undefined
+  /** Milliseconds for which a connection is used. @default 600_000 */ readonly maxAgeMs?: number | undefined
+  /** Milliseconds after which one that nobody uses is left with QUIT. @default 60_000 */ readonly idleMs?: number | undefined
+  /** Of the whole pool. @default none */ readonly rate?: Rate | undefined
+  /** Of each connection. @default none */ readonly connectionRate?: Rate | undefined
+  readonly backOff?: Partial<BackOff> | undefined
 }
+
+/** What follows when the server refuses a connection, a login or MAIL with 421, 432 or 454, because there are too many of us: it gets no new connection for
+ *  a while, and the message begins again in another one. */
+export interface BackOff {
+  /** In all; then the refusal stands. @default 3 */ readonly attempts: number
+  /** Milliseconds; twice as long each time that it happens again, and up to half of it less at random. @default 1_000 */ readonly firstMs: number
+  /** Milliseconds. @default 60_000 */ readonly mostMs: number
+}
+
+type Content = () => AsyncIterable<Uint8Array>
+type Member = {
+  readonly client: SmtpClient
+  readonly since: number
+  readonly pace: Pace
+  submissions: number
+  active: number
+  idle: NodeJS.Timeout | undefined
+}
+/** A connection, or leave to make one. */
+type Place = Member | 'new'
 
 const MAX_TIMER_MS = 0x7fff_ffff // setTimeout holds 31 bits; more would fire at once
 
-type Member = { readonly client: SmtpClient; submissions: number }
-
 /** Several connections to one server, made when they are needed and used again; submissions begin in the order in which they were asked for. */
 export class SmtpPool implements AsyncDisposable {
-  readonly #options: SmtpPoolOptions & { readonly maxConnections: number; readonly maxMessages: number }
-  readonly #idle: Member[] = []
-  readonly #waiters = new Set<() => void>()
+  readonly #options: ReturnType<typeof checkPoolOptions>
+  readonly #members = new Set<Member>()
+  /** Connections that are being made, used or left. */ #connections = 0
+  /** Submissions that wait for a place; those that begin again come first. */ readonly #waiting = new Set<(place: Place) => void>()
+  readonly #again = new Set<(place: Place) => void>()
   /** Submissions and farewells. */ readonly #running = new Set<Promise<unknown>>()
-  /** When the latest submissions began, as many as the rate counts. */ readonly #begun: number[] = []
+  readonly #pace: Pace
+  /** No connection is made before then. */ #notBefore = 0
+  #backOffMs = 0
   #timer: NodeJS.Timeout | undefined
-  #busy = 0
   #closed = false
 
   /** Throws `ERR_OPTION`. Connects to nothing yet. */
   constructor(options: SmtpPoolOptions) {
-    checkSmtpOptions(options)
-    const { maxConnections = 5, maxMessages = 100, rate } = options
-    const counts = { maxConnections, maxMessages, ...(rate && { 'rate.messages': rate.messages, 'rate.perMs': rate.perMs }) }
-    for (const [name, value] of Object.entries(counts)) {
-      if (!Number.isSafeInteger(value) || value < 1) throw optionError(name, 'a whole number from 1')
-    }
-    this.#options = { ...options, maxConnections, maxMessages, rate: rate && { ...rate } }
+    this.#options = checkPoolOptions(options)
+    this.#pace = new Pace(this.#options.rate)
   }
 
-  /** As `SmtpClient.submit`, and rejects as `SmtpClient.connect` does when a connection was needed and could not be made. A connection that the
-   *  server closed while it was idle is replaced once, if the server had answered nothing: `content` is asked again then. A stream that
-   *  `content` gave is destroyed when its attempt is over. */
-  submit(envelope: Envelope, content: () => AsyncIterable<Uint8Array>): Promise<Receipt> {
+  /** As `SmtpClient.submit`, and rejects as `SmtpClient.connect` does when a connection was needed and could not be made. One that the server closed
+   *  while it was idle is replaced once, if the server had answered nothing. More recipients than the server takes at once get the message in several
+   *  transactions. `content` is asked for each time; a stream that it gives is destroyed when its attempt is over. */
+  submit(envelope: Envelope, content: Content): Promise<Receipt> {
     return this.#run(this.#submit(envelope, content))
   }
 
@@ -50,7 +77,7 @@ export class SmtpPool implements AsyncDisposable {
     this.#closed = true
     await Promise.allSettled(this.#running)
     clearTimeout(this.#timer)
-    for (const { client } of this.#idle.splice(0)) void this.#run(client.quit())
+    for (const member of this.#members) this.#drop(member)
     await Promise.allSettled(this.#running)
   }
 
@@ -63,89 +90,248 @@ export class SmtpPool implements AsyncDisposable {
     return work.finally(() => this.#running.delete(work))
   }
 
-  async #submit(envelope: Envelope, content: () => AsyncIterable<Uint8Array>): Promise<Receipt> {
+  /** As many transactions as the recipients need. After the first one nothing throws: what some have got must be told. */
+  async #submit(envelope: Envelope, content: Content): Promise<Receipt> {
     if (this.#closed) throw new MailError('ERR_CLOSED', 'the pool is closed', { phase: 'mail' })
-    await this.#turn(envelope.options?.signal ?? undefined)
-    try {
-      let member = this.#idle.pop()
-      for (; member?.client.usable === false; member = this.#idle.pop()) void this.#run(member.client.quit())
-      if (member !== undefined) {
-        try {
-          const receipt = await this.#use(member, envelope, content)
-          // 421 that was on its way before we asked (H19) says nothing about this message.
-          if (!(receipt.reply?.status === 421 && member.client.unanswered)) return receipt
-        } catch (error) {
-          // Lost before MAIL was answered, so nobody can have taken anything (S31); RSET that is refused is no better than a lost connection.
-          const lost = error instanceof MailError && (error.phase === 'rset' || (error.phase === 'mail' && error.code === 'ERR_CLOSED'))
-          if (!lost) throw error
-        }
+    const { partial = 'deliver' } = envelope.options ?? {}
+    const { paths, recipients } = checkRecipients(envelope.to)
+    const outcomes: Outcome[] = paths.map(() => NOT_SENT)
+    let isFirst = true
+    let octets = 0
+    for (let left = [...paths.keys()]; left.length > 0;) {
+      const to = left.flatMap((path) => paths[path]?.recipient ?? [])
+      const receipt = await this.#deliver({ ...envelope, to }, content).catch((error: unknown) => {
+        if (isFirst) throw error
+      })
+      if (receipt === undefined) break
+      isFirst = false
+      octets = Math.max(octets, receipt.octets)
+      const done = left.splice(0, receipt.recipients.length)
+      for (const [at, path] of done.entries()) outcomes[path] = receipt.recipients[at] ?? NOT_SENT
+      const isProgress = receipt.outcome === 'accepted' || receipt.outcome === 'partial'
+      // What refused the content would refuse it again.
+      if (!isProgress && receipt.octets > 0) break
+      // Too many at a time for this server (RFC 5321 §4.5.3.1.10): worth another transaction as long as one gets somewhere.
+      if (isProgress && partial === 'deliver') left.push(...done.filter((path) => isTooMany(outcomes[path] ?? NOT_SENT)))
+    }
+    return summary(recipients, outcomes, partial, octets)
+  }
+
+  /** One transaction, for as many of the recipients as the connection allows. */
+  async #deliver(envelope: Envelope, content: Content): Promise<Receipt> {
+    const { attempts } = this.#options.backOff
+    let isReplaced = false
+    for (let attempt = 1; ;) {
+      let member: Member | undefined
+      try {
+        member = await this.#seat(envelope.options?.signal ?? undefined, attempt > 1 || isReplaced)
+        const { receipt, isBegun } = await this.#use(member, envelope, content)
+        if (isBegun || !isThrottling(receipt.reply)) return receipt
+        // 421 that was on its way before we asked (H19) says nothing about this message.
+        if (receipt.reply?.status === 421 && member.submissions > 1 && !isReplaced) isReplaced = true
+        else if (attempt++ === attempts) return receipt
+      } catch (error) {
+        // Lost before MAIL was answered, so nobody can have taken anything (S31); RSET that is refused is no better than a lost connection.
+        const isLost = error instanceof MailError && (error.phase === 'rset' || (error.phase === 'mail' && error.code === 'ERR_CLOSED'))
+        const isThrottled = member === undefined && error instanceof SmtpReplyError && isThrottling(error.reply)
+        if (isLost && member !== undefined && member.submissions > 1 && !isReplaced) isReplaced = true
+        else if (!isThrottled || attempt++ === attempts) throw error
       }
-      return await this.#use({ client: await SmtpClient.connect(this.#options), submissions: 0 }, envelope, content)
+    }
+  }
+
+  async #use(member: Member, envelope: Envelope, content: Content): Promise<Attempt> {
+    let source: AsyncIterable<Uint8Array> | undefined
+    try {
+      const count = fitting(envelope.to, member.client.extensions.get('LIMITS'))
+      const to = envelope.options?.partial === 'refuse' ? envelope.to : envelope.to.slice(0, count)
+      source = content()
+      const attempt = await member.client.attempt({ ...envelope, to }, source)
+      if (!attempt.isBegun && isThrottling(attempt.receipt.reply)) this.#slowDown(member)
+      return attempt
     } finally {
-      this.#busy--
+      // A stream was opened for this attempt and may not have been touched.
+      if (source !== undefined && 'destroy' in source && typeof source.destroy === 'function') source.destroy()
+      this.#leave(member)
+    }
+  }
+
+  /** A place on a connection, which is made if need be; one that the caller does not wait for is there for others. */
+  async #seat(signal: AbortSignal | undefined, isAgain: boolean): Promise<Member> {
+    const place = await this.#turn(signal, isAgain ? this.#again : this.#waiting)
+    if (place !== 'new') return place
+    const connecting = this.#connect()
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        reject(signal?.reason)
+        connecting.then((member) => this.#leave(member), nothing)
+      }
+      signal?.addEventListener('abort', onAbort)
+      connecting.then(resolve, reject).finally(() => signal?.removeEventListener('abort', onAbort))
+    })
+  }
+
+  async #connect(): Promise<Member> {
+    try {
+      const client = await SmtpClient.connect(this.#options)
+      const now = performance.now()
+      const member: Member = { client, since: now, pace: new Pace(this.#options.connectionRate), submissions: 1, active: 1, idle: undefined }
+      member.pace.begin(now)
+      this.#members.add(member)
+      this.#backOffMs = 0
+      return member
+    } catch (error) {
+      this.#connections--
+      if (error instanceof SmtpReplyError && isThrottling(error.reply)) this.#slowDown()
+      throw error
+    } finally {
       this.#wake()
     }
   }
 
-  async #use(member: Member, envelope: Envelope, content: () => AsyncIterable<Uint8Array>): Promise<Receipt> {
-    let source: AsyncIterable<Uint8Array> | undefined
-    try {
-      member.submissions++
-      source = content()
-      return await member.client.submit(envelope, source)
-    } finally {
-      // A stream was opened for this attempt and may not have been touched.
-      if (source !== undefined && 'destroy' in source && typeof source.destroy === 'function') source.destroy()
-      if (member.client.usable && member.submissions < this.#options.maxMessages) this.#idle.push(member)
-      else void this.#run(member.client.quit())
-    }
-  }
-
-  /** Waits for a free connection and for the rate. */
-  #turn(signal: AbortSignal | undefined): Promise<void> {
-    return new Promise<void>((resolve, reject) => {
+  /** Waits for its turn, a free place and the rates. */
+  #turn(signal: AbortSignal | undefined, waiting: Set<(place: Place) => void>): Promise<Place> {
+    return new Promise((resolve, reject) => {
       const onAbort = (): void => {
-        this.#waiters.delete(begin)
+        waiting.delete(begin)
         reject(signal?.reason)
       }
-      const begin = (): void => {
+      const begin = (place: Place): void => {
         signal?.removeEventListener('abort', onAbort)
-        resolve()
+        resolve(place)
       }
       if (signal?.aborted === true) return onAbort()
       signal?.addEventListener('abort', onAbort)
-      this.#waiters.add(begin)
+      waiting.add(begin)
       this.#wake()
     })
   }
 
+  /** Lets begin who can, in order. */
   #wake(): void {
     clearTimeout(this.#timer)
-    for (const begin of this.#waiters) {
-      if (this.#busy >= this.#options.maxConnections) return
-      const delay = this.#delay()
-      if (delay > 0) {
-        this.#timer = setTimeout(() => this.#wake(), Math.min(delay, MAX_TIMER_MS))
-        return
+    for (const waiting of [this.#again, this.#waiting]) {
+      for (const begin of waiting) {
+        const now = performance.now()
+        const delay = this.#pace.delay(now)
+        const place = delay > 0 ? delay : this.#place(now)
+        if (typeof place === 'number') {
+          if (place !== Infinity) this.#timer = setTimeout(() => this.#wake(), Math.min(Math.ceil(place), MAX_TIMER_MS))
+          return
+        }
+        this.#pace.begin(now)
+        waiting.delete(begin)
+        begin(place)
       }
-      this.#busy++
-      this.#waiters.delete(begin)
-      begin()
     }
   }
 
-  /** Milliseconds until the rate lets another submission begin. At 0 it counts as begun. */
-  #delay(): number {
-    if (this.#options.rate === undefined) return 0
-    const { messages, perMs } = this.#options.rate
-    const now = performance.now()
-    const first = this.#begun[0]
-    if (first !== undefined && this.#begun.length === messages) {
-      const wait = Math.ceil(first + perMs - now)
-      if (wait > 0) return wait
-      this.#begun.shift()
+  /** The connection that has least to do, or leave to make one, or the milliseconds until there may be a place. */
+  #place(now: number): Place | number {
+    const { maxConnections, maxMessages, maxAgeMs } = this.#options
+    let soonest = Infinity
+    let best: Member | undefined
+    for (const member of this.#members) {
+      const isSpent = !member.client.usable || member.submissions >= maxMessages || now - member.since >= maxAgeMs
+      if (isSpent && member.active === 0) this.#drop(member)
+      if (isSpent || member.active >= Math.min(member.client.depth, best?.active ?? Infinity)) continue
+      const delay = member.pace.delay(now)
+      if (delay === 0) best = member
+      else soonest = Math.min(soonest, delay)
     }
-    this.#begun.push(now)
-    return 0
+    const hold = this.#notBefore - now
+    if (best?.active !== 0 && this.#connections < maxConnections) {
+      if (hold <= 0) {
+        this.#connections++
+        return 'new'
+      }
+      soonest = Math.min(soonest, hold)
+    }
+    if (best === undefined) return soonest
+    clearTimeout(best.idle)
+    best.active++
+    best.submissions++
+    best.pace.begin(now)
+    return best
+  }
+
+  #leave(member: Member): void {
+    member.active--
+    if (member.active === 0) member.idle = setTimeout(() => this.#drop(member), this.#options.idleMs)
+    this.#wake()
+  }
+
+  #drop(member: Member): void {
+    clearTimeout(member.idle)
+    if (!this.#members.delete(member)) return
+    const left = member.client.quit().finally(() => {
+      this.#connections--
+      this.#wake()
+    })
+    void this.#run(left)
+  }
+
+  /** The server has enough of us: no new connection for a while, and this one is used no more. */
+  #slowDown(member?: Member): void {
+    const { firstMs, mostMs } = this.#options.backOff
+    this.#backOffMs = Math.min(mostMs, 2 * this.#backOffMs || firstMs)
+    this.#notBefore = performance.now() + this.#backOffMs * (1 - Math.random() / 2)
+    if (member !== undefined) member.submissions = Infinity
   }
 }
+
+/** Keeps to a rate. */
+class Pace {
+  readonly #rate: Rate | undefined
+  /** When the latest began, as many as the rate counts. */ readonly #begun: number[] = []
+
+  constructor(rate: Rate | undefined) {
+    this.#rate = rate
+  }
+
+  /** Milliseconds until one more may begin. */
+  delay(now: number): number {
+    const [first] = this.#begun
+    return this.#rate === undefined || first === undefined || this.#begun.length < this.#rate.messages
+      ? 0
+      : Math.max(0, first + this.#rate.perMs - now)
+  }
+
+  begin(now: number): void {
+    if (this.#rate !== undefined && this.#begun.push(now) > this.#rate.messages) this.#begun.shift()
+  }
+}
+
+function checkPoolOptions(options: SmtpPoolOptions) {
+  checkSmtpOptions(options)
+  const { maxConnections = 5, maxMessages = 100, maxAgeMs = 600_000, idleMs = 60_000, rate, connectionRate } = options
+  const { attempts = 3, firstMs = 1_000, mostMs = 60_000 } = options.backOff ?? {}
+  const groups = {
+    '': { maxConnections, maxMessages, maxAgeMs, idleMs },
+    'rate.': rate,
+    'connectionRate.': connectionRate,
+    'backOff.': { attempts, firstMs, mostMs },
+  }
+  for (const [prefix, counts] of Object.entries(groups)) {
+    for (const [name, value] of Object.entries(counts ?? {})) {
+      if (!Number.isSafeInteger(value) || value < 1 || (name.endsWith('Ms') && value > MAX_TIMER_MS))
+        throw optionError(prefix + name, `a whole number from 1`)
+    }
+  }
+  return {
+    ...options,
+    maxConnections,
+    maxMessages,
+    maxAgeMs,
+    idleMs,
+    rate: rate && { ...rate },
+    connectionRate: connectionRate && { ...connectionRate },
+    backOff: { attempts, firstMs, mostMs },
+  }
+}
+
+const isThrottling = (reply: Reply | null): boolean => reply !== null && [421, 432, 454].includes(reply.status)
+const isTooMany = ({ outcome, reply }: Outcome): boolean =>
+  outcome === 'deferred' && (reply?.status === 452 || reply?.status === 552) && /^(?:[45]\.5\.3)?$/.test(reply.enhancedStatus ?? '')
+
+function nothing(): void {}

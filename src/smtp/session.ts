@@ -29,11 +29,6 @@ export class SmtpSession extends Session<CommandLine, Answer> {
     return octets
   }
 
-  /** Content begins: the next reply is the one to its final dot. */
-  content(): void {
-    this.expected.push(unasked('content'))
-  }
-
   protected override read(): Answer | undefined {
     const reply = this.#parser.next()
     if (reply === undefined) return undefined
@@ -48,6 +43,7 @@ export class SmtpSession extends Session<CommandLine, Answer> {
     if (reply.status < 400 && reply.status >= 300 && phase !== 'data' && phase !== 'auth') {
       throw new GrammarError(`${reply.status} where no more can follow`)
     }
+    if (reply.status === 354 && phase === 'data') this.expected.push(unasked('content')) // it ends with a reply of its own
     return { phase, reply: { ...reply, lines: reply.lines.map((line) => mask(line, expected)) } }
   }
 

@@ -45,6 +45,11 @@ export class Dialogue<Command extends CommandLine, Event> {
 
   /** Sends commands in one write. Does not wait: answers are read while this is being written. Throws what the session throws. */
   send(commands: readonly Command[]): void {
+    void this.write([this.encode(commands)], commands[0]?.phase ?? 'noop', this.options.timeouts.command)
+  }
+
+  /** The octets of commands, whose answers are expected from now on. Throws what the session throws. */
+  encode(commands: readonly Command[]): Buffer {
     while (this.#session.quiet) {
       const chunk = this.#transport.readAhead() // what came unasked must be seen before the question
       if (chunk === null) break
@@ -52,7 +57,7 @@ export class Dialogue<Command extends CommandLine, Event> {
     }
     const octets = this.#session.send(commands)
     for (const { shown } of commands) this.publish(this.#channel, () => shown)
-    void this.write([octets], commands[0]?.phase ?? 'noop', this.options.timeouts.command)
+    return octets
   }
 
   /** Settles when more is wanted, or never will be. */

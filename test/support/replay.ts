@@ -147,9 +147,10 @@ export class ReplayTransport implements Transport {
     this.#wake?.()
   }
 
-  /** Waits until the client has written what the next answer waits for. Who never does is found by counting turns, not by a clock. */
+  /** Waits until the client has written what the next answer waits for; after the transcript, until it ends the connection. Who never does is found by
+   *  counting turns, not by a clock. */
   async #turn(): Promise<void> {
-    for (let turns = 0; !this.#destroyed && this.#steps[this.#said]?.kind === 'client' && turns < 2_000; turns++) {
+    for (let turns = 0; !this.#destroyed && (this.#steps[this.#said]?.kind ?? 'client') === 'client' && turns < 2_000; turns++) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve
         setImmediate(resolve)

@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { DocumentsError, MailConnector, MailError, type OutgoingDocument, type SendOperation, type SendReceipt } from '../../../src/index.ts'
 import type { OutgoingConnection } from '../../../src/connector/outbox.ts'
 import { parseMessage, selectBody, type Entity } from '../../../src/mime/index.ts'
+import type { Receipt } from '../../../src/smtp/index.ts'
 import { Maildrop, readSource } from '../../support/maildrop.ts'
 import { startSmtpServer, type SmtpServer, type SmtpServerOptions } from '../../support/smtp-server.ts'
 import { gate, MemoryLog, PASSWORD } from './support.ts'
@@ -202,6 +203,9 @@ test('no connection: rejects for the first document', async () => {
   await connector.close()
 })
 
+/** What a connection gives. */
+const attempt = (receipt: Receipt, isBegun = true): { receipt: Receipt; isBegun: boolean } => ({ receipt, isBegun })
+
 test.each([
   ['hold', 1, 'unknown', 1],
   ['retry', 1, 'accepted', 2],
@@ -216,14 +220,14 @@ test.each([
       get usable() {
         return usable
       },
-      async submit(_envelope, content) {
+      async attempt(_envelope, content) {
         const chunks: Uint8Array[] = []
         for await (const chunk of content instanceof Uint8Array ? [content] : content) chunks.push(chunk)
         submitted.push(Buffer.concat(chunks).toString())
         left -= 1
         usable = left < 0
         const result = usable ? 'accepted' : 'unknown'
-        return { outcome: result, recipients: [{ address: 'b@test.example', outcome: result, reply: null }], reply: null, octets: 1 }
+        return attempt({ outcome: result, recipients: [{ address: 'b@test.example', outcome: result, reply: null }], reply: null, octets: 1 })
       },
       quit: () => Promise.resolve(),
     }
@@ -251,10 +255,10 @@ test.each([
       get usable() {
         return usable
       },
-      async submit() {
+      async attempt() {
         usable = left-- > 0
         if (!usable) throw new MailError('ERR_CLOSED', 'gone', { phase, transient: true })
-        return { outcome: 'accepted', recipients: [], reply: null, octets: 1 }
+        return attempt({ outcome: 'accepted', recipients: [], reply: null, octets: 1 })
       },
       quit: () => Promise.resolve(),
     })
@@ -276,14 +280,14 @@ test.each([
     let submitted = 0
     return Promise.resolve({
       tls: null,
-      unanswered,
       get usable() {
         return made > 1 || submitted < 2
       },
-      submit() {
+      attempt() {
         submitted += 1
-        if (made > 1 || submitted === 1) return Promise.resolve({ outcome: 'accepted', recipients: [], reply: null, octets: 1 })
-        return Promise.resolve({ outcome: 'deferred', recipients: [], reply: { status: 421, enhancedStatus: null, lines: ['bye'] }, octets: 0 })
+        if (made > 1 || submitted === 1) return Promise.resolve(attempt({ outcome: 'accepted', recipients: [], reply: null, octets: 1 }))
+        const reply = { status: 421, enhancedStatus: null, lines: ['bye'] }
+        return Promise.resolve(attempt({ outcome: 'deferred', recipients: [], reply, octets: 0 }, !unanswered))
       },
       quit: () => Promise.resolve(),
     })
@@ -319,10 +323,10 @@ test('an abort ends the waiting for the message of another send', async () => {
     Promise.resolve({
       tls: null,
       usable: true,
-      async submit() {
+      async attempt() {
         entered.open()
         await left.opened
-        return { outcome: 'accepted', recipients: [], reply: null, octets: 1 }
+        return attempt({ outcome: 'accepted', recipients: [], reply: null, octets: 1 })
       },
       quit: () => Promise.resolve(),
     })

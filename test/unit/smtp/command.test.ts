@@ -27,6 +27,7 @@ test('credentials are shown as ***, and what must be masked is told', () => {
 })
 
 const EVERYTHING = new Map(['SIZE', '8BITMIME', 'SMTPUTF8', 'DSN', 'REQUIRETLS'].map((keyword) => [keyword, '']))
+const TERMS = { extensions: EVERYTHING, isSecure: true, chunking: false, pipelining: 'envelope' } as const
 
 /** Text that likes to break out. */
 const hostile = fc.oneof(
@@ -68,7 +69,7 @@ test('nothing that is given as address, name or option can add a line or a param
       const lines: Buffer[] = []
       try {
         const options: SubmitOptions = { dsn: { envid, notify: [untyped(envid), 'failure'] } }
-        const envelope = checkSubmission({ from, to: [to, to], options: secure ? options : {} }, Buffer.from('ü'), EVERYTHING, true)
+        const envelope = checkSubmission({ from, to: [to, to], options: secure ? options : {} }, Buffer.from('ü'), TERMS)
         lines.push(...envelope.commands.slice(0, -1).map(({ octets }) => octets))
       } catch (error) {
         expect(error).toBeInstanceOf(MailError)

@@ -1,10 +1,12 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { CR, DOT, LF } from '../../../src/bytes.ts'
-import { BLOCK_OCTETS, blocks, DataFramer, measure } from '../../../src/smtp/content.ts'
+import { BLOCK_OCTETS, blocks, ContentFramer, measure, type Framing } from '../../../src/smtp/content.ts'
 import { everySplit } from '../../support/every-split.ts'
 
-/** The same as DataFramer, octet by octet and all at once: what must come out. */
+const DATA: Framing = { chunks: false, binary: false, eightBit: true, verify: false, maxLineOctets: 998 }
+
+/** The same as ContentFramer for DATA, octet by octet and all at once: what must come out. */
 function plainly(content: Buffer): Buffer {
   const repaired: number[] = []
   for (const [at, octet] of content.entries()) {
@@ -22,7 +24,7 @@ function plainly(content: Buffer): Buffer {
 }
 
 function framed(chunks: readonly Buffer[]): { wire: Buffer; last: Buffer; octets: number } {
-  const framer = new DataFramer()
+  const framer = new ContentFramer(DATA)
   const views = chunks.flatMap((chunk) => framer.push(chunk))
   const end = framer.end()
   return { wire: Buffer.concat([...views, ...end]), last: end.at(-1) ?? Buffer.alloc(0), octets: framer.octets }
@@ -58,7 +60,7 @@ test.each([
     expect(wire.toString('latin1')).toBe(expected.toString('latin1'))
     // In one piece, with the line end before it (quirk 27).
     if (content !== '') expect(last.toString()).toBe('\r\n.\r\n')
-    expect(octets).toBe(measure(Buffer.from(content)).size)
+    expect(octets).toBe(measure(Buffer.from(content), DATA))
   }
   const text = expected.toString('latin1')
   expect(text).not.toMatch(/\r(?!\n)|(?<!\r)\n/)
@@ -86,25 +88,26 @@ test('S12: the searching form gives what the plain one gives, for any content an
 test('NUL is refused wherever it stands (S12)', () => {
   for (const content of ['\0', 'a\r\n\0.\r\n', 'a\0']) {
     for (const chunks of everySplit(content)) expect(() => framed(chunks)).toThrow(expect.objectContaining({ code: 'ERR_CONTENT' }))
-    expect(() => measure(Buffer.from(content))).toThrow(expect.objectContaining({ code: 'ERR_CONTENT' }))
+    expect(() => measure(Buffer.from(content), DATA)).toThrow(expect.objectContaining({ code: 'ERR_CONTENT' }))
   }
 })
 
 test('where nothing changes, views of the same memory pass through', () => {
   const chunk = Buffer.from('0123456789\r\n'.repeat(1000))
-  const [view, ...rest] = new DataFramer().push(chunk)
+  const [view, ...rest] = new ContentFramer(DATA).push(chunk)
   expect(rest).toEqual([])
   expect(view?.buffer).toBe(chunk.buffer)
   expect(view?.length).toBe(chunk.length - 2)
 })
 
 test('content full of repairs stays a short list', () => {
-  expect(new DataFramer().push(Buffer.from('.\n'.repeat(20_000))).length).toBeLessThan(10)
+  expect(new ContentFramer(DATA).push(Buffer.from('.\n'.repeat(20_000))).length).toBeLessThan(10)
 })
 
-test('what is known of content in memory', () => {
-  expect(measure(Buffer.from('a\n.\nü'))).toEqual({ size: 10, eightBit: true })
-  expect(measure(Buffer.alloc(0))).toEqual({ size: 0, eightBit: false })
-  expect(measure(Buffer.alloc(3 * BLOCK_OCTETS, 'x'))).toEqual({ size: 3 * BLOCK_OCTETS + 2, eightBit: false })
+test('the size of content in memory is that of what the server stores', () => {
+  const anyLine = { ...DATA, maxLineOctets: Infinity }
+  expect(measure(Buffer.from('a\n.\nü'), DATA)).toBe(10)
+  expect(measure(Buffer.alloc(0), DATA)).toBe(0)
+  expect(measure(Buffer.alloc(3 * BLOCK_OCTETS, 'x'), anyLine)).toBe(3 * BLOCK_OCTETS + 2)
   expect([...blocks(Buffer.alloc(2 * BLOCK_OCTETS + 1))].map(({ length }) => length)).toEqual([BLOCK_OCTETS, BLOCK_OCTETS, 1])
 })
