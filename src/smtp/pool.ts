@@ -98,7 +98,7 @@ export class SmtpPool implements AsyncDisposable {
     const outcomes: Outcome[] = paths.map(() => NOT_SENT)
     let isFirst = true
     let octets = 0
-    for (let left = [...paths.keys()]; left.length > 0;) {
+    for (const left = [...paths.keys()]; left.length > 0;) {
       const to = left.flatMap((path) => paths[path]?.recipient ?? [])
       const receipt = await this.#deliver({ ...envelope, to }, content).catch((error: unknown) => {
         if (isFirst) throw error
