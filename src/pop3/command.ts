@@ -45,7 +45,7 @@ export function authResponse(response: Buffer, secret: string, success: boolean)
 }
 
 /** Ends an exchange that we do not want to go on with. */
-export const authCancel = () => ({ ...authResponse(EMPTY, '', true), octets: Buffer.from('*\r\n'), shown: '*', secrets: [] })
+export const authCancel = (): Command => ({ ...authResponse(EMPTY, '', true), octets: Buffer.from('*\r\n'), shown: '*', secrets: [] })
 
 export const stat = () => command('STAT', 'stat')
 export const list = () => command('LIST', 'list', { body: new ListBody(unique(parseListing)) })

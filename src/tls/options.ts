@@ -5,7 +5,7 @@ import { timeoutError } from './errors.ts'
 export const TLS_VERSIONS = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const
 export type TlsVersion = (typeof TLS_VERSIONS)[number]
 
-type Pem = string | Buffer
+export type Pem = string | Buffer
 
 /** Which TLS versions to offer and whom to trust. */
 export interface TlsOptions {
