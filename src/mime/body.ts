@@ -54,16 +54,14 @@ export function isAttachment(part: Described, path: readonly Described[]): boole
   return !part.type.startsWith('text/') && !isRelatedImage(part, path)
 }
 
-/** `body`: it is. `candidate`: it is, unless a later part of the same alternative turns out to be `body`. */
-export type BodyRole = 'body' | 'candidate' | 'other'
-
 /** Finds the body among leaves that come one by one, from their header sections: the first text leaf that is no attachment, in an alternative the
  *  plain one before the HTML; of a message that is one leaf not marked `attachment`, that leaf. Leaves inside an enclosed message are none. */
 export class BodyFinder {
   #found = false
   /** The alternative whose first text was not plain. */ #waiting: Described | undefined
 
-  offer(part: Described, path: readonly Described[]): BodyRole {
+  /** `body`: it is. `candidate`: it is, unless a later part of the same alternative turns out to be `body`. */
+  offer(part: Described, path: readonly Described[]): 'body' | 'candidate' | 'other' {
     const waiting = this.#waiting
     if (waiting !== undefined && !path.includes(waiting)) this.#found = true
     if (this.#found || isAttachment(part, path) || path.some(isMessage)) return 'other'

@@ -127,9 +127,11 @@ export class Description implements Described {
     return (code, offset) => this.report(code, this.bodyStart + offset)
   }
 
-  /** The entities it lies in, the innermost first. */
-  *around(): Generator<Description, void, undefined> {
-    for (let { parent } = this.#facts; parent !== null; { parent } = parent.#facts) yield parent
+  /** The entities it lies in, from the outside in. */
+  get path(): readonly Description[] {
+    const around: Description[] = []
+    for (let { parent } = this.#facts; parent !== null; { parent } = parent.#facts) around.push(parent)
+    return around.toReversed()
   }
 
   get type(): string {

@@ -136,9 +136,7 @@ class ParsedEntity extends Description implements Entity {
 
   /** Of the multiparts around it, the innermost. */
   #boundariesAround(): string[] {
-    return Array.from(this.around(), ({ boundary }) => boundary)
-      .filter((boundary) => boundary !== '')
-      .slice(0, MAX_LOOKED_FOR)
+    return this.path.flatMap(({ boundary }) => (boundary === '' ? [] : [boundary])).slice(-MAX_LOOKED_FOR)
   }
 
   /** Finds all defects there are; content that was read before is not read again. */

@@ -194,25 +194,17 @@ export async function* decodeTextStream(part: Part): AsyncGenerator<string, void
 }
 
 class ReadPart extends Description implements Part {
-  readonly #read: (part: ReadPart) => AsyncIterator<Buffer>
-  #isRead = false
   /** All its content was seen. */ ended = false
+  readonly content: AsyncIterable<Buffer>
 
   constructor(facts: EntityFacts<ReadPart>, read: (part: ReadPart) => AsyncIterator<Buffer>) {
     super(facts)
-    this.#read = read
-  }
-
-  get path(): readonly Described[] {
-    return [...this.around()].toReversed()
-  }
-
-  get content(): AsyncIterable<Buffer> {
-    return {
+    let isRead = false
+    this.content = {
       [Symbol.asyncIterator]: () => {
-        if (this.#isRead) throw new MailError('ERR_SESSION_STATE', 'the content of a part can be read once', { phase: 'parse' })
-        this.#isRead = true
-        return this.#read(this)
+        if (isRead) throw new MailError('ERR_SESSION_STATE', 'the content of a part can be read once', { phase: 'parse' })
+        isRead = true
+        return read(this)
       },
     }
   }

@@ -115,8 +115,6 @@ export class MimeTokenizer<E extends Description> {
     if (!this.#shared.whole) this.#tokens.push(token)
   }
 
-  // ── header sections ──
-
   #header(final: boolean): boolean {
     const { limits } = this.#shared.options
     const input = this.#input
@@ -220,8 +218,6 @@ export class MimeTokenizer<E extends Description> {
       this.#encoded = { tokenizer, feed }
     }
   }
-
-  // ── bodies ──
 
   get #innermost(): E | undefined {
     return this.#stack.at(-1)

@@ -3,15 +3,12 @@ import { EMPTY } from '../../bytes.ts'
 import { SINGLE_BYTE_TABLES } from './single-byte-tables.ts'
 
 /** Turns the octets of one text into characters, cut anywhere. What it gives as `rest`, a few octets of a character that has not come whole, comes
- *  again before those that follow; with `final` nothing is left. */
-export type Conversion = (octets: Buffer, final: boolean) => Converted
-
-/** `invalid`: some octets meant nothing, and U+FFFD stands for them. */
-type Converted = { readonly text: string; readonly rest: Buffer; readonly invalid: boolean }
+ *  again before those that follow; with `final` nothing is left. `invalid`: some octets meant nothing, and U+FFFD stands for them. */
+export type Conversion = (octets: Buffer, final: boolean) => { readonly text: string; readonly rest: Buffer; readonly invalid: boolean }
 
 export const REPLACEMENT = 0xfffd
 
-export function converted(text: string, rest = EMPTY): Converted {
+export function converted(text: string, rest = EMPTY): ReturnType<Conversion> {
   return { text, rest, invalid: text.includes('\ufffd') }
 }
 
