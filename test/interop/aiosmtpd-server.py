@@ -8,7 +8,7 @@ import sys
 from aiosmtpd.smtp import SMTP, AuthResult
 
 maildirs, pem, clear, tls, size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
-USERS = {"u1": "u1", "u2": "u2", "u3": "u3", "größe": "u1"}
+USERS = {"u1": "u1", "u2": "u2", "u3": "u3", "jürgen": "u1"}
 ANSWERS = {"temp": "450 4.2.1 try later", "perm": "550 5.1.1 no such user"}
 stored = 0
 
@@ -33,7 +33,7 @@ class Handler:
                 os.makedirs(os.path.join(maildirs, user, name), exist_ok=True)
             draft = os.path.join(maildirs, user, "tmp", str(stored))
             with open(draft, "wb") as file:
-                file.write(envelope.original_content)
+                file.write(b"Return-Path: <%s>\r\n" % envelope.mail_from.encode() + envelope.original_content)
             os.rename(draft, os.path.join(maildirs, user, "new", str(stored)))
         return "250 2.0.0 stored"
 

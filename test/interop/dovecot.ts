@@ -10,7 +10,8 @@ export interface DovecotPlace {
   /** Further settings. */ readonly more: string
 }
 
-/** Dovecot with POP3 alone, on 127.0.0.1 and in one folder; lets PLAIN and LOGIN in on clear connections, too. */
+/** Dovecot with POP3 alone, on 127.0.0.1 and in one folder; lets PLAIN and LOGIN in on clear connections, too, and makes nobody wait after a wrong
+ *  password. */
 export function dovecotConfiguration({ folder, certificate, key, maildirs, owner, ports, more }: DovecotPlace): string {
   return `
 base_dir = ${folder}/run
@@ -20,6 +21,7 @@ protocols = pop3
 listen = 127.0.0.1
 disable_plaintext_auth = no
 auth_mechanisms = plain login
+auth_failure_delay = 0
 ssl = yes
 ssl_cert = <${certificate}
 ssl_key = <${key}
@@ -48,6 +50,9 @@ service pop3-login {
 }
 service anvil {
   chroot =
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
 }
 service stats {
   chroot =

@@ -91,7 +91,7 @@ export function startDovecot(): Promise<Pop3Server> {
     const box = makeFolder(folder, 'mail', OWNER)
     const certificate = write(folder, 'server.pem', place.certificate.cert)
     const key = write(folder, 'server.key', place.certificate.key)
-    const more = 'auth_failure_delay = 0\nmail_max_lock_timeout = 1s\n'
+    const more = 'mail_max_lock_timeout = 1s\n'
     const configuration = dovecotConfiguration({ folder, certificate, key, maildirs: box, owner: OWNER, ports: { plain, tls }, more })
     const file = write(folder, 'dovecot.conf', configuration)
     const box1 = maildir(join(box, USER), OWNER, (content) => content)

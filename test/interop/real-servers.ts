@@ -54,7 +54,7 @@ service auth {
     makeFolder(folder, 'data', ids('postfix'))
     write(etc, 'main.cf', postfixMain({ folder, certificate, key, maildirs, socket, sizeLimit }))
     write(etc, 'master.cf', postfixMaster(starttlsSmtp, tlsSmtp))
-    write(etc, 'boxes', ['u1', 'u2', 'u3'].map((user) => `/^${user}@example\\.test$/ ${user}/\n`).join('') + '/^größe@example\\.test$/ u1/\n')
+    write(etc, 'boxes', ['u1', 'u2', 'u3'].map((user) => `/^${user}@example\\.test$/ ${user}/\n`).join('') + '/^jürgen@example\\.test$/ u1/\n')
     write(etc, 'recipients', '/^temp@/ 450 4.2.1 try later\n/^perm@/ 550 5.1.1 no such user\n/^drop@/ 421 4.3.2 going away\n')
     place.start('postfix', ['-c', etc, 'start-fg'])
     // The script that starts Postfix leaves its master behind when it is ended itself.
@@ -147,6 +147,7 @@ tlsmgr    unix  - - n 1000? 1 tlsmgr
 rewrite   unix  - - n - - trivial-rewrite
 bounce    unix  - - n - 0 bounce
 defer     unix  - - n - 0 bounce
+trace     unix  - - n - 0 bounce
 error     unix  - - n - - error
 retry     unix  - - n - - error
 virtual   unix  - n n - - virtual

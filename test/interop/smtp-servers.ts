@@ -4,7 +4,7 @@ import { inPlace, lineEnds, missing, OWNER, PASSWORD, PATH, SERVICE, USER, type 
 import { freePorts, listIfThere, makeFolder, readIfThere, until, write } from './processes.ts'
 import { startRealServers } from './real-servers.ts'
 
-/** A real SMTP server for example.test, in a folder of its own. It takes mail for u1, u2, u3 and, with SMTPUTF8, for größe, who is u1; temp@ is
+/** A real SMTP server for example.test, in a folder of its own. It takes mail for u1, u2, u3 and, with SMTPUTF8, for jürgen, who is u1; temp@ is
  *  answered with 450, perm@ with 550, drop@ with 421 and the end of the connection. */
 export interface SmtpServer {
   readonly ports: { readonly clear: number; readonly tls?: number }
@@ -85,7 +85,7 @@ export function startExim(sizeLimit: number): Promise<SmtpServer> {
     const maildirs = makeFolder(root, 'mail', OWNER)
     // Where Debian's program looks. A file named on the command line would cost it the right to deliver as somebody else.
     write(join(root, 'etc', 'exim4'), 'exim4.conf', eximConfiguration(clear, tls, sizeLimit))
-    write(join(root, 'etc', 'exim4'), 'users', 'u1: u1\nu2: u2\nu3: u3\ngröße: u1\n') // what a look-up gives is not tainted
+    write(join(root, 'etc', 'exim4'), 'users', 'u1: u1\nu2: u2\nu3: u3\njürgen: u1\n') // what a look-up gives is not tainted
     place.start('chroot', [root, '/usr/sbin/exim4', '-bdf', '-q1m'], { PATH })
     await place.open([clear, tls])
     const log = (): string => ['mainlog', 'rejectlog', 'paniclog'].map((name) => readIfThere(join(root, 'var', 'log', 'exim4', name))).join('\n')

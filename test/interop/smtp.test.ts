@@ -1,7 +1,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setImmediate } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { SmtpClient, type Envelope, type Receipt, type SmtpOptions } from '../../src/smtp/index.ts'
+import { MailError } from '../../src/index.ts'
+import { SmtpClient, SmtpPool, type Envelope, type Receipt, type Recipient, type SmtpOptions, type SubmitOptions } from '../../src/smtp/index.ts'
 import { SMTP_SERVERS, USERS, type SmtpServer } from './smtp-servers.ts'
 
 const SIZE_LIMIT = 6_000_000
@@ -14,6 +15,10 @@ interface Facts {
   /** Keywords of EHLO after TLS; `null` where TLS cannot be had. */ readonly secure: readonly string[] | null
   readonly mechanisms: readonly string[]
   /** Its answer to content above its limit. */ readonly tooLarge: number
+  /** It closes the connection after 421, as RFC 5321 §3.8 demands. */ readonly closesAfter421: boolean
+  /** NOTIFY of each recipient stands for itself. */ readonly separateNotify: boolean
+  /** Lines of its report of a delivery: as they were given, as xtext, or not at all. */ readonly reported: readonly string[]
+  /** It knows AUTH= of MAIL (RFC 4954 §5). */ readonly submitter: boolean
 }
 
 const POSTFIX = ['PIPELINING', 'SIZE', 'VRFY', 'ETRN', 'ENHANCEDSTATUSCODES', '8BITMIME', 'DSN', 'SMTPUTF8', 'CHUNKING']
@@ -23,10 +28,46 @@ const AIOSMTPD = ['SIZE', '8BITMIME', 'SMTPUTF8', 'HELP']
 const BOTH = ['PLAIN', 'LOGIN']
 
 const FACTS: Readonly<Record<string, Facts>> = {
-  postfix: { clear: [...POSTFIX, 'STARTTLS'], secure: [...POSTFIX, 'AUTH'], mechanisms: BOTH, tooLarge: 552 },
-  exim: { clear: [...EXIM, 'STARTTLS'], secure: [...EXIM, 'AUTH'], mechanisms: BOTH, tooLarge: 552 },
-  opensmtpd: { clear: OPENSMTPD, secure: null, mechanisms: [], tooLarge: 554 },
-  aiosmtpd: { clear: [...AIOSMTPD, 'STARTTLS'], secure: [...AIOSMTPD, 'AUTH'], mechanisms: BOTH, tooLarge: 552 },
+  postfix: {
+    clear: [...POSTFIX, 'STARTTLS'],
+    secure: [...POSTFIX, 'AUTH'],
+    mechanisms: BOTH,
+    tooLarge: 552,
+    closesAfter421: true,
+    separateNotify: true,
+    reported: ['Original-Envelope-Id: QQ+31 4=159', 'Original-Recipient: rfc822;bob+x@elsewhere.test'],
+    submitter: true,
+  },
+  exim: {
+    clear: [...EXIM, 'STARTTLS'],
+    secure: [...EXIM, 'AUTH'],
+    mechanisms: BOTH,
+    tooLarge: 552,
+    closesAfter421: false,
+    separateNotify: true,
+    reported: ['Original-Envelope-ID: QQ+2B31+204+3D159', 'Original-Recipient: rfc822;bob+2Bx@elsewhere.test'],
+    submitter: true,
+  },
+  opensmtpd: {
+    clear: OPENSMTPD,
+    secure: null,
+    mechanisms: [],
+    tooLarge: 554,
+    closesAfter421: true,
+    separateNotify: false,
+    reported: [],
+    submitter: false,
+  },
+  aiosmtpd: {
+    clear: [...AIOSMTPD, 'STARTTLS'],
+    secure: [...AIOSMTPD, 'AUTH'],
+    mechanisms: BOTH,
+    tooLarge: 552,
+    closesAfter421: true,
+    separateNotify: false,
+    reported: [],
+    submitter: false,
+  },
 }
 
 /** A message with the header fields that servers would add otherwise. */
@@ -50,7 +91,7 @@ async function* inChunks(chunks: readonly Buffer[]): AsyncGenerator<Buffer, void
   }
 }
 
-const idOf = (content: Buffer): string => /^Message-ID: <(.*)>\r$/m.exec(content.toString('latin1', 0, 4096))?.[1] ?? 'without a Message-ID'
+const idOf = (content: Buffer): string => /^Message-ID: <(.*)@/m.exec(content.toString('latin1', 0, 4096))?.[1] ?? 'without a Message-ID'
 
 /** Messages are told apart by their Message-ID; what differs is said by it, because two messages side by side are too long for a report. */
 function expectKept(kept: readonly Buffer[], sent: readonly Buffer[]): void {
@@ -65,6 +106,24 @@ function expectKept(kept: readonly Buffer[], sent: readonly Buffer[]): void {
   })
   expect(differences).toEqual([])
   expect(kept).toHaveLength(sent.length)
+}
+
+/** Messages with what would end the content early for another reader, each cut into chunks in another way (S12). */
+function traps(): Buffer[][] {
+  const sequences = ['\n.\n', '\r.\r', '\n.\r\n', '\r\n.\n', '\r.\r\n', '\r\n.\r', '\n.\r', '\r\n.\r\n']
+  const smuggled = `MAIL FROM:<${FROM}>\r\nRCPT TO:<u2@example.test>\r\nDATA\r\nSubject: smuggled\r\n\r\nsmuggled\r\n.\r\n`
+  const contents: Buffer[][] = []
+  for (const sequence of sequences) {
+    for (let cut = -1; cut <= sequence.length + 1; cut++) {
+      const whole = message(`trap-${contents.length}`, `before${sequence}${smuggled}`)
+      const at = whole.length - sequence.length - smuggled.length
+      contents.push([whole.subarray(0, at + cut), whole.subarray(at + cut)])
+    }
+    const whole = message(`trap-${contents.length}`, `before${sequence}${smuggled}`)
+    contents.push(Array.from(whole, (_, at) => whole.subarray(at, at + 1)))
+  }
+  for (const end of ['\r', '\n', '\r\n.', '\r\n.\r', '\n.', '\r.', '']) contents.push([message(`end-${contents.length}`, `before${end}`)])
+  return contents
 }
 
 /** The most commands that were under way at once. */
@@ -102,15 +161,15 @@ describe.each(Object.entries(FACTS))('%s', (name, facts) => {
   beforeEach(() => server.empty())
 
   const secure = facts.secure !== null
-  const connect = (rest: Partial<SmtpOptions> = {}): Promise<SmtpClient> =>
-    SmtpClient.connect({
-      host: 'localhost',
-      port: server.ports.clear,
-      security: secure ? 'starttls' : 'none',
-      tls: { ca: server.ca },
-      clientName: 'client.example.test',
-      ...rest,
-    })
+  const optionsOf = (rest: Partial<SmtpOptions> = {}): SmtpOptions => ({
+    host: 'localhost',
+    port: server.ports.clear,
+    security: secure ? 'starttls' : 'none',
+    tls: { ca: server.ca },
+    clientName: 'client.example.test',
+    ...rest,
+  })
+  const connect = (rest: Partial<SmtpOptions> = {}): Promise<SmtpClient> => SmtpClient.connect(optionsOf(rest))
 
   /** All at one connection, one after the other; all are to be accepted, and stored as they were given. */
   const sendAll = async (contents: readonly (readonly Buffer[])[], options: Partial<SmtpOptions> = {}): Promise<void> => {
@@ -236,20 +295,7 @@ describe.each(Object.entries(FACTS))('%s', (name, facts) => {
   })
 
   test('what would end the content early for another reader is content, however it is cut (S12)', { timeout: 60_000 }, async () => {
-    const sequences = ['\n.\n', '\r.\r', '\n.\r\n', '\r\n.\n', '\r.\r\n', '\r\n.\r', '\n.\r', '\r\n.\r\n']
-    const smuggled = `MAIL FROM:<${FROM}>\r\nRCPT TO:<u2@example.test>\r\nDATA\r\nSubject: smuggled\r\n\r\nsmuggled\r\n.\r\n`
-    const contents: Buffer[][] = []
-    for (const sequence of sequences) {
-      for (let cut = -1; cut <= sequence.length + 1; cut++) {
-        const whole = message(`trap-${contents.length}`, `before${sequence}${smuggled}`)
-        const at = whole.length - sequence.length - smuggled.length
-        contents.push([whole.subarray(0, at + cut), whole.subarray(at + cut)])
-      }
-      const whole = message(`trap-${contents.length}`, `before${sequence}${smuggled}`)
-      contents.push(Array.from(whole, (_, at) => whole.subarray(at, at + 1)))
-    }
-    for (const end of ['\r', '\n', '\r\n.', '\r\n.\r', '\n.', '\r.', '']) contents.push([message(`end-${contents.length}`, `before${end}`)])
-    await sendAll(contents)
+    await sendAll(traps())
   })
 
   test('a message of 5 MB arrives whole', { timeout: 60_000 }, async () => {
@@ -301,5 +347,181 @@ describe.each(Object.entries(FACTS))('%s', (name, facts) => {
     await again.quit()
     await server.delivered(1)
     expectKept(server.kept('u1'), [content])
+  })
+
+  const WAYS: readonly (readonly [string, Partial<SmtpOptions>])[] = [
+    ['one command at a time', { pipelining: 'none' }],
+    ['BDAT', { chunking: true }],
+    ['overlap', { pipelining: 'overlap' }],
+    ['overlap with BDAT', { pipelining: 'overlap', chunking: true }],
+    ['transaction', { pipelining: 'transaction', chunking: true }],
+    ['back-to-back', { pipelining: 'back-to-back', chunking: true }],
+  ]
+
+  describe.each(WAYS)('%s', (_way, options) => {
+    test(
+      'thirty messages asked for at once, some of them refused: each has its own outcome, and what is stored is what was accepted',
+      { timeout: 60_000 },
+      async () => {
+        const client = await connect(options)
+        const bodies = ['text\r\n', '.\r\n..\r\n', 'no line end', 'a\nb\rc\r\n.\r\n', `${'\xfc'.repeat(70)}\r\n`.repeat(2_000), '']
+        const kinds = [
+          { to: [TO], expected: ['accepted', ['accepted', 250]] },
+          { to: [TO, 'perm@example.test'], expected: ['partial', ['accepted', 250], ['refused', 550]] },
+          { to: [TO], expected: ['accepted', ['accepted', 250]] },
+          { to: ['perm@example.test'], expected: ['refused', ['refused', 550]] },
+          { to: [TO], expected: ['accepted', ['accepted', 250]] },
+          { to: ['temp@example.test', 'u2@example.test'], expected: ['partial', ['deferred', 450], ['accepted', 250]] },
+          { to: ['temp@example.test'], expected: ['deferred', ['deferred', 450]] },
+        ]
+        const plan = Array.from({ length: 30 }, (_, at) => ({
+          ...(kinds[at % kinds.length] ?? { to: [TO], expected: [] }),
+          from: `sender-${at}@example.test`,
+          content: message(`way-${at}`, bodies[at % bodies.length] ?? ''),
+        }))
+        const receipts = await Promise.all(plan.map(({ from, to, content }) => client.submit({ from, to }, content)))
+        await client.quit()
+        expect(receipts.map(summary)).toEqual(plan.map(({ expected }) => expected))
+        const sentTo = (address: string): Buffer[] =>
+          plan.filter(({ to, expected }) => expected[to.indexOf(address) + 1]?.[0] === 'accepted').map(({ content }) => content)
+        await server.delivered(sentTo(TO).length + sentTo('u2@example.test').length)
+        expectKept(server.kept('u1'), sentTo(TO))
+        expectKept(server.kept('u2'), sentTo('u2@example.test'))
+        // A reverse-path that was left over from the transaction before would show here.
+        const senders = server.traces('u1').map((trace) => /^Return-path: <(.*)>/i.exec(trace)?.[1])
+        expect(new Set(senders)).toEqual(new Set(plan.filter(({ content }) => sentTo(TO).includes(content)).map(({ from }) => from)))
+      },
+    )
+
+    test('what would end the content early is content (S12)', { timeout: 60_000 }, () => sendAll(traps(), options))
+
+    test('a large message, and one that is larger than the server takes', { timeout: 60_000 }, async () => {
+      await sendAll([[message('large', `${'x'.repeat(70)}\r\n`.repeat(60_000))]], options)
+      server.empty()
+      const client = await connect(options)
+      const block = Buffer.alloc(72 * 900, `${'x'.repeat(70)}\r\n`)
+      const tooLarge = client.submit(envelope(), inChunks([message('too-large', ''), ...Array.from({ length: 140 }, () => block)]))
+      const outcome = await tooLarge.then(summary, (error: unknown) => (error instanceof MailError ? error.code : error))
+      expect([['refused', ['refused', facts.tooLarge]], 'ERR_LIMIT']).toContainEqual(outcome)
+      await client.quit()
+      const next = await connect(options)
+      const content = message('next', 'text\r\n')
+      expect((await next.submit(envelope(), content)).outcome).toBe('accepted')
+      await next.quit()
+      await server.delivered(1)
+      expectKept(server.kept('u1'), [content])
+    })
+
+    test('421 in the middle: nobody is told of a success that was none', async () => {
+      if (!facts.closesAfter421) return // it may take what it was sent already
+      const client = await connect(options)
+      const contents = Array.from({ length: 10 }, (_, at) => message(`drop-${at}`, 'text\r\n'))
+      const settled = await Promise.allSettled(
+        contents.map((content, at) => client.submit(envelope({ to: at === 4 ? [TO, 'drop@example.test'] : [TO] }), content)),
+      )
+      const outcomes = settled.map((one) => (one.status === 'fulfilled' ? one.value.outcome : 'failed'))
+      expect(outcomes.slice(0, 4)).toEqual(['accepted', 'accepted', 'accepted', 'accepted'])
+      expect(outcomes.slice(4)).not.toContain('accepted')
+      expect(client.usable).toBe(false)
+      await client.quit()
+      await server.delivered(4)
+      const kept = server.kept('u1').map(idOf)
+      for (const [at, outcome] of outcomes.entries()) {
+        if (outcome === 'accepted') expect(kept).toContain(`drop-${at}`)
+        else if (outcome !== 'unknown') expect(kept).not.toContain(`drop-${at}`)
+      }
+    })
+  })
+
+  test('a pool: sixty messages over five connections, each stored once', { timeout: 60_000 }, async () => {
+    await using pool = new SmtpPool({ ...optionsOf(), maxConnections: 5, maxMessages: 7 })
+    const contents = Array.from({ length: 60 }, (_, at) => message(`pool-${at}`, `text ${at}\r\n`))
+    const receipts = await Promise.all(contents.map((content) => pool.submit(envelope(), () => inChunks([content]))))
+    expect(receipts.map(({ outcome }) => outcome)).toEqual(contents.map(() => 'accepted'))
+    await server.delivered(60)
+    expectKept(server.kept('u1'), contents)
+  })
+
+  test('what is asked for and not offered is not begun, unless it is optional', async () => {
+    const client = await connect()
+    const content = message('options', 'text\r\n')
+    const none: readonly SubmitOptions[] = [
+      { body: 'binary' },
+      { priority: 3 },
+      { deliverBy: { seconds: 60, late: 'return' } },
+      { futureRelease: { seconds: 60 } },
+      { requireTls: true },
+      ...(facts.clear.includes('DSN') ? [] : [{ dsn: { notify: 'never' as const } }]),
+      ...(facts.clear.includes('SMTPUTF8') ? [] : [{ smtpUtf8: true }]),
+    ]
+    for (const options of none)
+      await expect(client.submit(envelope({ options }), content)).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED', reusable: true })
+    const optional = ['DELIVERBY', 'FUTURERELEASE', 'MT-PRIORITY'] as const
+    const options = { priority: 3, deliverBy: { seconds: 60, late: 'return' as const }, optional }
+    expect((await client.submit(envelope({ options }), content)).outcome).toBe('accepted')
+    await client.quit()
+    await server.delivered(1)
+    expectKept(server.kept('u1'), [content])
+  })
+
+  test('content that would have to be changed is refused when it is signed, and nothing of it is stored', async () => {
+    for (const body of ['a\nb\r\n', 'a\rb\r\n', 'no line end', `${'x'.repeat(999)}\r\n`]) {
+      const client = await connect()
+      const submitted = client.submit(envelope({ options: { lineEnds: 'verify' } }), inChunks([message('signed', body)]))
+      await expect(submitted).rejects.toMatchObject({ code: 'ERR_CONTENT' })
+      await client.quit()
+    }
+    const exact = message('signed', `${'x'.repeat(998)}\r\n.\r\n`)
+    const client = await connect()
+    expect((await client.submit(envelope({ options: { lineEnds: 'verify' } }), inChunks([exact]))).outcome).toBe('accepted')
+    await client.quit()
+    await server.delivered(1)
+    expect(server.kept('u1')).toEqual([exact])
+  })
+
+  test('addresses and header fields in UTF-8, where SMTPUTF8 is offered', async () => {
+    const client = await connect()
+    const to = ['jürgen@example.test']
+    const content = Buffer.from(message('utf8', 'Grüße\r\n').toString('latin1').replace('Subject: utf8', 'Subject: Grüße'))
+    if (facts.clear.includes('SMTPUTF8')) {
+      expect((await client.submit(envelope({ to, options: { smtpUtf8: true } }), content)).outcome).toBe('accepted')
+      await client.quit()
+      await server.delivered(1)
+      expect(server.kept('u1')).toEqual([content])
+    } else {
+      await expect(client.submit(envelope({ to }), content)).rejects.toMatchObject({ code: 'ERR_ADDRESS', reusable: true, recipient: to[0] })
+      await client.quit()
+    }
+  })
+
+  test('a server asked for reports sends those that were asked for', async () => {
+    if (!facts.clear.includes('DSN')) return
+    const client = await connect()
+    const content = message('reported', 'text\r\n')
+    const reported: Recipient = { address: TO, orcpt: 'bob+x@elsewhere.test' }
+    const silent: Recipient = { address: 'u3@example.test', notify: 'never' }
+    const options: SubmitOptions = { dsn: { notify: ['success', 'failure'], ret: 'headers', envid: 'QQ+31 4=159' } }
+    // OpenSMTPD takes what it heard of the recipient before for this one, too.
+    for (const to of facts.separateNotify ? [[reported, silent]] : [[reported], [silent]])
+      expect((await client.submit({ from: 'u2@example.test', to, options }, content)).outcome).toBe('accepted')
+    await client.quit()
+    await server.delivered(3)
+    expectKept(server.kept('u1'), [content])
+    expectKept(server.kept('u3'), [content])
+    const reports = server.kept('u2').map((report) => report.toString('latin1'))
+    expect(reports).toHaveLength(1)
+    expect(reports[0]).toMatch(/^Final-Recipient: rfc822; ?u1@example\.test\r$/im)
+    for (const line of facts.reported) expect(reports[0]).toContain(`\r\n${line}\r\n`)
+    expect(reports[0]).toMatch(/^Action: delivered\r$/im)
+    expect(reports[0]).not.toContain('u3@example.test')
+  })
+
+  test('who submits on behalf of another says so after a login', async () => {
+    if (!facts.submitter) return
+    const client = await connect({ auth: { user: server.user, password: server.password } })
+    for (const submitter of ['', 'u1@example.test'])
+      expect((await client.submit(envelope({ options: { submitter } }), message(`submitter-${submitter}`, 'text\r\n'))).outcome).toBe('accepted')
+    await client.quit()
+    await server.delivered(2)
   })
 })
