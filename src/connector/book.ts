@@ -1,3 +1,5 @@
+import { occurrences, type UniqueIdListing } from '../pop3/index.ts'
+
 /** One fact about a mailbox: what the ledger holds, in the order in which it happened. */
 export type LedgerRecord =
   | readonly ['message', key: string, facts: Partial<MessageFacts>]
@@ -32,22 +34,23 @@ export class Book {
   apply(record: LedgerRecord): void {
     switch (record[0]) {
       case 'message':
-        Object.assign(this.#entry(record[1]), record[2])
+        this.entries.set(record[1], Object.assign(this.entries.get(record[1]) ?? new Entry(), record[2]))
         break
       case 'document': {
-        const entry = this.#entry(record[1])
-        entry.documents ??= new Map()
-        if (record[3] === 0) entry.documents.delete(record[2])
-        else entry.documents.set(record[2], record[3])
-        if (entry.documents.size === 0) entry.documents = undefined
+        const [, key, document, attempts] = record
+        const entry = this.entries.get(key) ?? new Entry()
+        const documents = entry.documents ?? new Map<string, number>()
+        if (attempts === 0) documents.delete(document)
+        else documents.set(document, attempts)
+        entry.documents = documents.size === 0 ? undefined : documents
+        this.entries.set(key, entry)
         break
       }
       case 'forget':
         this.entries.delete(record[1])
         break
       case 'poll':
-        this.polls = record[1]
-        this.day = record[2]
+        ;[, this.polls, this.day] = record
         break
       case 'copies':
         // One alone that is the first is as if there had never been another.
@@ -67,17 +70,14 @@ export class Book {
     }
   }
 
-  #entry(key: string): Entry {
-    const entry = this.entries.get(key) ?? new Entry()
-    this.entries.set(key, entry)
-    return entry
+  /** What is known about a message: all zero where that is nothing. */
+  entry(key: string): Readonly<Entry> {
+    return this.entries.get(key) ?? new Entry()
   }
 }
 
 /** A message in the maildrop. */
-export interface Listed {
-  readonly number: number
-  readonly uniqueId: string
+export interface Listed extends UniqueIdListing {
   /** Which of the messages with this unique-id, from 1; stays the same when another of them is deleted. */ readonly occurrence: number
   readonly key: string
 }
@@ -90,23 +90,19 @@ export function parseKey(key: string) {
   return { uniqueId, occurrence: Number(occurrence) }
 }
 
-/**
- * Brings a whole unique-id listing and the ledger together. What is not listed any more becomes a tombstone, which is dropped after 30 days and
- * 10 polls (D10); what is listed again keeps its tombstone until somebody compared the message (P8).
+/** Brings a whole unique-id listing and the ledger together. What is not listed any more becomes a tombstone, which is dropped after 30 days and
+ *  10 polls (D10); what is listed again keeps its tombstone until somebody compared the message (P8).
  *
- * Of messages with the same unique-id (RFC 1939 §7, P5) some may have been deleted by a QUIT whose reply was lost: as many as were marked, or
- * none. When the count fits neither, nothing is remembered about any of them: a repeat, not a loss.
- * @returns all messages by message-number, what the ledger must learn, and unique-ids whose copies cannot be told apart any more: all count as new
- */
-export function reconcile(listing: readonly { readonly number: number; readonly uniqueId: string }[], book: Book, day: number) {
+ *  Of messages with the same unique-id (RFC 1939 §7, P5) some may have been deleted by a QUIT whose reply was lost: as many as were marked, or
+ *  none. When the count fits neither, nothing is remembered about any of them: a repeat, not a loss.
+ *  @returns all messages by message-number, what the ledger must learn, and unique-ids whose copies cannot be told apart any more: all count as new */
+export function reconcile(listing: readonly UniqueIdListing[], book: Book, day: number) {
   const poll = book.polls + 1
   const records: LedgerRecord[] = [['poll', poll, day]]
   const doubtful: string[] = []
-  const sorted = listing.toSorted((a, b) => a.number - b.number)
-  const counts = new Map<string, number>()
-  for (const { uniqueId } of sorted) counts.set(uniqueId, (counts.get(uniqueId) ?? 0) + 1)
-
-  const copies = new Map<string, Iterator<number, undefined>>()
+  const sorted = occurrences(listing)
+  const counts = new Map(sorted.map(({ uniqueId, occurrence }) => [uniqueId, occurrence]))
+  const copies = new Map<string, readonly number[]>()
   for (const [uniqueId, count] of counts) {
     const known = book.copies.get(uniqueId)
     if (known === undefined && count === 1) continue
@@ -116,14 +112,14 @@ export function reconcile(listing: readonly { readonly number: number; readonly 
       doubtful.push(uniqueId)
       now = upTo(count)
     }
-    copies.set(uniqueId, now.values())
+    copies.set(uniqueId, now)
     if (now.join() !== before.join()) records.push(['copies', uniqueId, now])
   }
   // The last copy is gone: the next message with this unique-id is the first again.
   for (const uniqueId of book.copies.keys()) if (!counts.has(uniqueId)) records.push(['copies', uniqueId, []])
 
-  const messages = sorted.map(({ number, uniqueId }): Listed => {
-    const occurrence = copies.get(uniqueId)?.next().value ?? 1
+  const messages = sorted.map(({ number, uniqueId, occurrence: at }): Listed => {
+    const occurrence = copies.get(uniqueId)?.[at - 1] ?? 1
     return { number, uniqueId, occurrence, key: keyOf(uniqueId, occurrence) }
   })
   const listed = new Set(messages.map(({ key }) => key))

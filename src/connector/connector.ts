@@ -7,13 +7,12 @@ import { checkServerOptions, demand, POP3_DEFAULTS, SMTP_DEFAULTS, type ServerOp
 import type { DocumentHandler } from './document.ts'
 import { diskFiles, type Files, type Mailbox } from './files.ts'
 import { runInbox, type GetReport } from './inbox.ts'
-import { Ledger } from './ledger.ts'
+import { Ledger, openSpool } from './ledger.ts'
 import { lockMailbox } from './lock.ts'
 import { defaultLogger, errorFields, safeFields, traceDialogue, type Logger } from './log.ts'
 import { checkGetOperation, checkSendOperation } from './operation.ts'
 import type { CheckedGet, GetOperation, OutgoingDocuments, SendOperation } from './operation.ts'
 import { createOutbox, type OutgoingConnection, type SendReceipt } from './outbox.ts'
-import { openSpool } from './spool.ts'
 import { createStop, onAbort } from './stop.ts'
 
 export interface ConnectorOptions {

@@ -33,16 +33,10 @@ export const diskFiles = {
 
 /** One level at a time: where a file system says that a parent which is there is not (/proc does), Node's own `recursive` never ends. */
 async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { mode: 0o700 })
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST' && (await stat(path)).isDirectory()) return
-    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error
-    await makeFolder(dirname(path))
-    await mkdir(path, { mode: 0o700 }).catch((again: unknown) => {
-      if (codeOf(again) !== 'EEXIST') throw again
-    })
-  }
+  if (path !== dirname(path) && (await orNull(stat(dirname(path)))) === null) await makeFolder(dirname(path))
+  await mkdir(path, { mode: 0o700 }).catch(async (error: unknown) => {
+    if (codeOf(error) !== 'EEXIST' || !(await stat(path)).isDirectory()) throw error
+  })
 }
 
 function orNull<T>(promise: Promise<T>): Promise<T | null> {
@@ -90,19 +84,17 @@ export function mailboxName({ host, port, user }: Mailbox): string {
   return hash.digest('hex').slice(0, 32)
 }
 
-/** A disk's complaint as the error that stops the run: what could not be done, where, and what helps. */
-export function stateError(action: string, path: string, error: unknown): MailError {
-  if (error instanceof MailError) return error
-  const code = codeOf(error) ?? 'unknown error'
-  const message = `cannot ${action} ${path} (${code}): ${ADVICE[code] ?? 'see to the disk, or name another state directory'}`
-  return new MailError('ERR_STATE', message, { phase: 'state', cause: error })
+/** Work on the disk, whose complaint becomes the error that stops the run: what could not be done, where, and what helps. */
+export async function onDisk<T>(action: string, path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof MailError) throw error
+    const code = codeOf(error) ?? 'unknown error'
+    const message = `cannot ${action} ${path} (${code}): ${ADVICE[code] ?? 'see to the disk, or name another state directory'}`
+    throw new MailError('ERR_STATE', message, { phase: 'state', cause: error })
+  }
 }
-
-/** For `catch`. */
-export const failState =
-  (action: string, path: string) =>
-  (reason: unknown): Promise<never> =>
-    Promise.reject(stateError(action, path, reason))
 
 const ADVICE: Readonly<Record<string, string>> = {
   EACCES: 'give this user write permission there, or name another state directory',

@@ -1,16 +1,15 @@
 import { MailError } from '../errors.ts'
 import type { Header } from '../mime/index.ts'
 import type { Pop3Client, Retrieval } from '../pop3/index.ts'
-import { parseKey, type Entry, type Listed } from './book.ts'
+import { parseKey, type Listed } from './book.ts'
 import { filterHash, fingerprint, isFrom, KINDS, type DocumentHandler } from './document.ts'
 import type { Mailbox } from './files.ts'
-import { createHandOver, type Wanted } from './hand-over.ts'
-import type { Ledger } from './ledger.ts'
+import { handOver } from './hand-over.ts'
+import type { Ledger, Spool } from './ledger.ts'
 import { errorFields, safeFields, type Logger } from './log.ts'
 import { createMaildrop, type Maildrop } from './maildrop.ts'
 import type { CheckedGet } from './operation.ts'
-import { joined, readUpTo, Tap } from './source.ts'
-import type { Spool } from './spool.ts'
+import { holdUpTo, Tap } from './source.ts'
 import type { Stop } from './stop.ts'
 
 /** What one run of `get` did. Counts of messages, but for `documents`. What was accepted in an earlier run counts in `listed` only. */
@@ -37,16 +36,14 @@ export interface InboxFacts {
   readonly stop: Stop
 }
 
-/**
- * One run: the maildrop is listed, what is new is retrieved from the oldest on and handed over, and what is done is deleted. The order of
- * writes is: attempt on disk → handler → acceptance on disk → DELE → QUIT; so a crash at any moment leaves a message on the server or its
- * acceptance on disk (D1 to D9). Rejects when the maildrop could not be listed or the state directory failed; a connection lost later is in the report.
- */
+/** One run: the maildrop is listed, what is new is retrieved from the oldest on and handed over, and what is done is deleted. The order of
+ *  writes is: attempt on disk → handler → acceptance on disk → DELE → QUIT; so a crash at any moment leaves a message on the server or its
+ *  acceptance on disk (D1 to D9). Rejects when the maildrop could not be listed or the state directory failed; a connection lost later is in the report. */
 export async function runInbox(facts: InboxFacts): Promise<GetReport> {
   const { operation, ledger, spool, logger, concurrency, connect, stop } = facts
   const { fromAddress, disposition, deleteFromServer, deleteEmpty, limit } = operation
+  const { book } = ledger
   const counts = { listed: 0, received: 0, documents: 0, skipped: 0, deleted: 0, unconfirmed: 0, failed: 0, quarantined: 0 }
-  const handOver = createHandOver(facts, () => (counts.documents += 1))
   const filterId = fromAddress === undefined ? 0 : filterHash(fromAddress)
   /** Of the limit of this run. */ const left = { ...limit }
   /** Done, and to be deleted when the connection is free. */ const ready: Listed[] = []
@@ -55,16 +52,15 @@ export async function runInbox(facts: InboxFacts): Promise<GetReport> {
   async function session(work: (maildrop: Maildrop, messages: readonly Listed[]) => Promise<void>): Promise<void> {
     await using client = await connect(stop.connection)
     const maildrop = createMaildrop(client, ledger, logger)
-    let isListed = false
+    let messages: readonly Listed[] | undefined
     try {
-      const messages = await maildrop.list()
-      isListed = true
+      messages = await maildrop.list()
       stop.begin()
       await work(maildrop, messages)
       counts[(await maildrop.quit()) ? 'deleted' : 'unconfirmed'] += maildrop.deleted.length
     } catch (error) {
       await Promise.all(running)
-      if (!isListed || isFatal(error)) {
+      if (messages === undefined || isFatal(error)) {
         // Nothing more may reach the server, not even a QUIT.
         stop.cut(error)
         throw error
@@ -86,43 +82,36 @@ export async function runInbox(facts: InboxFacts): Promise<GetReport> {
   }
 
   async function take(maildrop: Maildrop, message: Listed): Promise<void> {
-    const entry = ledger.book.entries.get(message.key)
-    const isBack = entry !== undefined && entry.gonePoll > 0
-    if (entry !== undefined && !isBack) {
-      // What a run without a filter accepted is not yet known to be from the sender whose messages this one deletes.
-      const isJudged = filterId === 0 || !deleteFromServer
-      if (isJudged && isDone(message, entry)) return
-      if (filterId !== 0 && entry.filter === filterId) return skip(message, 'from another sender', true)
-    }
+    const { gonePoll, filter, stored } = book.entry(message.key)
+    const isBack = gonePoll > 0
+    // What a run without a filter accepted is not yet known to be from the sender whose messages this one deletes.
+    if (!isBack && (filterId === 0 || !deleteFromServer) && isDone(message)) return
+    if (!isBack && filterId !== 0 && filter === filterId) return skip(message, 'from another sender', true)
     // What waits in the spool comes first; the next run looks whether this is the same message.
-    if (entry !== undefined && entry.stored > 0 && spool !== undefined) return
+    if (stored > 0 && spool !== undefined) return
     if (left.messages === 0) return skip(message, 'over the limit of this run')
     try {
-      let isJudged = false
-      if (isBack || filterId !== 0) {
-        const header = await maildrop.headerOf(message.number)
-        if (header !== undefined && !isWanted(message, header, isBack)) return
-        isJudged = header !== undefined
-      }
+      const header = isBack || filterId !== 0 ? await maildrop.headerOf(message.number) : undefined
+      const isJudged = header !== undefined
+      if (isJudged && !isWanted(message, header, isBack)) return
       const octets = await maildrop.octetsOf(message.number)
       if (octets > limit.octets) return skip(message, 'larger than the limit of octets')
-      if (octets > left.octets) {
-        left.messages = 0
-        return skip(message, 'over the limit of this run')
-      }
+      // The first that is too much ends it: a later one that would fit does not overtake.
+      if (octets > left.octets) left.messages = 0
+      if (left.messages === 0) return skip(message, 'over the limit of this run')
       left.messages -= 1
       left.octets -= octets
       // A message in the spool is looked at without its past: without TOP it counts as new, which repeats and loses nothing.
       if (isBack && !isJudged && spool !== undefined) ledger.note(['forget', message.key])
-      await retrieve(message, maildrop.client.retrieve(message.number), octets, (header) => isJudged || isWanted(message, header, isBack))
+      await retrieve(message, maildrop.client.retrieve(message.number), octets, (first) => isJudged || isWanted(message, first, isBack))
     } catch (error) {
       fail(message, error)
       const isOfContent = error instanceof MailError && (error.reusable || error.phase === 'parse' || error.phase === 'document')
-      if (stop.connection.aborted || isFatal(error) || (error instanceof MailError && !isOfContent)) throw error
+      if (stop.connection.aborted || (error instanceof MailError && !isOfContent)) throw error
     }
   }
 
-  async function retrieve(message: Listed, retrieval: Retrieval, octets: number, wanted: Wanted): Promise<void> {
+  async function retrieve(message: Listed, retrieval: Retrieval, octets: number, wanted: (header: Header) => boolean): Promise<void> {
     if (spool !== undefined) {
       const stored = 1 + (await spool.store(message.key, retrieval.views()))
       await ledger.commit(['message', message.key, { stored }])
@@ -130,26 +119,21 @@ export async function runInbox(facts: InboxFacts): Promise<GetReport> {
       return
     }
     if (concurrency === 1) return settle(message, disposition === 'message' ? retrieval : retrieval.views(), octets, wanted)
-    await waitForRoom()
     const tap = new Tap(retrieval)
-    const held = await readUpTo(tap, MAX_HELD_OCTETS)
-    const { ended } = tap
-    const settled = settle(message, joined(held, tap), octets, wanted)
-    if (!ended) return settled
-    beside(message, settled)
+    const content = await holdUpTo(tap, MAX_HELD_OCTETS)
+    if (!tap.ended) return settle(message, content, octets, wanted)
+    return beside(message, settle(message, content, octets, wanted))
   }
 
-  async function waitForRoom(): Promise<void> {
+  /** Lets it go on beside the others. Resolves when there is room for one more. */
+  async function beside(message: Listed, settled: Promise<void>): Promise<void> {
+    const task = settled.catch((error: unknown) => fail(message, error)).finally(() => running.delete(task))
+    running.add(task)
     while (running.size >= concurrency) await Promise.race(running)
   }
 
-  function beside(message: Listed, settled: Promise<void>): void {
-    const task = settled.catch((error: unknown) => fail(message, error)).finally(() => running.delete(task))
-    running.add(task)
-  }
-
-  async function settle(message: Listed, source: AsyncIterable<Uint8Array>, octets: number, wanted: Wanted): Promise<void> {
-    const outcome = await handOver(message, source, octets, wanted)
+  async function settle(message: Listed, source: AsyncIterable<Uint8Array>, octets: number, wanted: (header: Header) => boolean): Promise<void> {
+    const outcome = await handOver(facts, message, source, octets, wanted, () => (counts.documents += 1))
     if (outcome === 'left') return
     if (spool === undefined) counts.received += 1
     if (outcome === 'failed') counts.failed += 1
@@ -163,11 +147,11 @@ export async function runInbox(facts: InboxFacts): Promise<GetReport> {
   }
 
   /** All that this disposition asks for was accepted in an earlier run (D6, D7, D12). */
-  function isDone(message: Listed, entry: Entry): boolean {
+  function isDone(message: Listed): boolean {
+    const { kinds, empty } = book.entry(message.key)
     const kind = KINDS[disposition]
-    const kinds = disposition === 'message' ? kind : kind | KINDS.all
-    if ((entry.kinds & kinds) === 0) return false
-    finish(message, (entry.empty & kind) !== 0, true)
+    if ((kinds & (disposition === 'message' ? kind : kind | KINDS.all)) === 0) return false
+    finish(message, (empty & kind) !== 0, true)
     return true
   }
 
@@ -175,8 +159,7 @@ export async function runInbox(facts: InboxFacts): Promise<GetReport> {
   function isWanted(message: Listed, header: Header, isBack: boolean): boolean {
     const { key, uniqueId } = message
     if (isBack) {
-      const known = ledger.book.entries.get(key)?.fingerprint ?? 0
-      if (known !== 0 && known === fingerprint(header)) {
+      if (book.entry(key).fingerprint === fingerprint(header)) {
         logger.info(safeFields({ uniqueId }), 'a message that was gone is there again')
         ledger.note(['message', key, { gonePoll: 0, goneDay: 0 }])
       } else {
@@ -189,20 +172,18 @@ export async function runInbox(facts: InboxFacts): Promise<GetReport> {
       skip(message, 'from another sender')
       return false
     }
-    const entry = ledger.book.entries.get(key)
-    if (entry === undefined || !isDone(message, entry)) return true
-    if (entry.stored > 0) ledger.note(['message', key, { stored: 0 }])
+    if (!isDone(message)) return true
+    if (book.entry(key).stored > 0) ledger.note(['message', key, { stored: 0 }])
     return false
   }
 
   /** Everything that lies in the spool, from this run or an earlier one; no connection is needed. */
   async function fromSpool(store: Spool): Promise<void> {
-    for (const [key, { stored, filter }] of ledger.book.entries) {
-      if (stored === 0 || (filterId !== 0 && filter === filterId)) continue
-      await waitForRoom()
+    for (const [key, { stored, filter }] of book.entries) {
       if (stop.ending.aborted) break
+      if (stored === 0 || (filterId !== 0 && filter === filterId)) continue
       const message = { ...parseKey(key), key, number: 0 }
-      beside(message, spooled(store, message, stored - 1))
+      await beside(message, spooled(store, message, stored - 1))
     }
     await Promise.all(running)
   }
@@ -213,7 +194,7 @@ export async function runInbox(facts: InboxFacts): Promise<GetReport> {
       throw new MailError('ERR_CONTENT', 'a message is missing from the spool or has another size; it is retrieved again', { phase: 'document' })
     }
     await settle(message, store.open(message.key), octets, (header) => isWanted(message, header, false))
-    if (ledger.book.entries.get(message.key)?.stored === 0) await store.remove(message.key)
+    if (book.entry(message.key).stored === 0) await store.remove(message.key)
   }
 
   /** What was done after the first session is deleted in one more. When that cannot be had, the next run deletes it. */
@@ -222,7 +203,7 @@ export async function runInbox(facts: InboxFacts): Promise<GetReport> {
     try {
       await session(async (maildrop, messages) => {
         for (const message of messages) {
-          if (keys.has(message.key) && ledger.book.entries.get(message.key)?.gonePoll === 0) await maildrop.delete(message)
+          if (keys.has(message.key) && book.entries.get(message.key)?.gonePoll === 0) await maildrop.delete(message)
         }
       })
     } catch (error) {
@@ -242,10 +223,10 @@ export async function runInbox(facts: InboxFacts): Promise<GetReport> {
     logger.error(safeFields({ uniqueId: message.uniqueId }, error), 'message not done; it comes again with the next run')
   }
 
-  await session((maildrop, messages) => workThrough(maildrop, messages))
+  await session(workThrough)
   if (spool !== undefined) {
     await fromSpool(spool)
-    if (deleteFromServer && ready.length > 0 && !stop.ending.aborted) await deleteLater()
+    if (ready.length > 0 && !stop.ending.aborted) await deleteLater()
   }
   if (isFatal(stop.ending.reason)) throw stop.ending.reason
   return { ...counts }

@@ -1,44 +1,40 @@
+import { createHash } from 'node:crypto'
 import { basename, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { LF, NUL } from '../bytes.ts'
 import { MailError } from '../errors.ts'
 import { Book, type LedgerRecord } from './book.ts'
-import { mailboxName, replaceFile, stateError, TEMPORARY, type Files, type Mailbox, type OutputFile } from './files.ts'
+import { mailboxName, onDisk, replaceFile, TEMPORARY, type Files, type Mailbox, type OutputFile } from './files.ts'
 
 /** What is known about the messages of one mailbox, across runs and crashes; without a file (`state: 'memory'`) as long as this object lives.
  *  Changes are in the book at once; they are durable when `commit` resolves. Once a write has failed, nothing is accepted any more: what is on
  *  the disk is then unknown. */
 export class Ledger {
-  /** To be read only. */ readonly book: Book
-  readonly #file: OutputFile | undefined
-  readonly #path: string
+  /** To be read only. */ readonly book = new Book()
+  #file: OutputFile | undefined
+  #path = ''
   readonly #pending: LedgerRecord[] = []
   #last: Promise<void> = Promise.resolve()
   #queued: Promise<void> | undefined
-  #broken: MailError | undefined
-
-  constructor(book = new Book(), file?: OutputFile, path = '') {
-    this.book = book
-    this.#file = file
-    this.#path = path
-  }
 
   /** For the holder of the lock. Rejects with `ERR_STATE` and `ERR_STATE_DAMAGED`: never empty in place of a ledger that cannot be read (P23). */
   static async open(files: Files, folder: string, mailbox: Mailbox): Promise<Ledger> {
+    const ledger = new Ledger()
+    const { book } = ledger
     const path = join(folder, `${mailboxName(mailbox)}.ledger`)
-    try {
+    ledger.#path = path
+    return onDisk('use the ledger', path, async () => {
       for (const name of await files.names(folder)) {
         if (name.startsWith(`${basename(path)}.`) && name.endsWith(TEMPORARY)) await files.remove(join(folder, name))
       }
       const octets = await files.read(path)
-      const book = new Book()
       const { isTorn, records } = octets === null ? { isTorn: true, records: 0 } : readLines(octets, path, book)
       // With a torn end, or with many records about few messages, it is written anew.
-      if (isTorn || records > 1000 + 2 * book.entries.size) await replaceFile(files, path, snapshotLines(mailbox, book))
-      return new Ledger(book, await files.append(path), path)
-    } catch (error) {
-      throw stateError('use the ledger', path, error)
-    }
+      if (isTorn || records > 1000 + 2 * book.entries.size)
+        await replaceFile(files, path, linesOf(book.snapshot(), { ledger: 'wirepost', version: VERSION, ...mailbox }))
+      ledger.#file = await files.append(path)
+      return ledger
+    })
   }
 
   /** Durable with the next `commit`, or when the ledger is closed. */
@@ -62,30 +58,50 @@ export class Ledger {
     }
   }
 
-  /** One write and one sync for everything that came while the write before was under way. */
+  /** One write and one sync for everything that came while the write before was under way. After one that failed there is no other: nobody knows
+   *  what is on the disk, and a second sync may wrongly succeed. */
   #flush(): Promise<void> {
-    if (this.#queued === undefined) {
-      this.#queued = this.#last.then(() => this.#write())
-      this.#last = this.#queued.catch(() => undefined)
-    }
+    this.#queued ??= this.#last = this.#last.then(() => this.#write())
     return this.#queued
   }
 
   async #write(): Promise<void> {
     this.#queued = undefined
-    if (this.#broken !== undefined) throw this.#broken
     const records = this.#pending.splice(0)
-    if (this.#file === undefined || records.length === 0) return
-    try {
-      await this.#file.appendFile(Buffer.concat([...recordLines(records)]))
-      await this.#file.sync()
-    } catch (error) {
-      // After a failed sync nobody knows what is on the disk, and a second one may wrongly succeed.
-      this.#broken = stateError('write to the ledger', this.#path, error)
-      throw this.#broken
-    }
+    const file = this.#file
+    if (file === undefined || records.length === 0) return
+    await onDisk('write to the ledger', this.#path, async () => {
+      await file.appendFile(Buffer.concat([...linesOf(records)]))
+      await file.sync()
+    })
   }
 }
+
+/** Whole messages in the state directory, between retrieval and acceptance (`handOver: 'spool'`). A file under its name is complete and durable. */
+export type Spool = Awaited<ReturnType<typeof openSpool>>
+
+/** Takes away what the ledger knows nothing about: the rests of a run that died (D1, D2). */
+export async function openSpool(files: Files, stateDirectory: string, mailbox: Mailbox, { book }: Ledger) {
+  const folder = join(stateDirectory, `${mailboxName(mailbox)}.spool`)
+  const pathOf = (key: string): string => join(folder, fileName(key))
+  await onDisk('use the spool', folder, async () => {
+    await files.makeFolder(folder)
+    const known = new Set([...book.entries].flatMap(([key, { stored }]) => (stored > 0 ? [fileName(key)] : [])))
+    for (const name of await files.names(folder)) if (!known.has(name)) await files.remove(join(folder, name))
+  })
+  return {
+    /** Resolves with the octets, once they are durable. A `MailError` of the source comes through as it is; anything else is `ERR_STATE`. */
+    store: (key: string, source: AsyncIterable<Uint8Array>) => onDisk('write to the spool', folder, () => replaceFile(files, pathOf(key), source)),
+    /** In octets, or `null` when the message is not there. */
+    size: (key: string) => onDisk('read the spool', folder, () => files.size(pathOf(key))),
+    open: (key: string): AsyncIterable<Buffer> => files.stream(pathOf(key)),
+    /** Never rejects: what is left is swept away by the next run. */
+    remove: (key: string): Promise<void> => files.remove(pathOf(key)).catch(() => undefined),
+  }
+}
+
+/** Unique-ids are a server's words and never file names (P5). */
+const fileName = (key: string): string => `${createHash('sha256').update(key).digest('hex')}.eml`
 
 // The form of a ledger file: one line a commit, of the length of what follows in octets, its CRC-32, and an array of records as JSON. The first
 // line names the version and the mailbox. A line that was cut off by a crash can only be the last one, and is taken off.
@@ -93,13 +109,9 @@ export class Ledger {
 const VERSION = 1
 const MAX_RECORDS = 500 // of a line; and so many notes are written before anybody commits
 
-/** A whole ledger in as few lines as can be. */
-function* snapshotLines({ host, port, user }: Mailbox, book: Book): Generator<Buffer> {
-  yield lineOf({ ledger: 'wirepost', version: VERSION, host, port, user })
-  yield* recordLines(book.snapshot())
-}
-
-function* recordLines(records: Iterable<LedgerRecord>): Generator<Buffer> {
+/** Records in as few lines as can be, behind the first line of a file, if any. */
+function* linesOf(records: Iterable<LedgerRecord>, ...first: readonly object[]): Generator<Buffer> {
+  yield* first.map(lineOf)
   let some: LedgerRecord[] = []
   for (const record of records) {
     if (some.push(record) < MAX_RECORDS) continue
@@ -111,39 +123,41 @@ function* recordLines(records: Iterable<LedgerRecord>): Generator<Buffer> {
 
 function lineOf(value: unknown): Buffer {
   const json = Buffer.from(JSON.stringify(value))
-  return Buffer.concat([Buffer.from(`${json.length} ${hex(crc32(json))} `), json, Buffer.from('\n')])
+  return Buffer.concat([Buffer.from(`${json.length} ${crc32(json).toString(16).padStart(8, '0')} `), json, Buffer.from('\n')])
 }
-
-const hex = (sum: number): string => sum.toString(16).padStart(8, '0')
 
 /** Applies all whole lines. Throws `ERR_STATE_DAMAGED` when something else than the last write is broken. `path` only names the file. */
 function readLines(octets: Buffer, path: string, book: Book): { readonly isTorn: boolean; readonly records: number } {
-  let line = lineAt(octets, 0)
-  if (line === undefined) throw damagedError(path, 0)
-  const header: unknown = JSON.parse(line.json)
-  if (typeof header !== 'object' || header === null || !('version' in header) || header.version !== VERSION) {
-    const message = `the ledger ${path} was written by a newer version: update wirepost, or name another state directory`
-    throw new MailError('ERR_STATE', message, { phase: 'state' })
-  }
-  let { end } = line
+  let end = 0
   let records = 0
-  for (line = lineAt(octets, end); line !== undefined; line = lineAt(octets, end)) {
-    const some: readonly LedgerRecord[] = JSON.parse(line.json) // The sum says that these are our own words.
-    for (const record of some) book.apply(record)
-    records += some.length
+  for (let line = lineAt(octets, 0); line !== undefined; line = lineAt(octets, end)) {
+    // The sum says that these are our own words.
+    const value: readonly LedgerRecord[] & { readonly version?: unknown } = JSON.parse(line.json)
+    if (end > 0) {
+      for (const record of value) book.apply(record)
+      records += value.length
+    } else if (value?.version !== VERSION) {
+      const message = `the ledger ${path} was written by a newer version: update wirepost, or name another state directory`
+      throw new MailError('ERR_STATE', message, { phase: 'state' })
+    }
     ;({ end } = line)
   }
-  if (end < octets.length && !isRest(octets, end)) throw damagedError(path, end)
-  return { isTorn: end < octets.length, records }
+  const isTorn = end < octets.length
+  if (end === 0 || (isTorn && !isRest(octets, end))) {
+    const advice = 'put back a copy, or move it away, and all that is on the server is handed over again'
+    const message = `the ledger ${path} is damaged at octet ${end}: what was accepted cannot be known; ${advice}`
+    throw new MailError('ERR_STATE_DAMAGED', message, { phase: 'state' })
+  }
+  return { isTorn, records }
 }
 
 /** The whole and undamaged line that starts there. */
 function lineAt(octets: Buffer, from: number): { json: string; end: number } | undefined {
-  const [, digits, sum] = /^([1-9]\d{0,9}) ([0-9a-f]{8}) /.exec(octets.toString('latin1', from, from + 20)) ?? []
+  const [, digits, sum = ''] = /^([1-9]\d{0,9}) ([0-9a-f]{8}) /.exec(octets.toString('latin1', from, from + 20)) ?? []
   if (digits === undefined) return undefined
   const start = from + digits.length + 10
   const end = start + Number(digits)
-  if (octets[end] !== LF || hex(crc32(octets.subarray(start, end))) !== sum) return undefined
+  if (octets[end] !== LF || crc32(octets.subarray(start, end)) !== Number.parseInt(sum, 16)) return undefined
   return { json: octets.toString('utf8', start, end), end: end + 1 }
 }
 
@@ -156,10 +170,4 @@ function isRest(octets: Buffer, from: number): boolean {
   if (!octets.includes(NUL, from)) return false
   for (; end !== -1; end = octets.indexOf(LF, end + 1)) if (lineAt(octets, end + 1) !== undefined) return false
   return true
-}
-
-function damagedError(path: string, octet: number): MailError {
-  const advice = 'put back a copy, or move it away, and all that is on the server is handed over again'
-  const message = `the ledger ${path} is damaged at octet ${octet}: what was accepted cannot be known; ${advice}`
-  return new MailError('ERR_STATE_DAMAGED', message, { phase: 'state' })
 }

@@ -5,36 +5,31 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { printable } from '../bytes.ts'
 import { MailError } from '../errors.ts'
-import { diskFiles, failState, mailboxName, stateError, type Mailbox } from './files.ts'
+import { diskFiles, mailboxName, onDisk, type Mailbox } from './files.ts'
 
-/**
- * Takes the lock of a mailbox, or rejects with `ERR_STATE_LOCKED` when another process, thread or call has it (P18). It dies with its holder;
- * disposing of it gives it back and never rejects.
+/** Takes the lock of a mailbox, or rejects with `ERR_STATE_LOCKED` when another process, thread or call has it (P18). It dies with its holder;
+ *  disposing of it gives it back and never rejects.
  *
- * Each claim is a file of its own whose name says who made it, and is made before the others are looked at: of two claims at least the
- * later sees the earlier, and no file is ever taken over, so there is no moment in which two can hold it. A claim counts as dead when no
- * process has that number and that start time; one of another machine or container, whose processes cannot be seen, when its file was not
- * touched for 90 seconds.
- */
+ *  Each claim is a file of its own whose name says who made it, and is made before the others are looked at: of two claims at least the
+ *  later sees the earlier, and no file is ever taken over, so there is no moment in which two can hold it. A claim counts as dead when no
+ *  process has that number and that start time; one of another machine or container, whose processes cannot be seen, when its file was not
+ *  touched for 90 seconds. */
 export async function lockMailbox(folder: string | undefined, mailbox: Mailbox): Promise<AsyncDisposable> {
   const name = mailboxName(mailbox)
   if (held.has(name)) throw lockedError(mailbox, `a get that is under way in this process (${process.pid})`)
   held.add(name)
-  try {
-    const path = folder === undefined ? undefined : await claimFile(folder, name, mailbox)
-    // Tells others that its holder lives. A write has the time of the file system's clock, whatever ours says.
-    const touch = (): unknown => path !== undefined && writeFile(path, '.', { flag: 'r+' }).catch(() => undefined)
-    const beat = setInterval(touch, BEAT_MS).unref()
-    return {
-      async [Symbol.asyncDispose]() {
-        clearInterval(beat)
-        if (path !== undefined) await remove(path)
-        held.delete(name)
-      },
-    }
-  } catch (error) {
-    held.delete(name)
-    throw error
+  const claim = folder === undefined ? undefined : claimFile(folder, name, mailbox)
+  await claim?.catch(() => held.delete(name))
+  const path = await claim
+  // Tells others that its holder lives. A write has the time of the file system's clock, whatever ours says.
+  const touch = (): unknown => path !== undefined && writeFile(path, '.', { flag: 'r+' }).catch(() => undefined)
+  const beat = setInterval(touch, BEAT_MS).unref()
+  return {
+    async [Symbol.asyncDispose]() {
+      clearInterval(beat)
+      if (path !== undefined) await remove(path)
+      held.delete(name)
+    },
   }
 }
 
@@ -42,19 +37,17 @@ const held = new Set<string>()
 
 /** The path of a claim that nobody contests. */
 async function claimFile(folder: string, name: string, mailbox: Mailbox): Promise<string> {
-  await diskFiles.makeFolder(folder).catch(failState('write to the state directory', folder))
+  await onDisk('write to the state directory', folder, () => diskFiles.makeFolder(folder))
   const here = await machine()
   for (let attempt = 1; ; attempt += 1) {
     const mine = `${name}.${process.pid}-${(await startOf(process.pid)) ?? '0'}-${here}-${randomUUID().slice(0, 8)}.lock`
     const path = join(folder, mine)
-    let other: string | undefined
-    try {
+    const claim = onDisk('take the lock in', folder, async () => {
       await writeFile(path, '.', { flag: 'wx', mode: 0o600 })
-      other = await otherHolder(folder, name, mine, here)
-    } catch (error) {
-      await remove(path)
-      throw stateError('take the lock in', folder, error)
-    }
+      return otherHolder(folder, name, mine, here)
+    })
+    await claim.catch(() => remove(path))
+    const other = await claim
     if (other === undefined) return path
     await remove(path)
     // Two that began at the same moment may both have stepped back: one of them comes first the next time.

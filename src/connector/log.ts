@@ -20,24 +20,18 @@ export const defaultLogger = (): Logger => pino({ name: 'wirepost', level: 'info
  *  before they came here (S24). A logger that says that it does not write traces is spared the work. */
 export function traceDialogue(logger: Logger, labels: ReadonlySet<string>): () => void {
   if ('isLevelEnabled' in logger && typeof logger.isLevelEnabled === 'function' && logger.isLevelEnabled('trace') === false) return () => undefined
-  const listeners = CHANNELS.map(([channel, direction]) => {
+  const listeners = Object.entries(CHANNELS).flatMap(([direction, channels]) => {
     const listener = (message: unknown): void => {
       if (!isDialogue(message) || message.label === undefined || !labels.has(message.label)) return
       logger.trace({ direction, server: printable(`${message.host}:${message.port}`), line: printable(message.line, 2000) }, 'dialogue')
     }
-    channel.subscribe(listener)
-    return () => channel.unsubscribe(listener)
+    for (const channel of channels) channel.subscribe(listener)
+    return channels.map((channel) => () => channel.unsubscribe(listener))
   })
   return () => listeners.forEach((stop) => stop())
 }
 
-const CHANNELS = [
-  [connectChannel, 'connect'],
-  [pop3CommandChannel, 'client'],
-  [pop3ReplyChannel, 'server'],
-  [smtpCommandChannel, 'client'],
-  [smtpReplyChannel, 'server'],
-] as const
+const CHANNELS = { connect: [connectChannel], client: [pop3CommandChannel, smtpCommandChannel], server: [pop3ReplyChannel, smtpReplyChannel] }
 
 function isDialogue(message: unknown): message is DialogueMessage {
   return typeof message === 'object' && message !== null && 'line' in message && typeof message.line === 'string' && 'label' in message
@@ -46,8 +40,7 @@ function isDialogue(message: unknown): message is DialogueMessage {
 /** An error as fields of a log line. The cause stays out: it may hold what somebody else put there (S24, T26). */
 export function errorFields(error: unknown): object {
   if (error instanceof MailError) return { code: error.code, phase: error.phase, error: printable(error.message) }
-  if (error instanceof Error) return { error: printable(`${error.name}: ${error.message}`) }
-  return { error: printable(String(error)) }
+  return { error: printable(error instanceof Error ? `${error.name}: ${error.message}` : String(error)) }
 }
 
 /** Strangers' text in a log line is made printable (S25), and cut. */

@@ -28,12 +28,13 @@ export interface MailContent {
 /** Documents as one message. Throws `ERR_FROM_MISSING`, `ERR_TO_MISSING`, `ERR_OPTION`, and what the composer throws. Opens nothing and reads no stream. */
 export function createMail(operation: CheckedSend, documents: readonly OutgoingDocument[]): Mail {
   const fromText = given(documents, 'fromAddress', operation.from)
-  const toText = given(documents, 'toAddress', operation.to)
   if (fromText.trim() === '') throw new MailError('ERR_FROM_MISSING', 'From address is missing', { phase: 'options' })
   const author = parseMailboxInput(fromText)
-  const toAddresses = addressesOf(parseAddressInput(toText))
+  const to = parseAddressInput(given(documents, 'toAddress', operation.to))
+  const toAddresses = addressesOf(to)
   if (toAddresses.length === 0) throw new MailError('ERR_TO_MISSING', 'To address is missing', { phase: 'options' })
-  const others = [operation.cc, operation.bcc].flatMap((text) => addressesOf(parseAddressInput(text)))
+  const cc = parseAddressInput(operation.cc)
+  const others = addressesOf([...cc, ...parseAddressInput(operation.bcc)])
   const isRepeatable = documents.every(({ content }) => typeof content === 'string' || content instanceof Uint8Array)
   const wanted = "'hold' for a stream: it can be read once, so the same octets cannot be sent again"
   demand(operation.onUnknown !== 'retry' || isRepeatable, 'onUnknown', wanted)
@@ -41,14 +42,8 @@ export function createMail(operation: CheckedSend, documents: readonly OutgoingD
   if (operation.disposition === 'message') return { ...facts, fileName: null, content: wholeMessage(documents[0]) }
   const attachments = documents.map((document) => attachmentOf(operation, document))
   const subject = given(documents, 'subject', operation.subject)
-  const composed = composeMessage({
-    from: author,
-    to: parseAddressInput(toText),
-    cc: parseAddressInput(operation.cc),
-    subject,
-    messageId: stableMessageId(documents, author),
-    ...bodyAndAttachments(operation, documents, attachments),
-  })
+  const messageId = stableMessageId(documents, author)
+  const composed = composeMessage({ from: author, to, cc, subject, messageId, ...bodyAndAttachments(operation, documents, attachments) })
   const fileName = attachments.flatMap((attachment) => attachment.fileName ?? []).join('; ')
   const content = (): Promise<MailContent> => Promise.resolve({ octets: composed, messageId: composed.messageId, subject })
   return { ...facts, fileName: fileName || null, content }

@@ -1,6 +1,6 @@
 import { MailError } from '../errors.ts'
 import type { Header } from '../mime/index.ts'
-import type { Pop3Client } from '../pop3/index.ts'
+import type { Pop3Client, UniqueIdListing } from '../pop3/index.ts'
 import { copiesLeft, reconcile, type Listed } from './book.ts'
 import type { Ledger } from './ledger.ts'
 import { safeFields, type Logger } from './log.ts'
@@ -15,7 +15,7 @@ export function createMaildrop(client: Pop3Client, ledger: Ledger, logger: Logge
 
   async function list(): Promise<readonly Listed[]> {
     const { count } = await client.stat()
-    const listing: { number: number; uniqueId: string }[] = []
+    const listing: UniqueIdListing[] = []
     try {
       for await (const entry of client.uniqueIds()) listing.push(entry)
     } catch (error) {
@@ -75,12 +75,9 @@ export function createMaildrop(client: Pop3Client, ledger: Ledger, logger: Logge
     for (const { key } of deleted) ledger.note(['message', key, { gonePoll: book.polls, goneDay: book.day }])
     await ledger.commit()
     const { confirmed } = await client.quit()
-    if (confirmed) {
-      for (const uniqueId of new Set(deleted.map((message) => message.uniqueId)))
-        if (book.copies.has(uniqueId)) ledger.note(['copies', uniqueId, copiesLeft(book, uniqueId)])
-    } else if (deleted.length > 0) {
-      logger.warn({ messages: deleted.length }, 'QUIT was not confirmed; the next run sees what was deleted')
-    }
+    const gone = new Set(confirmed ? deleted.map((message) => message.uniqueId) : [])
+    for (const uniqueId of gone) if (book.copies.has(uniqueId)) ledger.note(['copies', uniqueId, copiesLeft(book, uniqueId)])
+    if (!confirmed && deleted.length > 0) logger.warn({ messages: deleted.length }, 'QUIT was not confirmed; the next run sees what was deleted')
     return confirmed
   }
 

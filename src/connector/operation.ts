@@ -93,9 +93,8 @@ export function checkOutgoing(document: OutgoingDocument): OutgoingDocument {
   const isContent = typeof content === 'string' || content instanceof Uint8Array || isStream
   demand(isContent, 'document.content', 'a string, octets, or an async iterable of octets')
   demand(size === undefined || (Number.isSafeInteger(size) && size >= 0), 'document.size', 'octets, 0 or more')
-  for (const name of ['fileName', 'fromAddress', 'toAddress', 'subject', 'body', 'idempotencyKey'] as const) {
+  for (const name of ['fileName', 'fromAddress', 'toAddress', 'subject', 'body', 'idempotencyKey'] as const)
     checkText(`document.${name}`, document[name])
-  }
   checkMediaType('document.contentType', document.contentType)
   return document
 }

@@ -1,6 +1,8 @@
+import { setMaxListeners } from 'node:events'
 import { asBuffer } from '../bytes.ts'
 import { MailError } from '../errors.ts'
 import { readMessage, type Header } from '../mime/index.ts'
+import { onAbort, orAbort } from './stop.ts'
 
 /** Octets on their way to who reads them. Who leaves early does not end the source: `drain` reads the rest, so that all of it has come and the
  *  connection can carry another command. */
@@ -37,24 +39,23 @@ export class Tap<T extends Uint8Array> implements AsyncIterable<T> {
 
 const END = { done: true, value: undefined } as const
 
-/** The content of a document while it is handed over: read once, piece by piece, and only until the handler has ended. What the handler left is
- *  drained, since a document counts as accepted only when all its octets have come. */
-export function openGate(tap: Tap<Buffer>) {
+/** The content of a document while it is handed over: read once, piece by piece, and only until the handler has ended or `ending` is aborted.
+ *  What the handler left is drained, since a document counts as accepted only when all its octets have come. */
+export function openGate(tap: Tap<Buffer>, ending: AbortSignal) {
   let isTaken = false
-  let closed: { readonly reason: unknown } | undefined
   let pulling: Promise<unknown> = Promise.resolve()
-  let leave: ((reason: unknown) => void) | undefined
+  const closing = new AbortController()
+  setMaxListeners(0, closing.signal) // one for each chunk that somebody waits for
+  const forget = onAbort(ending, (reason) => closing.abort(reason))
   /** One read at a time. One that waits for the source ends when the gate is closed, while the source goes on. */
-  const next = (): Promise<IteratorResult<Buffer, undefined>> =>
-    new Promise((resolve, reject) => {
-      const pull = pulling.then(() => {
-        if (closed !== undefined) throw closed.reason
-        leave = reject
-        return tap.next()
-      })
-      pulling = pull.catch(() => undefined)
-      pull.then(resolve, reject)
+  const next = (): Promise<IteratorResult<Buffer, undefined>> => {
+    const pull = pulling.then(() => {
+      closing.signal.throwIfAborted()
+      return tap.next()
     })
+    pulling = pull.catch(() => undefined)
+    return orAbort(pull, closing.signal)
+  }
   const content: AsyncIterable<Buffer> = {
     [Symbol.asyncIterator]() {
       if (isTaken) throw contentError('the content of a document can be read once')
@@ -62,10 +63,10 @@ export function openGate(tap: Tap<Buffer>) {
       return { next, return: () => Promise.resolve(END) }
     },
   }
-  /** Ends reading by the handler; `reason` is what it finds when it tries. The result ends when the source is free for `drain`. */
-  const close = (reason: unknown = contentError('the content of a document cannot be read after its handler has ended')): Promise<unknown> => {
-    closed ??= { reason }
-    leave?.(reason)
+  /** For when the handler has ended. Resolves when the source is free for `drain`. */
+  const close = (): Promise<unknown> => {
+    forget()
+    closing.abort(contentError('the content of a document cannot be read after its handler has ended'))
     return pulling
   }
   return { content, close }
@@ -73,21 +74,20 @@ export function openGate(tap: Tap<Buffer>) {
 
 const contentError = (message: string): MailError => new MailError('ERR_CONTENT', message, { phase: 'document', reusable: true })
 
-/** Reads whole chunks until there are more than this many octets, or all. */
-export async function readUpTo(tap: Tap<Buffer>, octets: number): Promise<Buffer[]> {
-  const chunks: Buffer[] = []
-  let count = 0
-  while (count <= octets) {
+/** All octets from the first, when more than this many are here, or all. */
+export async function holdUpTo(tap: Tap<Buffer>, octets: number): Promise<AsyncIterable<Buffer>> {
+  const held: Buffer[] = []
+  for (let count = 0; count <= octets;) {
     const { done, value } = await tap.next()
     if (done === true) break
-    chunks.push(value)
+    held.push(value)
     count += value.length
   }
-  return chunks
+  return joined(held, tap)
 }
 
 /** First these chunks, then the rest. */
-export async function* joined(chunks: readonly Buffer[], rest: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+async function* joined(chunks: readonly Buffer[], rest: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   yield* chunks
   for await (const chunk of rest) yield asBuffer(chunk)
 }
@@ -96,14 +96,13 @@ export async function* joined(chunks: readonly Buffer[], rest: AsyncIterable<Uin
 export async function peekHeader(octets: AsyncIterable<Uint8Array>): Promise<{ readonly header: Header; readonly content: AsyncIterable<Buffer> }> {
   const rest = octets[Symbol.asyncIterator]()
   const held: Buffer[] = []
-  async function* head(): AsyncGenerator<Buffer> {
+  async function* head(): AsyncGenerator<Uint8Array> {
     for (let count = 0; count < MAX_HEADER_OCTETS;) {
       const { done, value } = await rest.next()
       if (done === true) return
-      const chunk = asBuffer(value)
-      held.push(chunk)
-      count += chunk.length
-      yield chunk
+      held.push(asBuffer(value))
+      count += value.length
+      yield value
     }
   }
   const { header } = await readMessage(head())
