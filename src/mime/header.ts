@@ -3,8 +3,7 @@ import type { Report } from './defect.ts'
 import { parseAddressList, type Group, type Mailbox } from './field/address.ts'
 import { parseDate } from './field/date.ts'
 import { parseMessageIds } from './field/message-id.ts'
-import { isBlank } from './field/scan.ts'
-import { decodeUnstructured } from './field/text.ts'
+import { decodeUnstructured, isBlank } from './field/scan.ts'
 
 /** The fields of a header section (RFC 5322 §2.2). A name that occurs more than once stands for its first field; all are in `fields`. */
 export interface Header {

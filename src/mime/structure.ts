@@ -2,10 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { printable } from '../bytes.ts'
 import { contentError, isIdentity, prepareContent, type Outgoing, type TransferEncoding, type Transport } from './content.ts'
 import type { Attachment, Content, Draft } from './draft.ts'
-import { checkFieldText, headerError } from './field/fold.ts'
+import { checkFieldText, formatNameParameter, formatParameter, formatStructured, headerError } from './field/fold.ts'
 import { formatMessageIds } from './field/message-id.ts'
 import { parseMediaType, type MediaType } from './field/content-fields.ts'
-import { formatNameParameter, formatParameter, formatStructured } from './field/parameters.ts'
 
 /** A body part with its fields written (RFC 2045 §3). */
 export interface BodyPart {

@@ -3,14 +3,12 @@ import { printable } from '../../bytes.ts'
 import { MailError } from '../../errors.ts'
 import type { Group, Mailbox } from './address.ts'
 import { checkFieldText, hasLoneSurrogate, headerError, writeField, type Word } from './fold.ts'
-import { trimBlanks, unescape } from './scan.ts'
-import { needsEncoding } from './text.ts'
+import { needsEncoding, trimBlanks, unescape } from './scan.ts'
 
 /** One mailbox as a caller writes it: `a@x`, `A <a@x>`, `"B, A" <a@x>`. Throws `ERR_ADDRESS`, which says what is wrong with it. */
 export function parseMailboxInput(text: string): Mailbox {
-  const list = parseAddressInput(text)
-  const [only] = list
-  if (only === undefined || list.length > 1 || !('address' in only)) throw addressError(text, 'is not one address')
+  const [only, ...others] = parseAddressInput(text)
+  if (only === undefined || others.length > 0 || !('address' in only)) throw addressError(text, 'is not one address')
   return only
 }
 

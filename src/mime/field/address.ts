@@ -1,7 +1,6 @@
 import { quote, writeLocalPart } from '../../addr-spec.ts'
 import type { Report } from '../defect.ts'
-import { enclosedIn, firstOfEach, octetDecoder, skipBlanks, skipEnclosed, skipRun, unescape } from './scan.ts'
-import { decodeWords } from './text.ts'
+import { decodeWords, enclosedIn, firstOfEach, octetDecoder, skipBlanks, skipEnclosed, skipRun, unescape } from './scan.ts'
 
 export { checkAddress, formatAddressList, parseAddressInput, parseMailboxInput } from './address-input.ts'
 
@@ -51,7 +50,6 @@ const LITERAL = /\[[^[\]<>,]{0,254}\]/y // a longer one is in no address (RFC 53
 /** Some senders leave commas and colons in one as they are; blanks, quotes and brackets decide where an address is. */
 const ENCODED_WORD = /=\?[^\t\n\r "<>?]{1,100}\?[bq]\?[^\t\n\r "<>?]{0,500}\?=/iy
 
-/** Reads any list. */
 function readList(body: string, report: Report): (Mailbox | Group)[] {
   const decode = octetDecoder(body, report)
   // NUL is no character of a header value (RFC 5322 §2.2).

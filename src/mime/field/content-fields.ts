@@ -50,7 +50,6 @@ function readQuotedToken(body: string): { token: string; next: number } {
 }
 
 const KNOWN = new Set(['7bit', '8bit', 'binary', 'base64', 'quoted-printable', 'x-uuencode'])
-const UUENCODE = new Set(['x-uue', 'uuencode', 'uue'])
 /** `8-bit`, `7bits`, `8 bit`: not known to any RFC, but no secret either, and the octets stay as they are in any case. */
 const IDENTITY = /^[678][ -]?bits?$/
 
@@ -60,7 +59,7 @@ export function parseTransferEncoding(body: string, report: Report): string {
   // A list of encodings would have each reader pick another one: it is none.
   const isAlone = next >= body.length || body[next] === ';'
   if (isAlone && KNOWN.has(token)) return token
-  if (isAlone && UUENCODE.has(token)) return 'x-uuencode'
+  if (isAlone && /^(?:x-uue|uuencode|uue)$/.test(token)) return 'x-uuencode'
   report('unknown-encoding', 0)
   const sent = printable(body.trim(), 100).toLowerCase()
   return IDENTITY.test(sent) || sent === '' ? (sent.startsWith('8') ? '8bit' : '7bit') : sent

@@ -1,7 +1,6 @@
 import { printable } from '../../bytes.ts'
 import { MailError } from '../../errors.ts'
-import { skipBlanks, trimBlanks } from './scan.ts'
-import { needsEncoding } from './text.ts'
+import { needsEncoding, skipBlanks, skipRun, TOKEN, trimBlanks } from './scan.ts'
 
 const LINE = 78 // RFC 5322 §2.1.1: should and must. A line with an encoded-word has its own limit (RFC 2047 §2).
 const WORD_LINE = 76
@@ -95,28 +94,68 @@ const MAX_WORD = 73 // of the 75 in RFC 2047 §2, so that a parameter's quote an
 const Q_SAFE = /^[A-Za-z0-9!*+\-/]$/
 
 /** Text as encoded-words in UTF-8, by B or Q, whichever is shorter, no character cut. The first fits in `room` if it can. */
-export function encodeWords(text: string, room: number): string[] {
+function encodeWords(text: string, room: number): string[] {
   const quoted = Array.from(text, (character) => (character === ' ' ? '_' : Q_SAFE.test(character) ? character : hexEncoded(character, '=')))
   const isQuoted = quoted.reduce((sum, piece) => sum + piece.length, 0) <= Math.ceil(Buffer.byteLength(text) / 3) * 4
-  const words: string[] = []
-  let word = ''
-  let size = 0
-  let limit = Math.min(room, MAX_WORD) - FRAME
-  for (const character of isQuoted ? quoted : text) {
-    const length = isQuoted ? character.length : Buffer.byteLength(character)
-    size += length
-    if (word !== '' && (isQuoted ? size : Math.ceil(size / 3) * 4) > limit) {
-      words.push(word)
-      word = ''
-      size = length
-      limit = MAX_WORD - FRAME
-    }
-    word += character
-  }
-  if (word !== '') words.push(word)
+  const width = (piece: string): number => (isQuoted ? piece.length : Math.ceil(Buffer.byteLength(piece) / 3) * 4)
+  const words = cut(isQuoted ? quoted : text, (word, at) => width(word) <= (at === 0 ? Math.min(room, MAX_WORD) : MAX_WORD) - FRAME)
   return words.map((piece) => (isQuoted ? `=?utf-8?Q?${piece}?=` : `=?utf-8?B?${Buffer.from(piece).toString('base64')}?=`))
 }
 
+/** Characters in pieces, as many in each as fit together, at least one. */
+function cut(characters: Iterable<string>, fits: (piece: string, at: number) => boolean): string[] {
+  const pieces: string[] = []
+  let piece = ''
+  for (const character of characters) {
+    if (piece !== '' && !fits(piece + character, pieces.length)) {
+      pieces.push(piece)
+      piece = ''
+    }
+    piece += character
+  }
+  return piece === '' ? pieces : [...pieces, piece]
+}
+
 /** The octets of a character in UTF-8, each as `sign` and two digits. */
-export const hexEncoded = (character: string, sign: '=' | '%'): string =>
-  Buffer.from(character).toString('hex').toUpperCase().replace(/../g, `${sign}$&`)
+const hexEncoded = (character: string, sign: '=' | '%'): string => Buffer.from(character).toString('hex').toUpperCase().replace(/../g, `${sign}$&`)
+
+const MAX_PIECE = 74 // so that a parameter with its name, its quotes and a semicolon fits on a line
+
+/** A parameter as pieces for `formatStructured`, by RFC 2231 where it is not ASCII or too long for a line. Throws `ERR_HEADER`. */
+export function formatParameter(name: string, value: string): string[] {
+  checkFieldText(name, value)
+  if (!isPlainToken(name)) throw headerError(name, 'not the name of a parameter')
+  const plain = plainParameter(name, value)
+  if (plain !== undefined) return [plain]
+  const encoded = Array.from(value, (character) => (ATTRIBUTE_CHARACTER.test(character) ? character : hexEncoded(character, '%')))
+  const whole = `${name}*=UTF-8''${encoded.join('')}`
+  if (whole.length <= MAX_PIECE) return [whole]
+  const start = (at: number): string => `${name}*${at}*=${at === 0 ? "UTF-8''" : ''}`
+  return cut(encoded, (piece, at) => start(at).length + piece.length <= MAX_PIECE).map((piece, at) => start(at) + piece)
+}
+
+/** `name=` for Outlook and others that know no RFC 2231: if need be as encoded-words in quotes, which RFC 2047 §5 forbids and everybody reads. */
+export function formatNameParameter(value: string): string {
+  checkFieldText('name', value)
+  return plainParameter('name', value) ?? `name="${encodeWords(value, MAX_PIECE - 'name=""'.length).join('\r\n ')}"`
+}
+
+function plainParameter(name: string, value: string): string | undefined {
+  // A boundary of 70 characters in quotes is wider than a line should be, but readers want it whole (RFC 2046 §5.1.1).
+  const limit = name === 'boundary' ? 81 : MAX_PIECE
+  if (needsEncoding(value) || value.includes('\t') || name.length + value.length > limit) return undefined
+  const plain = isPlainToken(value) ? `${name}=${value}` : `${name}="${value.replace(/["\\]/g, '\\$&')}"`
+  return plain.length <= limit ? plain : undefined
+}
+
+/** Python takes a `*` in a token for RFC 2231's; `'` and `%` are its delimiters too. */
+const isPlainToken = (text: string): boolean => text !== '' && skipRun(TOKEN, text, 0) === text.length && !/['%*]/.test(text)
+
+/** What RFC 2231 §7 lets stand as it is. */
+const ATTRIBUTE_CHARACTER = /^[A-Za-z0-9!#$&+\-.^_`{|}~]$/
+
+/** `Name: value; parameter; parameter` without its final CRLF, folded before parameters and inside a name that brings its own folds. */
+export function formatStructured(name: string, value: string, parameters: readonly string[]): string {
+  if (/[^\x20-\x7e]/.test(value) || value === '') throw headerError(name, 'the value is not printable ASCII')
+  return writeField(name, [value, ...parameters].join(';\r\n ').split('\r\n '))
+}

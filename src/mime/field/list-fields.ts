@@ -1,6 +1,5 @@
 import type { Report } from '../defect.ts'
-import { decodeOctets, skipCfws, skipEnclosed, skipRun, unescape } from './scan.ts'
-import { decodeUnstructured } from './text.ts'
+import { decodeOctets, decodeUnstructured, skipCfws, skipEnclosed, skipRun, unescape } from './scan.ts'
 
 /** What a List-Help, -Unsubscribe, -Subscribe, -Post, -Owner or -Archive field offers (RFC 2369). */
 export interface ListAction {

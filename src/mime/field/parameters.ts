@@ -1,8 +1,6 @@
 import { decodeText } from '../charset/decode.ts'
 import type { Report } from '../defect.ts'
-import { checkFieldText, encodeWords, headerError, hexEncoded, writeField } from './fold.ts'
-import { decodeOctets, firstOfEach, skipBlanks, skipCfws, skipEnclosed, skipRun, TOKEN, unescape } from './scan.ts'
-import { decodeWords, hexOctets, needsEncoding, withoutLineBreaks } from './text.ts'
+import { decodeOctets, decodeWords, firstOfEach, hexOctets, skipBlanks, skipCfws, skipEnclosed, skipRun, unescape, oneLine } from './scan.ts'
 
 /** Octets as sent, quotes removed, and where they stand. `extended`: with percent signs, and perhaps a charset. */
 type Value = { readonly octets: string; readonly offset: number; readonly end: number; readonly extended: boolean }
@@ -156,58 +154,9 @@ function textOf({ octets, offset, extended }: Value, report: Report): string {
     text = octets.includes('=?') ? decodeWords(octets, report, offset) : decodeOctets(octets, report, offset)
     if (text !== octets && octets.includes('=?')) report('encoded-word-in-parameter', offset)
   }
-  return withoutLineBreaks(text, '', () => report('encoded-line-break', offset))
+  return oneLine(text, '', () => report('encoded-line-break', offset))
 }
 
 /** `%` and two digits are an octet; any other `%` is itself. */
 const percentDecoded = (text: string, offset: number, report: Report): string =>
   hexOctets(text, /%([0-9A-Fa-f]{2})?/g, () => report('parameter-encoding', offset))
-
-const MAX_PIECE = 74 // so that a parameter with its name, its quotes and a semicolon fits on a line
-
-/** A parameter as pieces for `formatStructured`, by RFC 2231 where it is not ASCII or too long for a line. Throws `ERR_HEADER`. */
-export function formatParameter(name: string, value: string): string[] {
-  checkFieldText(name, value)
-  if (!isPlainToken(name)) throw headerError(name, 'not the name of a parameter')
-  const plain = plainParameter(name, value)
-  if (plain !== undefined) return [plain]
-  const encoded = Array.from(value, (character) => (ATTRIBUTE_CHARACTER.test(character) ? character : hexEncoded(character, '%')))
-  const whole = `${name}*=UTF-8''${encoded.join('')}`
-  if (whole.length <= MAX_PIECE) return [whole]
-  const pieces: string[] = []
-  let piece = `${name}*0*=UTF-8''`
-  for (const character of encoded) {
-    if (piece.length + character.length > MAX_PIECE && !piece.endsWith('=')) {
-      pieces.push(piece)
-      piece = `${name}*${pieces.length}*=`
-    }
-    piece += character
-  }
-  return [...pieces, piece]
-}
-
-/** `name=` for Outlook and others that know no RFC 2231: if need be as encoded-words in quotes, which RFC 2047 §5 forbids and everybody reads. */
-export function formatNameParameter(value: string): string {
-  checkFieldText('name', value)
-  return plainParameter('name', value) ?? `name="${encodeWords(value, MAX_PIECE - 'name=""'.length).join('\r\n ')}"`
-}
-
-function plainParameter(name: string, value: string): string | undefined {
-  // A boundary of 70 characters in quotes is wider than a line should be, but readers want it whole (RFC 2046 §5.1.1).
-  const limit = name === 'boundary' ? 81 : MAX_PIECE
-  if (needsEncoding(value) || value.includes('\t') || name.length + value.length > limit) return undefined
-  const plain = isPlainToken(value) ? `${name}=${value}` : `${name}="${value.replace(/["\\]/g, '\\$&')}"`
-  return plain.length <= limit ? plain : undefined
-}
-
-/** Python takes a `*` in a token for RFC 2231's; `'` and `%` are its delimiters too. */
-const isPlainToken = (text: string): boolean => text !== '' && skipRun(TOKEN, text, 0) === text.length && !/['%*]/.test(text)
-
-/** What RFC 2231 §7 lets stand as it is. */
-const ATTRIBUTE_CHARACTER = /^[A-Za-z0-9!#$&+\-.^_`{|}~]$/
-
-/** `Name: value; parameter; parameter` without its final CRLF, folded before parameters and inside a name that brings its own folds. */
-export function formatStructured(name: string, value: string, parameters: readonly string[]): string {
-  if (/[^\x20-\x7e]/.test(value) || value === '') throw headerError(name, 'the value is not printable ASCII')
-  return writeField(name, [value, ...parameters].join(';\r\n ').split('\r\n '))
-}

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseMediaType } from '../../../../src/mime/field/content-fields.ts'
-import { formatNameParameter, formatParameter, formatStructured, parseParameters } from '../../../../src/mime/field/parameters.ts'
+import { formatNameParameter, formatParameter, formatStructured } from '../../../../src/mime/field/fold.ts'
+import { parseParameters } from '../../../../src/mime/field/parameters.ts'
 import { growth, isLinear } from '../../../support/linear.ts'
 import { ignore, octets, reports, unfold } from '../../../support/reports.ts'
 

@@ -1,9 +1,8 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { formatAddressList } from '../../../../src/mime/field/address.ts'
-import { formatUnstructured } from '../../../../src/mime/field/fold.ts'
-import { formatNameParameter, formatStructured } from '../../../../src/mime/field/parameters.ts'
-import { decodeUnstructured } from '../../../../src/mime/field/text.ts'
+import { formatNameParameter, formatStructured, formatUnstructured } from '../../../../src/mime/field/fold.ts'
+import { decodeUnstructured } from '../../../../src/mime/field/scan.ts'
 import { growth, isLinear } from '../../../support/linear.ts'
 import { ignore, octets, reports, unfold } from '../../../support/reports.ts'
 
