@@ -10,8 +10,7 @@ import { runInbox, type GetReport } from './inbox.ts'
 import { Ledger, openSpool } from './ledger.ts'
 import { lockMailbox } from './lock.ts'
 import { defaultLogger, errorFields, safeFields, traceDialogue, type Logger } from './log.ts'
-import { checkGetOperation, checkSendOperation } from './operation.ts'
-import type { CheckedGet, GetOperation, OutgoingDocuments, SendOperation } from './operation.ts'
+import { checkGetOperation, checkSendOperation, type GetOperation, type OutgoingDocuments, type SendOperation } from './operation.ts'
 import { createOutbox, type OutgoingConnection, type SendReceipt } from './outbox.ts'
 import { createStop, onAbort } from './stop.ts'
 
@@ -38,21 +37,18 @@ export interface Ground {
   readonly smtp: (options: SmtpOptions) => Promise<OutgoingConnection & { readonly tls: TlsFacts | null }>
 }
 
-/**
- * A mailbox as a source of documents, and a mail server as a sink for them.
+/** A mailbox as a source of documents, and a mail server as a sink for them.
  *
- * ```ts
- * await using connector = new MailConnector({ inbound: { host, auth }, stateDirectory: 'state' })
- * const report = await connector.get({ disposition: 'attachment', deleteFromServer: true }, async (document) => {
- *   await pipeline(document.content, createWriteStream(join(folder, document.safeFileName), { flush: true }))
- * })
- * ```
- */
+ *  ```ts
+ *  await using connector = new MailConnector({ inbound: { host, auth }, stateDirectory: 'state' })
+ *  const report = await connector.get({ disposition: 'attachment', deleteFromServer: true }, async (document) => {
+ *    await pipeline(document.content, createWriteStream(join(folder, document.safeFileName), { flush: true }))
+ *  })
+ *  ``` */
 export class MailConnector implements AsyncDisposable {
   readonly #inbound: Pop3Options | undefined
   readonly #outbound: SmtpOptions | undefined
-  readonly #stateDirectory: string | undefined
-  readonly #memory: Ledger | undefined
+  /** The folder, or all that is known. */ readonly #state: string | Ledger | undefined
   readonly #concurrency: number
   readonly #ground: Ground
   readonly #ending = new AbortController()
@@ -80,35 +76,55 @@ export class MailConnector implements AsyncDisposable {
     }
     this.#inbound = inbound
     this.#outbound = outbound
-    this.#stateDirectory = stateDirectory === undefined ? undefined : resolve(stateDirectory)
-    this.#memory = state === 'memory' ? new Ledger() : undefined
+    this.#state = stateDirectory === undefined ? (state === 'memory' ? new Ledger() : undefined) : resolve(stateDirectory)
     setMaxListeners(0, this.#ending.signal) // one for each call under way
     this.#concurrency = concurrency
     this.#logger = logger
     this.#ground = { files: diskFiles, smtp: (server) => SmtpClient.connect(server), ...ground }
   }
 
-  /**
-   * Retrieves what is new, from the oldest message on, and hands each document to `handler`. One that resolves accepts its document; one that
-   * rejects leaves the message, and the rest of its documents, for the next run. A message is deleted only when all its documents were
-   * accepted and that is on disk.
+  /** Retrieves what is new, from the oldest message on, and hands each document to `handler`. One that resolves accepts its document; one that
+   *  rejects leaves the message, and the rest of its documents, for the next run. A message is deleted only when all its documents were
+   *  accepted and that is on disk.
    *
-   * Resolves with a report also when the connection was lost on the way: the message in work is then in `failed`, deletions in `unconfirmed`,
-   * and the reason in the log. Rejects with `ERR_OPTION`, `ERR_STATE`, `ERR_STATE_LOCKED`, `ERR_STATE_DAMAGED`, `ERR_UNIQUE_ID`, and with the
-   * errors of the way to the server until the maildrop is listed.
+   *  Resolves with a report also when the connection was lost on the way: the message in work is then in `failed`, deletions in `unconfirmed`,
+   *  and the reason in the log. Rejects with `ERR_OPTION`, `ERR_STATE`, `ERR_STATE_LOCKED`, `ERR_STATE_DAMAGED`, `ERR_UNIQUE_ID`, and with the
+   *  errors of the way to the server until the maildrop is listed.
    *
-   * Aborting `signal` ends the run in order: content can be read no further, handlers get `timeouts.quit` to end, deletions that were decided
-   * are confirmed; then it rejects with `signal.reason`. What was accepted stays accepted.
-   */
+   *  Aborting `signal` ends the run in order: content can be read no further, handlers get `timeouts.quit` to end, deletions that were decided
+   *  are confirmed; then it rejects with `signal.reason`. What was accepted stays accepted. */
   async get(operation: GetOperation, handler: DocumentHandler, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<GetReport> {
     const checked = checkGetOperation(operation)
     demand(typeof handler === 'function', 'handler', 'a function')
     const inbound = this.#inbound
     demand(inbound !== undefined, 'inbound', 'given for get: the mailbox to read')
-    const isKept = this.#stateDirectory !== undefined || this.#memory !== undefined
-    demand(isKept, 'stateDirectory', "given for get, so that nothing comes twice after a restart; or say state: 'memory'")
-    demand(checked.handOver === 'direct' || this.#stateDirectory !== undefined, 'handOver', "'direct' without a stateDirectory")
-    return this.#track(options.signal, (signal) => this.#get(inbound, checked, handler, signal))
+    const state = this.#state
+    demand(state !== undefined, 'stateDirectory', "given for get, so that nothing comes twice after a restart; or say state: 'memory'")
+    const folder = typeof state === 'string' ? state : undefined
+    demand(checked.handOver === 'direct' || folder !== undefined, 'handOver', "'direct' without a stateDirectory")
+    const { host, port, auth, timeouts } = checkServerOptions(inbound, POP3_DEFAULTS)
+    const mailbox: Mailbox = { host, port, user: auth?.user ?? '' }
+    return this.#track(options.signal, async (signal) => {
+      const logger = this.#log.child(safeFields({ mailbox: `${host}:${port}`, user: mailbox.user }))
+      // What cannot be written is found out before anything is asked of a server.
+      await using _lock = await lockMailbox(folder, mailbox)
+      const ledger = typeof state === 'string' ? await Ledger.open(this.#ground.files, state, mailbox) : state
+      try {
+        const isSpooled = checked.handOver === 'spool' && folder !== undefined
+        const spool = isSpooled ? await openSpool(this.#ground.files, folder, mailbox, ledger) : undefined
+        using stop = createStop(signal, timeouts.quit)
+        const connect = (ending: AbortSignal): Promise<Pop3Client> => this.#connect(inbound, ending, logger, (server) => Pop3Client.connect(server))
+        const report = await runInbox({ operation: checked, handler, ledger, spool, mailbox, logger, concurrency: this.#concurrency, connect, stop })
+        logger.info(report, 'get ended')
+        return report
+      } finally {
+        await ledger.close().catch((error: unknown) => {
+          logger.error(errorFields(error), 'the ledger could not be written to its end; what was accepted last may come again')
+        })
+        signal.throwIfAborted()
+        inbound.signal?.throwIfAborted()
+      }
+    })
   }
 
   /**
@@ -143,31 +159,6 @@ export class MailConnector implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
-  }
-
-  async #get(inbound: Pop3Options, operation: CheckedGet, handler: DocumentHandler, signal: AbortSignal): Promise<GetReport> {
-    const { files } = this.#ground
-    const { host, port, auth, timeouts } = checkServerOptions(inbound, POP3_DEFAULTS)
-    const mailbox: Mailbox = { host, port, user: auth?.user ?? '' }
-    const logger = this.#log.child(safeFields({ mailbox: `${host}:${port}`, user: mailbox.user }))
-    const folder = this.#stateDirectory
-    // What cannot be written is found out before anything is asked of a server.
-    await using _lock = await lockMailbox(folder, mailbox)
-    const ledger = this.#memory ?? (await Ledger.open(files, folder ?? '', mailbox))
-    try {
-      const spool = operation.handOver === 'spool' && folder !== undefined ? await openSpool(files, folder, mailbox, ledger) : undefined
-      using stop = createStop(signal, timeouts.quit)
-      const connect = (ending: AbortSignal): Promise<Pop3Client> => this.#connect(inbound, ending, logger, (options) => Pop3Client.connect(options))
-      const report = await runInbox({ operation, handler, ledger, spool, mailbox, logger, concurrency: this.#concurrency, connect, stop })
-      logger.info(report, 'get ended')
-      return report
-    } finally {
-      await ledger.close().catch((error: unknown) => {
-        logger.error(errorFields(error), 'the ledger could not be written to its end; what was accepted last may come again')
-      })
-      signal.throwIfAborted()
-      inbound.signal?.throwIfAborted()
-    }
   }
 
   /** A connection that ends with either signal. */

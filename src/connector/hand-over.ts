@@ -40,8 +40,7 @@ export async function handOver(
   /** Hands one document over, unless it was accepted before: by its own record, or because every document of one of its kinds was. Once one was
    *  not accepted, the rest of its message waits for the next run.
    *  @param kinds that the leaf is of whatever comes after it */
-  async function offer(leaf: Leaf, safeFileName: string, kinds: number, content: AsyncIterable<Buffer>): Promise<void> {
-    const { section, type: contentType, fileName } = leaf
+  async function offer({ section, type: contentType, fileName }: Leaf, safeFileName: string, kinds: number, content: AsyncIterable<Buffer>) {
     const name = disposition === 'message' ? WHOLE : section
     const known = ledger.book.entry(key)
     const attempts = known.documents?.get(name) ?? 0
@@ -57,17 +56,15 @@ export async function handOver(
     const tracked = trackedProperties(header, mailbox.host, mailbox.user, fileName)
     const facts = { id: documentId(uniqueId, occurrence, name), attempt, contentType }
     const document = { ...facts, section, content: gate.content, safeFileName, tracked, redelivered: attempt > 1, message }
-    try {
-      // Until the handler has ended, or the time for an orderly end is over.
-      await orAbort((async () => handler(document))(), stop.connection)
-    } catch (error) {
+    // Until the handler has ended, or the time for an orderly end is over.
+    const [handled] = await Promise.allSettled([orAbort((async () => handler(document))(), stop.connection)])
+    await gate.close()
+    if (handled.status === 'rejected') {
       failed = true
-      await gate.close()
       if (rest.failure !== undefined) throw rest.failure.error
-      logger.warn(safeFields({ ...facts, ...tracked }, error), 'document not accepted; it comes again')
+      logger.warn(safeFields({ ...facts, ...tracked }, handled.reason), 'document not accepted; it comes again')
       return
     }
-    await gate.close()
     // Accepted means: all of it came. A handler that was content with less does not change that.
     await rest.drain()
     await ledger.commit(['document', key, name, -attempt])
