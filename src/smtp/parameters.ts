@@ -1,3 +1,5 @@
+import { isAscii } from '../addr-spec.ts'
+import { printable } from '../bytes.ts'
 import { MailError } from '../errors.ts'
 import { optionError, unsupported } from './errors.ts'
 import { parseReversePath } from './path.ts'
@@ -54,6 +56,9 @@ export function checkOptional(extensions: ReadonlyMap<string, string>, optional:
 /** Of MAIL, each with a value that was checked. Throws `ERR_OPTION`, `ERR_ADDRESS`, `ERR_UNSUPPORTED` and `ERR_LIMIT`. */
 export function mailParameters(delivery: Delivery, offers: Offers, extensions: ReadonlyMap<string, string>, isSecure: boolean): string[] {
   const { dsn = {}, requireTls, priority, deliverBy, futureRelease, submitter } = delivery
+  for (const [name, value] of Object.entries({ dsn, deliverBy, futureRelease })) {
+    if (value !== undefined && Object(value) !== value) throw optionError(name, 'an object')
+  }
   const parameters: string[] = []
   const add = (keyword: OptionalExtension, parameter: string): void => void (offers(keyword) && parameters.push(parameter))
   if (dsn.ret !== undefined) add('DSN', `RET=${oneOf('dsn.ret', dsn.ret, ['full', 'headers']) === 'full' ? 'FULL' : 'HDRS'}`)
@@ -102,22 +107,26 @@ function hold(release: NonNullable<Delivery['futureRelease']>, [mostSeconds = ''
     if (!Number.isInteger(seconds) || seconds < 1 || seconds > MAX_SECONDS)
       throw optionError('futureRelease.seconds', `a whole number from 1 to ${MAX_SECONDS}`)
     if (seconds > Number(mostSeconds || MAX_SECONDS))
-      throw beyond(`futureRelease.seconds is ${seconds}, and the server holds for ${mostSeconds} at most`)
+      throw beyond(`futureRelease.seconds is ${seconds}, and the server holds for ${Number(mostSeconds)} at most`)
     return `HOLDFOR=${seconds}`
   }
   const { until } = release
-  if (!(until instanceof Date) || Number.isNaN(until.getTime())) throw optionError('futureRelease', '{ seconds } or { until }, a valid Date')
-  if (until.getTime() > Date.parse(latest)) throw beyond(`futureRelease.until is later than the server holds: ${latest}`)
+  const isDate = until instanceof Date && until.getUTCFullYear() >= 0 && until.getUTCFullYear() <= 9999 // what RFC 3339 can say
+  if (!isDate) throw optionError('futureRelease', '{ seconds } or { until }, a valid Date')
+  if (until.getTime() > Date.parse(latest)) throw beyond(`futureRelease.until is later than the server holds: ${printable(latest, 40)}`)
   return `HOLDUNTIL=${until.toISOString().replace(/\.\d+Z$/, 'Z')}`
 }
 
 /** `rfc822;` with xtext, or `utf-8;` in its form for any server (RFC 3461 §4.2, RFC 6533 §3). */
 function originalRecipient(text: string): string {
-  if (typeof text !== 'string' || text.length > 500) throw optionError('orcpt', 'a string of at most 500 characters')
-  const [, type = '', address = ''] = /^(?:([A-Za-z0-9-]+);)?(.*)$/s.exec(text) ?? []
-  if (/^[\x20-\x7e]*$/.test(address)) return `${type || 'rfc822'};${xtext('orcpt', address, 500)}`
-  if (type !== '' && type.toLowerCase() !== 'utf-8') throw optionError('orcpt', `printable ASCII in an address of type ${type}`)
-  return `utf-8;${Array.from(address, (one) => (/[!-~]/.test(one) && !/[\\+=]/.test(one) ? one : `\\x{${one.codePointAt(0)?.toString(16).toUpperCase()}}`)).join('')}`
+  if (typeof text !== 'string' || printable(text) !== text) throw optionError('orcpt', 'at most 500 characters that can be seen')
+  const [, type = '', address = ''] = /^(?:([A-Za-z0-9-]+);)?(.*)$/.exec(text) ?? []
+  const isUtf8 = type.toLowerCase() === 'utf-8'
+  if (!isUtf8 && isAscii(address)) return `${type || 'rfc822'};${xtext('orcpt', address, 500)}`
+  if (!isUtf8 && type !== '') throw optionError('orcpt', `printable ASCII in an address of type ${type}`)
+  const encoded = address.replaceAll(/[^!-~]|[\\+=]/gu, (one) => `\\x{${one.codePointAt(0)?.toString(16).toUpperCase()}}`)
+  if (encoded === '' || encoded.length > 500) throw optionError('orcpt', '1 to 500 characters as xtext')
+  return `utf-8;${encoded}`
 }
 
 /** RFC 3461 §4: printable ASCII, in which nothing can end the value. */
