@@ -5,15 +5,12 @@ import { expect, test } from 'vitest'
 import { ROOT } from './source.ts'
 
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
-const messages = readFileSync(join(ROOT, 'docs/mime.md'), 'utf8')
 
-test.each([
-  ['README.md', readme],
-  ['docs/mime.md', messages],
-])('the programs in %s compile against the built package', (name, page) => {
+test.each(['README.md', 'docs/mime.md', 'docs/smtp.md'])('the programs in %s compile against the built package', (name) => {
   const folder = join(ROOT, '.build', 'readme', name.replaceAll(/\W/g, '_'))
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
+  const page = readFileSync(join(ROOT, name), 'utf8')
   const programs = [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, program = '']) => program)
   expect(programs.length).toBeGreaterThan(1)
   for (const [index, program] of programs.entries()) writeFileSync(join(folder, `program-${index + 1}.ts`), program)
@@ -31,6 +28,12 @@ test('each option that the README shows of a subcommand is one that its help has
     expect(help.status, subcommand).toBe(0)
     for (const option of options) expect(help.stdout, subcommand).toContain(option)
   }
+})
+
+test('each test that docs/smtp.md names is there', () => {
+  const named = [...readFileSync(join(ROOT, 'docs/smtp.md'), 'utf8').matchAll(/\| `([\w/-]+)`: (.+) \|$/gm)]
+  expect(named.length).toBeGreaterThan(10)
+  for (const [, file = '', name = ''] of named) expect(readFileSync(join(ROOT, 'test', `${file}.test.ts`), 'utf8'), name).toContain(name)
 })
 
 /** The options that the README shows for each subcommand, in its table and in its examples. */
