@@ -31,7 +31,7 @@ test('each option that the README shows of a subcommand is one that its help has
 })
 
 test('each test that docs/smtp.md names is there', () => {
-  const named = [...readFileSync(join(ROOT, 'docs/smtp.md'), 'utf8').matchAll(/\| `([\w/-]+)`: (.+) \|$/gm)]
+  const named = [...readFileSync(join(ROOT, 'docs/smtp.md'), 'utf8').matchAll(/\| `(\w+\/[\w/-]+)`: (.+) \|$/gm)]
   expect(named.length).toBeGreaterThan(10)
   for (const [, file = '', name = ''] of named) expect(readFileSync(join(ROOT, 'test', `${file}.test.ts`), 'utf8'), name).toContain(name)
 })
