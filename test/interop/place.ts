@@ -1,5 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -58,6 +58,7 @@ export class Place {
     makeFolder(root, 'var/mail')
     chmodSync(join(root, 'var', 'mail'), 0o1777)
     write(root, 'server.pem', this.certificate.cert + this.certificate.key)
+    this.ends.push(() => endAllIn(root))
     return root
   }
 
@@ -123,6 +124,17 @@ export class Place {
   async close(): Promise<void> {
     for (const end of this.ends.splice(0).toReversed()) await end()
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
+
+/** Servers leave connections and deliveries to processes of their own, which outlive them. */
+function endAllIn(root: string): void {
+  for (const pid of readdirSync('/proc').map(Number)) {
+    try {
+      if (pid > 0 && readlinkSync(`/proc/${pid}/root`) === root) process.kill(pid, 'SIGKILL')
+    } catch {
+      // It has ended by itself.
+    }
   }
 }
 
