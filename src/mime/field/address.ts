@@ -17,17 +17,18 @@ export type Addresses = string | readonly (string | Mailbox | Group)[]
  *  mailboxes, bare commas in names, missing commas and nested groups are repaired, each with an `invalid-address`; routes and blanks that
  *  are obsolete (RFC 5322 §4.4) need no repair. Names are decoded (RFC 2047, RFC 6532) after the structure is settled and never read again;
  *  addresses are never decoded. Not for envelopes: `parseAddressInput` reads what a caller gives. */
-export function parseAddressList(body: string, reportAll: Report): (Mailbox | Group)[] {
-  const report = firstOfEach(reportAll)
+export function parseAddressList(body: string, report: Report): (Mailbox | Group)[] {
   const list: Mailbox[] = []
   // Names and addresses as nearly everybody writes them are taken at one look each; the reader would give the same.
   for (PLAIN.lastIndex = 0; PLAIN.lastIndex < body.length;) {
     const [, quoted, words, address, close] = PLAIN.exec(body) ?? []
     const name = quoted ?? words ?? ''
-    if (address === undefined || (name !== '') !== (close === '>')) return readList(body, report)
+    if (address === undefined || (name !== '') !== (close === '>')) return readList(body, firstOfEach(report))
     list.push({ name, address })
   }
-  return body.includes('=?') ? list.map(({ name, address }) => ({ name: decodeWords(name, report), address })) : list
+  if (!body.includes('=?')) return list
+  const first = firstOfEach(report)
+  return list.map(({ name, address }) => ({ name: decodeWords(name, first), address }))
 }
 
 const PLAIN =

@@ -76,8 +76,8 @@ export function checkMessageId(id: string, name = 'Message-ID'): string {
 export const createMessageId = (domain: string): string => checkMessageId(`${randomBytes(16).toString('hex')}@${domain}`)
 
 /** `Name: <id> <id>` without its final CRLF, folded between identifiers; the first stays on the line of the name, which some servers look at alone. */
-export const formatMessageIds = (name: string, ids: readonly string[]): string =>
-  writeField(
-    name,
-    ids.map((id, at) => ({ text: `${at === 0 ? ' ' : ''}<${checkMessageId(id, name)}>`, blanks: at === 0 ? '' : ' ' })),
-  )
+export function formatMessageIds(name: string, ids: readonly string[]): string {
+  const texts = ids.map((id) => `<${checkMessageId(id, name)}>`)
+  const words = texts.map((text, at) => (at === 0 ? { text: ` ${text}`, blanks: '' } : text))
+  return writeField(name, words)
+}

@@ -5,7 +5,6 @@ import type { Report } from '../defect.ts'
 import { reportOnce } from '../encoding/coder.ts'
 
 // Field bodies are strings of octets, one char each, already unfolded. A CR or LF that is left in one counts as a blank.
-
 export const isBlank = (code: number): boolean => code === 32 || code === 9 || code === 13 || code === 10
 
 export function skipBlanks(body: string, from: number): number {
