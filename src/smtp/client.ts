@@ -70,6 +70,7 @@ export class SmtpClient implements AsyncDisposable {
   /** Read also when no reply is due, so that one nobody asked for or the end of the connection is known before the next submission. */
   #isWatching = false
   /** Transactions that have not ended, the oldest first. */ readonly #open = new Set<Transaction>()
+  /** Those of them whose end waits in the outflow. */ readonly #held = new Set<Transaction>()
   #begun = 0
   #isDirty = false
 
@@ -78,8 +79,12 @@ export class SmtpClient implements AsyncDisposable {
     this.#timeouts = options.timeouts
     this.#terms = { chunking: options.chunking, pipelining: options.pipelining }
     this.#clientName = options.clientName ?? addressLiteral(transport.localAddress)
-    this.#dialogue = new Dialogue(transport, this.#session, options, smtpCommandChannel, () => this.#open.forEach((one) => one.stop()))
+    this.#dialogue = new Dialogue(transport, this.#session, options, smtpCommandChannel, () => {
+      for (const one of this.#held) one.isOut = false
+      for (const one of this.#open) one.stop()
+    })
     this.#outflow = new Outflow((views) => {
+      if (!transport.destroyed) this.#held.clear()
       const { phase } = this.#session
       return this.#dialogue.write(views, phase, phase === 'content' ? this.#timeouts.dataBlock : this.#timeouts.command)
     })
@@ -154,10 +159,12 @@ export class SmtpClient implements AsyncDisposable {
     given.catch(nothing)
     const onAbort = (): void => {
       transaction.stop()
-      // Those before it wait for their final replies, so the connection must live on for them; the call ends all the same.
+      // Others wait for replies before it or, once it has left, behind it, so the connection must live on for them; the call ends all the same.
       const [oldest] = this.#open
-      if (oldest === transaction) this.#dialogue.fail(signal?.reason)
-      else giveUp()
+      if (oldest === transaction && !(transaction.isOut && this.#open.size > 1))
+        this.#dialogue.fail(closedError('the submission under way was aborted', 'mail', signal?.reason))
+      else this.#outflow.flush()
+      giveUp()
     }
     const work = this.#turns.take(signal, (pass) => {
       this.#open.add(transaction)
@@ -252,14 +259,13 @@ export class SmtpClient implements AsyncDisposable {
       const isEager = framing.chunks && partial === 'deliver' && (pipelining === 'transaction' || pipelining === 'back-to-back')
       isRead = isEager && group.length === all.length
       const isWhole = isRead && (await this.#gather(flow))
-      signal?.throwIfAborted()
-      this.#check()
+      this.#check(signal)
       isTouched = true
       if (this.#isDirty && this.#open.size === 1) transaction.take('rset', await this.#ask(commands.rset()))
+      this.#check(signal)
       // What becomes of those before it is not known yet, and a BDAT that is refused may leave a transaction behind.
       if (framing.chunks && this.#open.size > 1) group.unshift(commands.rset())
-      if (isWhole)
-        return await this.#conclude(transaction, flow, this.#send([...group, commands.bdat(flow.gathered.octets, true)], flow.gathered.take()))
+      if (isWhole) return await this.#conclude(transaction, flow, [], [...group, commands.bdat(flow.gathered.octets, true)])
       await this.#envelope(transaction, group)
       if (transaction.verdict === 'end')
         this.#dialogue.fail(closedError('ended without content, which the server waits for or will not take', 'data'))
@@ -326,11 +332,8 @@ export class SmtpClient implements AsyncDisposable {
       failure = error
     }
     failure ??= this.#dialogue.failure?.reason
-    if (isAll && early === undefined && failure === undefined) {
-      if (chunks) due.push(...this.#send([commands.bdat(gathered.octets, true)], gathered.take()))
-      else this.#outflow.add(gathered.take())
-      return this.#conclude(transaction, flow, due)
-    }
+    if (isAll && early === undefined && failure === undefined)
+      return this.#conclude(transaction, flow, due, chunks ? [commands.bdat(gathered.octets, true)] : [])
     failure ??= closedError('the connection was ended before the end of the content', 'content')
     this.#dialogue.fail(failure)
     // The reply may have come together with the failure, and says more (H20).
@@ -360,9 +363,13 @@ export class SmtpClient implements AsyncDisposable {
     return !isStopped
   }
 
-  /** The end of the content is among what leaves: the message may be taken, so nothing throws any more. Without a reply the outcome is unknown (RFC 1047). */
-  async #conclude(transaction: Transaction, { framer, pass }: Flow, due: readonly Due[]): Promise<Receipt> {
+  /** Sends the end of the content: from its leaving on the message may be taken, so nothing throws. Without a reply the outcome is unknown (RFC 1047).
+   *  @param due the replies to what was sent before it @param lines what is sent before the octets that are gathered */
+  async #conclude(transaction: Transaction, { framer, gathered, pass }: Flow, due: Due[], lines: readonly CommandLine[]): Promise<Receipt> {
     transaction.isOut = true
+    this.#held.add(transaction)
+    if (lines.length > 0) due.push(...this.#send(lines, gathered.take()))
+    else this.#outflow.add(gathered.take())
     transaction.octets = framer.octets
     this.#dialogue.publish(smtpCommandChannel, () => `content of ${framer.octets} octets`)
     pass()
@@ -374,6 +381,7 @@ export class SmtpClient implements AsyncDisposable {
       for (const one of due) transaction.take(one.phase === 'content' && one !== last ? 'chunk' : one.phase, await one.reply)
     } catch (error) {
       this.#dialogue.fail(error)
+      if (!transaction.isOut) throw error
     }
     return transaction.receipt()
   }
@@ -389,8 +397,9 @@ export class SmtpClient implements AsyncDisposable {
   }
 
   /** Throws when nothing can be sent any more. */
-  #check(): void {
+  #check(signal?: AbortSignal): void {
     const { options, failure } = this.#dialogue
+    signal?.throwIfAborted()
     options.signal?.throwIfAborted()
     if (failure !== undefined) throw unusable(failure.reason)
   }

@@ -64,8 +64,8 @@ export class Transaction {
   /** @param step what the reply answers: `chunk` is a BDAT that is not the last. Throws `SmtpReplyError` when RSET is refused */
   take(step: Phase | 'chunk', reply: Reply): void {
     if (step === 'rset' && reply.status !== 250) throw new SmtpReplyError('rset', reply)
+    if (step !== 'content' && reply.status === 421) this.#shutdown = reply
     if (step === 'content') this.#final = reply
-    else if (reply.status === 421) this.#shutdown = reply
     else if (step === 'mail') this.#mail = reply
     else if (step === 'rcpt') this.#rcpt.push(reply)
     else if (step === 'data') this.#data = reply
@@ -90,8 +90,9 @@ export class Transaction {
 
   /** The server may still hold a reverse-path or recipients: RSET must come before the next transaction. */
   get isDirty(): boolean {
-    // The reply to the whole content ends it, whatever it says; where nobody was accepted it is no such reply.
-    return !(this.isOut && this.#wanted) && (isAccepted(this.#mail) || this.#rcpt.some(isAccepted))
+    // The reply to the whole content ends it, unless it refuses a BDAT, which may be kept; where nobody was accepted it is no such reply.
+    const isEnded = this.isOut && this.#wanted && !(this.asked.framing.chunks && isRefused(this.#final))
+    return !isEnded && (isAccepted(this.#mail) || this.#rcpt.some(isAccepted))
   }
 
   /** MAIL was accepted. */
@@ -120,9 +121,11 @@ export class Transaction {
     if (isRefused(this.#mail)) return decided(this.#mail)
     // 552 here is "too many recipients" in the words of RFC 821: later may help (RFC 5321 §4.5.3.1.10).
     if (isRefused(rcpt)) return rcpt.status === 552 ? { outcome: 'deferred', reply: rcpt } : decided(rcpt)
-    const reply = refusal ?? this.#final ?? this.#shutdown
+    const reply = refusal ?? this.#final
     if (reply !== undefined) return decided(reply)
+    // Also after 421 to another recipient: Exim says it, stays, and takes the content that is on its way.
     if (this.isOut) return UNKNOWN
+    if (this.#shutdown !== undefined) return decided(this.#shutdown)
     return this.#data === undefined ? NOT_SENT : decided(this.#data)
   }
 }
