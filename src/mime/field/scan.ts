@@ -25,7 +25,7 @@ export function skipEnclosed(body: string, from: number, to = body.length): numb
   const isQuoted = body[from] === '"'
   let depth = 1
   for (let at = from + 1; at < to; at++) {
-    const character = body[at]
+    const character = body.charAt(at)
     if (character === '\\') at++
     else if (isQuoted ? character === '"' : character === ')' && --depth === 0) return at + 1
     else if (character === '(') depth++
@@ -47,7 +47,7 @@ export function enclosedIn(body: string): (from: number) => number {
 /** Past blanks and comments. A comment that never closes takes the rest. */
 export function skipCfws(body: string, from: number): number {
   let at = skipBlanks(body, from)
-  while (body[at] === '(') {
+  while (body.charAt(at) === '(') {
     const end = skipEnclosed(body, at)
     at = end < 0 ? body.length : skipBlanks(body, end)
   }
