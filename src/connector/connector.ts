@@ -2,7 +2,8 @@ import { setMaxListeners } from 'node:events'
 import { resolve } from 'node:path'
 import { MailError } from '../errors.ts'
 import { Pop3Client, type Pop3Options } from '../pop3/index.ts'
-import { SmtpClient, type SmtpOptions } from '../smtp/index.ts'
+import { SmtpClient, SmtpPool, type SmtpPoolOptions } from '../smtp/index.ts'
+import type { PooledConnection } from '../smtp/pool.ts'
 import { checkServerOptions, demand, POP3_DEFAULTS, SMTP_DEFAULTS, type ServerOptions, type TlsFacts } from '../tls/options.ts'
 import type { DocumentHandler } from './document.ts'
 import { diskFiles, type Files, type Mailbox } from './files.ts'
@@ -11,12 +12,12 @@ import { Ledger, openSpool } from './ledger.ts'
 import { lockMailbox } from './lock.ts'
 import { defaultLogger, errorFields, safeFields, traceDialogue, type Logger } from './log.ts'
 import { checkGetOperation, checkSendOperation, type GetOperation, type OutgoingDocuments, type SendOperation } from './operation.ts'
-import { createOutbox, type OutgoingConnection, type SendReceipt } from './outbox.ts'
+import { sendDocuments, type SendReceipt } from './outbox.ts'
 import { createStop, onAbort } from './stop.ts'
 
 export interface ConnectorOptions {
   /** The mailbox that `get` reads (POP3). */ readonly inbound?: Pop3Options | undefined
-  /** The server that `send` submits to (SMTP). */ readonly outbound?: SmtpOptions | undefined
+  /** The server that `send` submits to (SMTP). */ readonly outbound?: SmtpPoolOptions | undefined
   /** Where the connector remembers what was accepted. `get` needs it, or `state: 'memory'`. Made if absent; nobody else may write to it. */
   readonly stateDirectory?: string | undefined
   /** Forget everything with this object: what stays on the server then comes again. */ readonly state?: 'memory' | undefined
@@ -34,7 +35,7 @@ export interface SendOptions {
 /** What the connector stands on; tests put something else in its place. @internal */
 export interface Ground {
   readonly files: Files
-  readonly smtp: (options: SmtpOptions) => Promise<OutgoingConnection & { readonly tls: TlsFacts | null }>
+  readonly smtp: (options: SmtpPoolOptions) => Promise<PooledConnection & { readonly tls: TlsFacts | null }>
 }
 
 /** A mailbox as a source of documents, and a mail server as a sink for them.
@@ -47,7 +48,7 @@ export interface Ground {
  *  ``` */
 export class MailConnector implements AsyncDisposable {
   readonly #inbound: Pop3Options | undefined
-  readonly #outbound: SmtpOptions | undefined
+  readonly #outbound: SmtpPoolOptions | undefined
   /** The folder, or all that is known. */ readonly #state: string | Ledger | undefined
   readonly #concurrency: number
   readonly #ground: Ground
@@ -56,7 +57,7 @@ export class MailConnector implements AsyncDisposable {
   readonly #label = `wirepost-${(connectors += 1)}`
   #logger: Logger | undefined
   #stopTracing: (() => void) | undefined
-  #outbox: ReturnType<typeof createOutbox> | undefined
+  #pool: SmtpPool | undefined
 
   /** Throws `ERR_OPTION`. Connects to nothing and writes nothing. */
   constructor(options: ConnectorOptions, ground: Partial<Ground> = {}) {
@@ -113,7 +114,10 @@ export class MailConnector implements AsyncDisposable {
         const isSpooled = checked.handOver === 'spool' && folder !== undefined
         const spool = isSpooled ? await openSpool(this.#ground.files, folder, mailbox, ledger) : undefined
         using stop = createStop(signal, timeouts.quit)
-        const connect = (ending: AbortSignal): Promise<Pop3Client> => this.#connect(inbound, ending, logger, (server) => Pop3Client.connect(server))
+        const connect = (ending: AbortSignal): Promise<Pop3Client> => {
+          const ends = inbound.signal === undefined ? ending : AbortSignal.any([inbound.signal, ending])
+          return this.#connect({ ...inbound, signal: ends }, logger, (server) => Pop3Client.connect(server))
+        }
         const report = await runInbox({ operation: checked, handler, ledger, spool, mailbox, logger, concurrency: this.#concurrency, connect, stop })
         logger.info(report, 'get ended')
         return report
@@ -144,32 +148,29 @@ export class MailConnector implements AsyncDisposable {
     const { host, port, auth } = checkServerOptions(outbound, SMTP_DEFAULTS)
     const user = auth?.user ?? ''
     const logger = this.#log.child(safeFields({ server: `${host}:${port}`, user }))
-    const connect = (signal: AbortSignal): Promise<OutgoingConnection> => this.#connect(outbound, signal, logger, this.#ground.smtp)
-    this.#outbox ??= createOutbox(connect, host, user, logger)
-    const outbox = this.#outbox
-    return this.#track(options.signal, (signal) => outbox.send(checked, documents, signal, options.onReceipt))
+    const connect = (server: SmtpPoolOptions): Promise<PooledConnection> => this.#connect(server, logger, this.#ground.smtp)
+    this.#pool ??= new SmtpPool({ maxConnections: 1, idleMs: IDLE_MS, ...outbound }, connect)
+    const outbox = { pool: this.#pool, host, user, logger }
+    return this.#track(options.signal, (signal) => sendDocuments(outbox, checked, documents, signal, options.onReceipt))
   }
 
   /** Ends what is under way as an aborted signal does, then the connections. Never rejects; later calls of `get` and `send` do, with `ERR_CLOSED`. */
   async close(): Promise<void> {
     if (!this.#ending.signal.aborted) this.#ending.abort(new MailError('ERR_CLOSED', 'the connector was closed', { phase: 'options' }))
     await Promise.allSettled(this.#running)
-    await this.#outbox?.close()
+    await this.#pool?.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
 
-  /** A connection that ends with either signal. */
   async #connect<O extends ServerOptions, C extends { readonly tls: TlsFacts | null }>(
     options: O,
-    signal: AbortSignal,
     logger: Logger,
     connect: (options: O) => Promise<C>,
   ): Promise<C> {
-    const ends = options.signal === undefined ? signal : AbortSignal.any([options.signal, signal])
-    const connection = await connect({ ...options, label: options.label ?? this.#label, signal: ends })
+    const connection = await connect({ ...options, label: options.label ?? this.#label })
     const { tls } = connection
     if (tls === null) logger.debug({ tls: false }, 'connected in clear text')
     else if (tls.authorized) logger.debug({ version: tls.version, cipher: tls.cipher }, 'connected')
@@ -207,4 +208,5 @@ export class MailConnector implements AsyncDisposable {
 }
 
 const MAX_CONCURRENCY = 1000
+const IDLE_MS = 15_000 // who forgets to close the connector does not keep its process for longer
 let connectors = 0

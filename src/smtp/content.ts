@@ -1,5 +1,6 @@
 import { isAscii } from 'node:buffer'
 import { CR, CRLF, LF, NUL } from '../bytes.ts'
+import { MailError } from '../errors.ts'
 import { DotStuffer } from '../wire/dots.ts'
 import { contentError } from './errors.ts'
 
@@ -15,6 +16,8 @@ export interface Framing {
   /** Octets above 127 may be in it. */ readonly eightBit: boolean
   /** Nothing may be changed: what would be repaired is refused. */ readonly verify: boolean
   readonly maxLineOctets: number
+  /** More is `ERR_LIMIT` before it leaves. By BDAT what the server announced: Exim 4.96 reads the rest of a chunk that crosses its limit as commands (S12). */
+  readonly maxOctets: number
 }
 
 /** Content as it stands between DATA's 354, or BDAT, and the final reply (RFC 5321 §4.5.2): each lone CR and each lone LF becomes CRLF, so that no
@@ -71,6 +74,9 @@ export class ContentFramer {
 
   #framed(view: Buffer): Buffer[] {
     this.octets += view.length
+    const { maxOctets } = this.#framing
+    if (this.octets > maxOctets)
+      throw new MailError('ERR_LIMIT', `the content has more than the ${maxOctets} octets that the server takes`, { phase: 'content' })
     if (this.#framing.chunks) return [view]
     const views = this.#dots.push(view)
     return views.length > MANY_VIEWS ? [Buffer.concat(views)] : views
@@ -117,11 +123,15 @@ export class ContentFramer {
   }
 }
 
-/** The size of content in memory as it will be sent. Throws `ERR_CONTENT`. */
+/** The size of content in memory as it will be sent. Throws `ERR_CONTENT`, before any harm is done. */
 export function measure(octets: Buffer, framing: Framing): number {
   const framer = new ContentFramer(framing)
-  for (const block of blocks(octets)) framer.push(block)
-  framer.end()
+  try {
+    for (const block of blocks(octets)) framer.push(block)
+    framer.end()
+  } catch (error) {
+    throw error instanceof MailError ? new MailError(error.code, error.message, { phase: error.phase, reusable: true }) : error
+  }
   return framer.octets
 }
 

@@ -81,8 +81,11 @@ export function checkSubmission(envelope: Envelope, content: SubmittedContent, {
   const parameters = mailParameters(options, offers, extensions, isSecure)
   const { eightBit, parameter } = checkBody(options, content, offers, extensions)
   const binary = options.body === 'binary'
+  const chunks = binary || (terms.chunking && extensions.has('CHUNKING'))
+  const sizeLimit = parseSizeLimit(extensions.get('SIZE')) ?? Infinity
   const framing: Framing = {
-    chunks: binary || (terms.chunking && extensions.has('CHUNKING')),
+    chunks,
+    maxOctets: chunks && !(content instanceof Uint8Array) ? sizeLimit : Infinity,
     binary,
     eightBit,
     verify: oneOf('lineEnds', options.lineEnds ?? 'repair', ['repair', 'verify']) === 'verify',
@@ -90,8 +93,7 @@ export function checkSubmission(envelope: Envelope, content: SubmittedContent, {
   }
   if (!Number.isSafeInteger(framing.maxLineOctets) || framing.maxLineOctets < 1) throw optionError('maxLineOctets', 'a whole number from 1')
   const size = content instanceof Uint8Array ? measure(asBuffer(content), framing) : declaredSize(content)
-  const sizeLimit = parseSizeLimit(extensions.get('SIZE'))
-  if (size !== undefined && size > (sizeLimit ?? Infinity)) throw limitError(`the message has ${size} octets, and the server takes ${sizeLimit}`)
+  if (size !== undefined && size > sizeLimit) throw limitError(`the message has ${size} octets, and the server takes ${sizeLimit}`)
   if (size !== undefined && extensions.has('SIZE')) parameters.push(`SIZE=${size}`)
   if (parameter !== undefined) parameters.push(parameter)
   if (isInternational) parameters.push('SMTPUTF8')

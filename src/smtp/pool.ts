@@ -1,8 +1,9 @@
 import { MailError } from '../errors.ts'
 import { optionError } from '../tls/options.ts'
 import { SmtpClient, type Attempt } from './client.ts'
-import { checkRecipients, fitting, type Envelope } from './envelope.ts'
+import { checkRecipients, fitting, type Envelope, type SubmittedContent } from './envelope.ts'
 import { SmtpReplyError } from './errors.ts'
+import { parseLimits } from './grammar.ts'
 import { checkSmtpOptions, type SmtpOptions } from './options.ts'
 import type { Reply } from './reply.ts'
 import { NOT_SENT, summary, type Outcome, type Receipt } from './transaction.ts'
@@ -31,15 +32,20 @@ export interface BackOff {
   /** Milliseconds. @default 60_000 */ readonly mostMs: number
 }
 
-type Content = () => AsyncIterable<Uint8Array>
-type Member = {
-  readonly client: SmtpClient
+/** What a pool needs of a client. @internal */
+export type PooledConnection = Pick<SmtpClient, 'attempt' | 'depth' | 'extensions' | 'quit' | 'usable'>
+
+type Content = () => SubmittedContent
+
+interface Member {
+  readonly client: PooledConnection
   readonly since: number
   readonly pace: Pace
   submissions: number
   active: number
   idle: NodeJS.Timeout | undefined
 }
+
 /** A connection, or leave to make one. */
 type Place = Member | 'new'
 
@@ -48,6 +54,7 @@ const MAX_TIMER_MS = 0x7fff_ffff // setTimeout holds 31 bits; more would fire at
 /** Several connections to one server, made when they are needed and used again; submissions begin in the order in which they were asked for. */
 export class SmtpPool implements AsyncDisposable {
   readonly #options: ReturnType<typeof checkPoolOptions>
+  readonly #open: (options: SmtpOptions) => Promise<PooledConnection>
   readonly #members = new Set<Member>()
   /** Connections that are being made, used or left. */ #connections = 0
   /** Submissions that wait for a place; those that begin again come first. */ readonly #waiting = new Set<(place: Place) => void>()
@@ -59,9 +66,10 @@ export class SmtpPool implements AsyncDisposable {
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
-  /** Throws `ERR_OPTION`. Connects to nothing yet. */
-  constructor(options: SmtpPoolOptions) {
+  /** Throws `ERR_OPTION`. Connects to nothing yet. @param open internal: what makes a connection */
+  constructor(options: SmtpPoolOptions, open: (options: SmtpOptions) => Promise<PooledConnection> = (server) => SmtpClient.connect(server)) {
     this.#options = checkPoolOptions(options)
+    this.#open = open
     this.#pace = new Pace(this.#options.rate)
   }
 
@@ -106,7 +114,7 @@ export class SmtpPool implements AsyncDisposable {
       if (receipt === undefined) break
       isFirst = false
       octets = Math.max(octets, receipt.octets)
-      const done = left.splice(0, receipt.recipients.length)
+      const done = left.splice(0, Math.max(1, receipt.recipients.length))
       for (const [at, path] of done.entries()) outcomes[path] = receipt.recipients[at] ?? NOT_SENT
       const isProgress = receipt.outcome === 'accepted' || receipt.outcome === 'partial'
       // What refused the content would refuse it again.
@@ -141,7 +149,7 @@ export class SmtpPool implements AsyncDisposable {
   }
 
   async #use(member: Member, envelope: Envelope, content: Content): Promise<Attempt> {
-    let source: AsyncIterable<Uint8Array> | undefined
+    let source: SubmittedContent | undefined
     try {
       const count = fitting(envelope.to, member.client.extensions.get('LIMITS'))
       const to = envelope.options?.partial === 'refuse' ? envelope.to : envelope.to.slice(0, count)
@@ -156,27 +164,19 @@ export class SmtpPool implements AsyncDisposable {
     }
   }
 
-  /** A place on a connection, which is made if need be; one that the caller does not wait for is there for others. */
+  /** A place on a connection, which is made if need be. */
   async #seat(signal: AbortSignal | undefined, isAgain: boolean): Promise<Member> {
     const place = await this.#turn(signal, isAgain ? this.#again : this.#waiting)
     if (place !== 'new') return place
-    const connecting = this.#connect()
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        reject(signal?.reason)
-        connecting.then((member) => this.#leave(member), nothing)
-      }
-      signal?.addEventListener('abort', onAbort)
-      connecting.then(resolve, reject).finally(() => signal?.removeEventListener('abort', onAbort))
-    })
-  }
-
-  async #connect(): Promise<Member> {
+    // The signal of a submission ends the making of its connection, and not the connection.
+    const making = new AbortController()
+    const onAbort = (): void => making.abort(signal?.reason)
+    signal?.addEventListener('abort', onAbort)
     try {
-      const client = await SmtpClient.connect(this.#options)
-      const now = performance.now()
-      const member: Member = { client, since: now, pace: new Pace(this.#options.connectionRate), submissions: 1, active: 1, idle: undefined }
-      member.pace.begin(now)
+      const { signal: ending, connectionRate } = this.#options
+      const client = await this.#open({ ...this.#options, signal: ending === undefined ? making.signal : AbortSignal.any([ending, making.signal]) })
+      const member: Member = { client, since: performance.now(), pace: new Pace(connectionRate), submissions: 1, active: 1, idle: undefined }
+      member.pace.begin(member.since)
       this.#members.add(member)
       this.#backOffMs = 0
       return member
@@ -185,6 +185,7 @@ export class SmtpPool implements AsyncDisposable {
       if (error instanceof SmtpReplyError && isThrottling(error.reply)) this.#slowDown()
       throw error
     } finally {
+      signal?.removeEventListener('abort', onAbort)
       this.#wake()
     }
   }
@@ -232,7 +233,8 @@ export class SmtpPool implements AsyncDisposable {
     let soonest = Infinity
     let best: Member | undefined
     for (const member of this.#members) {
-      const isSpent = !member.client.usable || member.submissions >= maxMessages || now - member.since >= maxAgeMs
+      const { mailMax } = parseLimits(member.client.extensions.get('LIMITS')) // of those that wait on it too
+      const isSpent = !member.client.usable || member.submissions >= Math.min(maxMessages, mailMax) || now - member.since >= maxAgeMs
       if (isSpent && member.active === 0) this.#drop(member)
       if (isSpent || member.active >= Math.min(member.client.depth, best?.active ?? Infinity)) continue
       const delay = member.pace.delay(now)
@@ -333,5 +335,3 @@ function checkPoolOptions(options: SmtpPoolOptions) {
 const isThrottling = (reply: Reply | null): boolean => reply !== null && [421, 432, 454].includes(reply.status)
 const isTooMany = ({ outcome, reply }: Outcome): boolean =>
   outcome === 'deferred' && (reply?.status === 452 || reply?.status === 552) && /^(?:[45]\.5\.3)?$/.test(reply.enhancedStatus ?? '')
-
-function nothing(): void {}

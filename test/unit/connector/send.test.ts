@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream'
 import { expect, onTestFinished, test } from 'vitest'
 import { DocumentsError, MailConnector, MailError, type OutgoingDocument, type SendOperation, type SendReceipt } from '../../../src/index.ts'
-import type { OutgoingConnection } from '../../../src/connector/outbox.ts'
+import type { PooledConnection } from '../../../src/smtp/pool.ts'
 import { parseMessage, selectBody, type Entity } from '../../../src/mime/index.ts'
-import type { Receipt } from '../../../src/smtp/index.ts'
+import type { Receipt, Reply } from '../../../src/smtp/index.ts'
 import { Maildrop, readSource } from '../../support/maildrop.ts'
 import { startSmtpServer, type SmtpServer, type SmtpServerOptions } from '../../support/smtp-server.ts'
 import { gate, MemoryLog, PASSWORD } from './support.ts'
@@ -204,6 +204,12 @@ test('no connection: rejects for the first document', async () => {
 })
 
 /** What a connection gives. */
+const receiptOf = (outcome: 'accepted' | 'deferred' | 'unknown', reply: Reply | null = null): Receipt => ({
+  outcome,
+  recipients: [{ address: 'b@test.example', outcome, reply }],
+  reply,
+  octets: 1,
+})
 const attempt = (receipt: Receipt, isBegun = true): { receipt: Receipt; isBegun: boolean } => ({ receipt, isBegun })
 
 test.each([
@@ -213,10 +219,12 @@ test.each([
 ] as const)('a final reply that never comes, %s, %d times: %s', async (onUnknown, times, outcome, submissions) => {
   const submitted: string[] = []
   let left = times
-  const fake = async (): Promise<OutgoingConnection & { tls: null }> => {
+  const fake = async (): Promise<PooledConnection & { tls: null }> => {
     let usable = true
     return {
       tls: null,
+      depth: 1,
+      extensions: new Map(),
       get usable() {
         return usable
       },
@@ -227,7 +235,7 @@ test.each([
         left -= 1
         usable = left < 0
         const result = usable ? 'accepted' : 'unknown'
-        return attempt({ outcome: result, recipients: [{ address: 'b@test.example', outcome: result, reply: null }], reply: null, octets: 1 })
+        return attempt(receiptOf(result))
       },
       quit: () => Promise.resolve(),
     }
@@ -246,19 +254,21 @@ test.each([
   ['data', ['accepted', 'deferred'], 1],
 ] as const)('a connection in use that fails in the %s phase: %j', async (phase, outcomes, connections) => {
   let made = 0
-  const fake = (): Promise<OutgoingConnection & { tls: null }> => {
+  const fake = (): Promise<PooledConnection & { tls: null }> => {
     made += 1
     let usable = true
     let left = made === 1 ? 1 : 9
     return Promise.resolve({
       tls: null,
+      depth: 1,
+      extensions: new Map(),
       get usable() {
         return usable
       },
       async attempt() {
         usable = left-- > 0
         if (!usable) throw new MailError('ERR_CLOSED', 'gone', { phase, transient: true })
-        return attempt({ outcome: 'accepted', recipients: [], reply: null, octets: 1 })
+        return attempt(receiptOf('accepted'))
       },
       quit: () => Promise.resolve(),
     })
@@ -275,19 +285,20 @@ test.each([
   [false, ['accepted', 'deferred'], 1],
 ] as const)('421 on a connection in use, unanswered %j (H19): %j', async (unanswered, outcomes, connections) => {
   let made = 0
-  const fake = (): Promise<OutgoingConnection & { tls: null }> => {
+  const fake = (): Promise<PooledConnection & { tls: null }> => {
     made += 1
     let submitted = 0
     return Promise.resolve({
       tls: null,
+      depth: 1,
+      extensions: new Map(),
       get usable() {
         return made > 1 || submitted < 2
       },
       attempt() {
         submitted += 1
-        if (made > 1 || submitted === 1) return Promise.resolve(attempt({ outcome: 'accepted', recipients: [], reply: null, octets: 1 }))
-        const reply = { status: 421, enhancedStatus: null, lines: ['bye'] }
-        return Promise.resolve(attempt({ outcome: 'deferred', recipients: [], reply, octets: 0 }, !unanswered))
+        if (made > 1 || submitted === 1) return Promise.resolve(attempt(receiptOf('accepted')))
+        return Promise.resolve(attempt(receiptOf('deferred', { status: 421, enhancedStatus: null, lines: ['bye'] }), !unanswered))
       },
       quit: () => Promise.resolve(),
     })
@@ -319,14 +330,16 @@ test('whole-message content that fails is deferred; all streams are closed, also
 test('an abort ends the waiting for the message of another send', async () => {
   const entered = gate()
   const left = gate()
-  const fake = (): Promise<OutgoingConnection & { tls: null }> =>
+  const fake = (): Promise<PooledConnection & { tls: null }> =>
     Promise.resolve({
       tls: null,
+      depth: 1,
+      extensions: new Map(),
       usable: true,
       async attempt() {
         entered.open()
         await left.opened
-        return attempt({ outcome: 'accepted', recipients: [], reply: null, octets: 1 })
+        return attempt(receiptOf('accepted'))
       },
       quit: () => Promise.resolve(),
     })

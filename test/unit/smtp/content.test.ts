@@ -4,7 +4,7 @@ import { CR, DOT, LF } from '../../../src/bytes.ts'
 import { BLOCK_OCTETS, blocks, ContentFramer, Gathering, measure, Outflow, type Framing } from '../../../src/smtp/content.ts'
 import { everySplit } from '../../support/every-split.ts'
 
-const DATA: Framing = { chunks: false, binary: false, eightBit: true, verify: false, maxLineOctets: 998 }
+const DATA: Framing = { chunks: false, binary: false, eightBit: true, verify: false, maxLineOctets: 998, maxOctets: Infinity }
 
 /** What a server stores, octet by octet and all at once: each lone CR and LF as CRLF, and one at the end. */
 function stored(content: Buffer): number[] {
@@ -263,6 +263,22 @@ test('a long line is found before more of it is kept, and content in memory is m
   const odd = Buffer.from(`${'x'.repeat(997)}\n`.repeat(200)) // line ends on the borders of blocks and off them
   expect(measure(odd, DATA)).toBe(200 * 999)
   expect(() => measure(odd, VERIFY)).toThrow(refusal)
+})
+
+test('content that is more than it may be is refused before the chunk that crosses the limit leaves, the line end that it lacks counted', () => {
+  for (const [content, maxOctets, fits] of [
+    ['0123456\r\n', 9, true],
+    ['0123456\r\n', 8, false],
+    ['0123456', 9, true],
+    ['0123456', 8, false],
+    ['0123\n6', 9, true],
+    ['0123\n6', 8, false],
+  ] as const) {
+    for (const chunks of everySplit(content)) {
+      if (fits) expect(framed(chunks, { ...CHUNKS, maxOctets }).octets).toBe(9)
+      else expect(() => framed(chunks, { ...CHUNKS, maxOctets })).toThrow(expect.objectContaining({ code: 'ERR_LIMIT', phase: 'content' }))
+    }
+  }
 })
 
 test('what is gathered leaves once; the outflow writes a block at once and the rest at the next turn of the event loop', async () => {
