@@ -39,7 +39,7 @@ type Content = () => SubmittedContent
 
 interface Member {
   readonly client: PooledConnection
-  readonly since: number
+  since: number
   readonly pace: Pace
   submissions: number
   active: number
@@ -156,6 +156,7 @@ export class SmtpPool implements AsyncDisposable {
       source = content()
       const attempt = await member.client.attempt({ ...envelope, to }, source)
       if (!attempt.isBegun && isThrottling(attempt.receipt.reply)) this.#slowDown(member)
+      else this.#backOffMs = 0
       return attempt
     } finally {
       // A stream was opened for this attempt and may not have been touched.
@@ -178,7 +179,6 @@ export class SmtpPool implements AsyncDisposable {
       const member: Member = { client, since: performance.now(), pace: new Pace(connectionRate), submissions: 1, active: 1, idle: undefined }
       member.pace.begin(member.since)
       this.#members.add(member)
-      this.#backOffMs = 0
       return member
     } catch (error) {
       this.#connections--
@@ -229,12 +229,11 @@ export class SmtpPool implements AsyncDisposable {
 
   /** The connection that has least to do, or leave to make one, or the milliseconds until there may be a place. */
   #place(now: number): Place | number {
-    const { maxConnections, maxMessages, maxAgeMs } = this.#options
+    const { maxConnections } = this.#options
     let soonest = Infinity
     let best: Member | undefined
     for (const member of this.#members) {
-      const { mailMax } = parseLimits(member.client.extensions.get('LIMITS')) // of those that wait on it too
-      const isSpent = !member.client.usable || member.submissions >= Math.min(maxMessages, mailMax) || now - member.since >= maxAgeMs
+      const isSpent = this.#isSpent(member, now)
       if (isSpent && member.active === 0) this.#drop(member)
       if (isSpent || member.active >= Math.min(member.client.depth, best?.active ?? Infinity)) continue
       const delay = member.pace.delay(now)
@@ -259,8 +258,16 @@ export class SmtpPool implements AsyncDisposable {
 
   #leave(member: Member): void {
     member.active--
-    if (member.active === 0) member.idle = setTimeout(() => this.#drop(member), this.#options.idleMs)
+    if (member.active === 0 && this.#isSpent(member, performance.now())) this.#drop(member)
+    else if (member.active === 0) member.idle = setTimeout(() => this.#drop(member), this.#options.idleMs)
     this.#wake()
+  }
+
+  /** It takes no more submissions; those that wait on it count. */
+  #isSpent({ client, submissions, since }: Member, now: number): boolean {
+    const { maxMessages, maxAgeMs } = this.#options
+    const { mailMax } = parseLimits(client.extensions.get('LIMITS'))
+    return !client.usable || submissions >= Math.min(maxMessages, mailMax) || now - since >= maxAgeMs
   }
 
   #drop(member: Member): void {
@@ -276,9 +283,11 @@ export class SmtpPool implements AsyncDisposable {
   /** The server has enough of us: no new connection for a while, and this one is used no more. */
   #slowDown(member?: Member): void {
     const { firstMs, mostMs } = this.#options.backOff
-    this.#backOffMs = Math.min(mostMs, 2 * this.#backOffMs || firstMs)
-    this.#notBefore = performance.now() + this.#backOffMs * (1 - Math.random() / 2)
-    if (member !== undefined) member.submissions = Infinity
+    const now = performance.now()
+    // Connections that were begun together are refused together.
+    if (now >= this.#notBefore) this.#backOffMs = Math.min(mostMs, 2 * this.#backOffMs || firstMs)
+    this.#notBefore = now + this.#backOffMs * (1 - Math.random() / 2)
+    if (member !== undefined) member.since = -Infinity
   }
 }
 
@@ -310,8 +319,8 @@ function checkPoolOptions(options: SmtpPoolOptions) {
   const { attempts = 3, firstMs = 1_000, mostMs = 60_000 } = options.backOff ?? {}
   const groups = {
     '': { maxConnections, maxMessages, maxAgeMs, idleMs },
-    'rate.': rate,
-    'connectionRate.': connectionRate,
+    'rate.': rate && { messages: rate.messages, perMs: rate.perMs },
+    'connectionRate.': connectionRate && { messages: connectionRate.messages, perMs: connectionRate.perMs },
     'backOff.': { attempts, firstMs, mostMs },
   }
   for (const [prefix, counts] of Object.entries(groups)) {
@@ -326,8 +335,8 @@ function checkPoolOptions(options: SmtpPoolOptions) {
     maxMessages,
     maxAgeMs,
     idleMs,
-    rate: rate && { ...rate },
-    connectionRate: connectionRate && { ...connectionRate },
+    rate: rate ? { ...rate } : undefined,
+    connectionRate: connectionRate ? { ...connectionRate } : undefined,
     backOff: { attempts, firstMs, mostMs },
   }
 }

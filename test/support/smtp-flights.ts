@@ -48,6 +48,12 @@ export class SmtpFlightServer extends MemoryTransport {
     return this.flights.flat().filter((line) => !line.startsWith('<'))
   }
 
+  /** Hears and says nothing more, and closes its side after what was said. */
+  hangUp(): void {
+    this.#isGone = true
+    setImmediate(() => this.finish())
+  }
+
   /** How many flights there were since the count was `before`. */
   since(before: number): number {
     return this.flights.length - before
@@ -62,9 +68,9 @@ export class SmtpFlightServer extends MemoryTransport {
       const arrive = (): void => {
         if (this.isDeaf) return void setImmediate(arrive)
         this.#coming = undefined
-        const said = this.#isGone ? '' : this.#take(Buffer.concat(coming), flight)
+        if (this.#isGone) return
+        const said = this.#take(Buffer.concat(coming), flight)
         if (said !== '' && !this.destroyed) this.feed(said)
-        if (this.#isGone) this.finish()
       }
       if ((this.#options.linkMs ?? 0) > 0) setTimeout(arrive, this.#options.linkMs)
       else setImmediate(arrive)
@@ -79,7 +85,7 @@ export class SmtpFlightServer extends MemoryTransport {
       const before = this.#rest.length
       const answer = this.#step(flight)
       if (answer !== undefined) said += answer
-      this.#isGone ||= /^(?:421|221)/.test(answer ?? '')
+      if (/^(?:421|221)/.test(answer ?? '')) this.hangUp()
       if (this.#isGone) return said
       if (answer === undefined && this.#rest.length === before) return said
     }
