@@ -172,7 +172,6 @@ export class SmtpClient implements AsyncDisposable {
       return this.#transact(transaction, content, signal, pass).finally(() => {
         signal?.removeEventListener('abort', onAbort)
         this.#open.delete(transaction)
-        this.#isDirty = transaction.isDirty
       })
     })
     const receipt = await Promise.race([work, given])
@@ -277,6 +276,7 @@ export class SmtpClient implements AsyncDisposable {
       throw isTouched ? this.#dialogue.fail(error) : error
     } finally {
       clearTimeout(timer)
+      if (isTouched) this.#isDirty = transaction.isDirty // one of which nothing was sent leaves behind what it found
       if (isRead && !transaction.isOut) abandon(content, source)
     }
   }

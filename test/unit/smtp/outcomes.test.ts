@@ -90,6 +90,20 @@ describe.each(WAYS)('%s: in the middle of others', (_name, options, extensions) 
     }
   })
 
+  test('a message that fails before anything of it was sent leaves behind what it found: the next one begins with RSET', async () => {
+    let isRefusing = true
+    const special = (line: string): string | undefined => (isRefusing && line.startsWith('RCPT') ? '550 5.1.1 nobody\r\n' : undefined)
+    const { client, server } = await overFlights({ extensions, special }, options)
+    const [first, second] = manyNumbered(2)
+    if (first === undefined || second === undefined) throw new Error('two')
+    expect((await client.submit(first.envelope, first.content)).outcome).toBe('refused')
+    isRefusing = false
+    if (isEager) expect(await rejection(client.submit(second.envelope, failing()))).toBe(FAILURE) // otherwise it ends the connection
+    expect((await client.submit(second.envelope, second.content)).outcome).toBe('accepted')
+    expectStored(server, [second])
+    expect(server.lines).toContain('RSET')
+  })
+
   test('421 in the middle: what was answered stands, and who comes behind it is not sent or unknown', async () => {
     const { all, server } = await outcomes(FIVE, options, { extensions, special: shuttingDown })
     expect(all.slice(0, 2)).toEqual(['accepted', 'accepted'])
