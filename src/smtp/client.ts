@@ -61,7 +61,7 @@ export class SmtpClient implements AsyncDisposable {
   readonly #session = new SmtpSession((line) => this.#dialogue.publish(smtpReplyChannel, line))
   readonly #dialogue: Dialogue<CommandLine, Answer>
   readonly #outflow: Outflow
-  readonly #turns = new Turns()
+  readonly #turns = new Turns(MESSAGES_UNDER_WAY)
   #extensions: ReadonlyMap<string, string> = new Map()
   /** The oldest first. */ readonly #due: Due[] = []
   /** To the content that is under way by DATA. */ #final: Due | undefined
@@ -91,7 +91,8 @@ export class SmtpClient implements AsyncDisposable {
   }
 
   /** Connects, says EHLO, changes to TLS and logs in, as the options demand. Fails with what `tls/` fails with, `ERR_TLS_REQUIRED`,
-   *  `ERR_TLS_INJECTION`, `ERR_AUTH`, `ERR_AUTH_CLEAR_TEXT`, `ERR_AUTH_MECHANISM`, `ERR_SMTP_REPLY` or `ERR_PROTOCOL`; nothing is left open then. */
+   *  `ERR_TLS_INJECTION`, `ERR_AUTH`, `ERR_AUTH_CLEAR_TEXT`, `ERR_AUTH_MECHANISM`, `ERR_SMTP_REPLY`, `ERR_PROTOCOL`, `ERR_LIMIT` or `ERR_OPTION`; nothing is left
+   *  open then. */
   static async connect(options: SmtpOptions): Promise<SmtpClient> {
     const checked = checkSmtpOptions(options)
     return SmtpClient.#start(await connect(checked), checked)
@@ -131,7 +132,7 @@ export class SmtpClient implements AsyncDisposable {
     return this.#isAlive && this.#begun < this.#mailMax
   }
 
-  /** Submissions that can be under way at a time to some use. */
+  /** How many submissions at a time are of use. */
   get depth(): number {
     const { chunking, pipelining } = this.#terms
     if (!this.#extensions.has('PIPELINING') || pipelining === 'none' || pipelining === 'envelope') return 1
@@ -141,8 +142,8 @@ export class SmtpClient implements AsyncDisposable {
 
   /** Sends one message. Resolves with a receipt for whatever the server answered. Rejects with `ERR_ADDRESS`, `ERR_OPTION`, `ERR_UNSUPPORTED`,
    *  `ERR_LIMIT` (above the server's SIZE or LIMITS) or, for octets in memory, `ERR_CONTENT` before anything is sent, and otherwise only when the connection
-   *  failed, the content did or the call was aborted before the final dot: the message was not sent then. Content is not touched before the server asks
-   *  for it, unless `pipelining` lets it leave with its envelope. */
+   *  failed, the content did or the call was aborted before the final dot: the message was not sent then. A stream is not touched before the server asks
+   *  for its content, unless `pipelining` lets that leave with its envelope. */
   async submit(envelope: Envelope, content: SubmittedContent): Promise<Receipt> {
     return (await this.attempt(envelope, content)).receipt
   }
@@ -153,10 +154,13 @@ export class SmtpClient implements AsyncDisposable {
     const signal = envelope.options?.signal
     const transaction = new Transaction(checkSubmission(envelope, content, terms))
     let giveUp = nothing
-    const given = new Promise<Receipt>((resolve, reject) => {
-      giveUp = () => (transaction.isOut ? resolve(transaction.receipt()) : reject(signal?.reason))
-    })
-    given.catch(nothing)
+    // Who cannot leave need not be waited for in two places.
+    const given =
+      signal &&
+      new Promise<Receipt>((resolve, reject) => {
+        giveUp = () => (transaction.isOut ? resolve(transaction.receipt()) : reject(signal?.reason))
+      })
+    given?.catch(nothing)
     const onAbort = (): void => {
       transaction.stop()
       // Others wait for replies before it or, once it has left, behind it, so the connection must live on for them; the call ends all the same.
@@ -174,7 +178,7 @@ export class SmtpClient implements AsyncDisposable {
         this.#open.delete(transaction)
       })
     })
-    const receipt = await Promise.race([work, given])
+    const receipt = await (given === undefined ? work : Promise.race([work, given]))
     return { receipt, isBegun: transaction.isBegun }
   }
 
@@ -445,13 +449,21 @@ export class SmtpClient implements AsyncDisposable {
         if (due?.phase === 'data' && reply.status === 354) this.#final = this.#expect('content', Infinity)
         due?.resolve(reply)
         this.#arm()
-        if (reply.status === 421) this.#refuse(closedError('the server closes the connection', 'mail'))
+        if (reply.status === 421) this.#shutDown()
       }
     } catch (error) {
       this.#refuse(error)
     } finally {
       this.#isReading = false
     }
+  }
+
+  /** The server said 421, after which it closes the connection. Exim can say it to one recipient and go on with what has left: what it says of content that
+   *  it may take is worth a short wait. */
+  #shutDown(): void {
+    if ([...this.#open].some(({ isOut }) => isOut)) for (const due of this.#due) due.waitMs = Math.min(due.waitMs, this.#timeouts.quit)
+    else this.#refuse(closedError('the server closes the connection', 'mail'))
+    this.#arm()
   }
 
   /** No more replies will come. */

@@ -12,7 +12,7 @@ import { parseForwardPath, parseReversePath, type Path } from './path.ts'
 
 /** Who sends and who receives, as the servers on the way see it; what the message's fields say is another matter. */
 export interface Envelope {
-  /** The reverse-path: an addr-spec such as `a@example.com`, or `''` when no report may come back. */ readonly from: string
+  /** The reverse-path: an addr-spec such as `a@example.com`, or `''` or `'<>'` when no report may come back. */ readonly from: string
   /** Forward-paths, at least one. One that is repeated is sent once, with the parameters that it has first. */
   readonly to: readonly (string | Recipient)[]
   readonly options?: SubmitOptions | undefined
@@ -32,7 +32,9 @@ export interface SubmitOptions extends Delivery {
   /** Make each lone CR or LF, and a last line end that is missing, CRLF; or refuse that, as it would break a signature (`ERR_CONTENT`). @default 'repair' */
   readonly lineEnds?: 'repair' | 'verify' | undefined
   /** A longer line, its end not counted, is `ERR_CONTENT`. @default 998 (RFC 5321 §4.5.3.1.6) */ readonly maxLineOctets?: number | undefined
-  /** Ends this call: before the final dot with the connection, after it with the outcome `unknown`. */ readonly signal?: AbortSignal | undefined
+  /** Ends this call; with the connection, unless others wait for replies there. After the final dot the outcome is `unknown` then. */ readonly signal?:
+    | AbortSignal
+    | undefined
 }
 
 /** Content to submit. An iterable with a number `size` has that many octets, or the submission fails before its final dot. Chunks must not change afterwards. */
@@ -69,7 +71,8 @@ export function checkSubmission(envelope: Envelope, content: SubmittedContent, {
     paths.map(({ recipient }) => recipient),
     extensions.get('LIMITS'),
   )
-  if (fit < paths.length) throw limitError(`the server takes ${fit} of these ${paths.length} recipients at a time; SmtpPool would divide them`)
+  if (fit < paths.length)
+    throw limitError(`the server takes ${fit} of these ${paths.length} recipients at a time; SmtpPool divides them, with partial 'deliver'`)
   const foreign = [{ path: from }, ...paths].find(({ path }) => path.international)?.path
   if (foreign !== undefined && !extensions.has('SMTPUTF8')) {
     const message = `the address ${foreign.mailbox} cannot be used: its local part is not ASCII, and the server does not offer SMTPUTF8`

@@ -45,8 +45,11 @@ export function parseSizeLimit(parameters: string | undefined): number | undefin
 }
 
 /** What one connection takes (LIMITS, RFC 9422 §3): transactions, recipients of one, and domains of those. `Infinity` where nothing valid is said. */
-export function parseLimits(parameters: string | undefined) {
+export function parseLimits(parameters: string | undefined): Readonly<Record<'mailMax' | 'rcptMax' | 'domainMax', number>> {
+  if (parameters === undefined) return NO_LIMITS
   const limit = (name: string): number =>
-    Number(new RegExp(`(?:^|[ \\t])${name}=0*([1-9]\\d{0,5})(?![^ \\t])`, 'i').exec(parameters ?? '')?.[1] ?? Infinity)
+    Number(new RegExp(`(?:^|[ \\t])${name}=0*([1-9]\\d{0,5})(?![^ \\t])`, 'i').exec(parameters)?.[1] ?? Infinity)
   return { mailMax: limit('MAILMAX'), rcptMax: limit('RCPTMAX'), domainMax: limit('RCPTDOMAINMAX') }
 }
+
+const NO_LIMITS = { mailMax: Infinity, rcptMax: Infinity, domainMax: Infinity } as const

@@ -11,7 +11,7 @@ export interface Delivery {
   /** Fields of the content are in UTF-8 (SMTPUTF8, RFC 6531). Said without being asked for an address that needs it. @default false */
   readonly smtpUtf8?: boolean | undefined
   /** From -9 to 9, the most urgent (MT-PRIORITY, RFC 6710). */ readonly priority?: number | undefined
-  /** In how many seconds it must be there, and what happens when it is late; `trace` asks for a report of each relay (DELIVERBY, RFC 2852). */
+  /** In how many seconds it must be there (0 or less only with `'notify'`), and what happens when it is late; `trace` asks for a report of each relay (DELIVERBY, RFC 2852). */
   readonly deliverBy?: { readonly seconds: number; readonly late: 'return' | 'notify'; readonly trace?: boolean | undefined } | undefined
   /** Not to be released before then (FUTURERELEASE, RFC 4865). */ readonly futureRelease?:
     | { readonly seconds: number }

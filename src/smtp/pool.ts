@@ -8,7 +8,7 @@ import { checkSmtpOptions, type SmtpOptions } from './options.ts'
 import type { Reply } from './reply.ts'
 import { NOT_SENT, summary, type Outcome, type Receipt } from './transaction.ts'
 
-/** How many submissions may begin in any `perMs` milliseconds. */
+/** How many transactions may begin in any `perMs` milliseconds. */
 export interface Rate {
   readonly messages: number
   readonly perMs: number
@@ -21,14 +21,14 @@ export interface SmtpPoolOptions extends SmtpOptions {
   /** Milliseconds after which one that nobody uses is left with QUIT. @default 60_000 */ readonly idleMs?: number | undefined
   /** Of the whole pool. @default none */ readonly rate?: Rate | undefined
   /** Of each connection. @default none */ readonly connectionRate?: Rate | undefined
-  readonly backOff?: Partial<BackOff> | undefined
+  /** When the server has enough of us. */ readonly backOff?: Partial<BackOff> | undefined
 }
 
 /** What follows when the server refuses a connection, a login or MAIL with 421, 432 or 454, because there are too many of us: it gets no new connection for
  *  a while, and the message begins again in another one. */
 export interface BackOff {
   /** In all; then the refusal stands. @default 3 */ readonly attempts: number
-  /** Milliseconds; twice as long each time that it happens again, and up to half of it less at random. @default 1_000 */ readonly firstMs: number
+  /** Milliseconds; twice as long each time that it happens again before MAIL is accepted, and up to half of it less at random. @default 1_000 */ readonly firstMs: number
   /** Milliseconds. @default 60_000 */ readonly mostMs: number
 }
 
@@ -73,8 +73,8 @@ export class SmtpPool implements AsyncDisposable {
     this.#pace = new Pace(this.#options.rate)
   }
 
-  /** As `SmtpClient.submit`, and rejects as `SmtpClient.connect` does when a connection was needed and could not be made. One that the server closed
-   *  while it was idle is replaced once, if the server had answered nothing. More recipients than the server takes at once get the message in several
+  /** As `SmtpClient.submit`, and rejects as `SmtpClient.connect` does when a connection was needed and could not be made. A connection that was used before and
+   *  ends, or refuses RSET, before MAIL was answered is replaced once. More recipients than the server takes at once get the message in several
    *  transactions. `content` is asked for each time; a stream that it gives is destroyed when its attempt is over. */
   submit(envelope: Envelope, content: Content): Promise<Receipt> {
     return this.#run(this.#submit(envelope, content))
@@ -104,23 +104,30 @@ export class SmtpPool implements AsyncDisposable {
     const { partial = 'deliver' } = envelope.options ?? {}
     const { paths, recipients } = checkRecipients(envelope.to)
     const outcomes: Outcome[] = paths.map(() => NOT_SENT)
+    const left = [...paths.keys()]
+    const to = paths.map(({ recipient }) => recipient)
+    let limit = Infinity
     let isFirst = true
     let octets = 0
-    for (const left = [...paths.keys()]; left.length > 0;) {
-      const to = left.flatMap((path) => paths[path]?.recipient ?? [])
-      const receipt = await this.#deliver({ ...envelope, to }, content).catch((error: unknown) => {
+    while (left.length > 0) {
+      const receipt = await this.#deliver({ ...envelope, to: to.slice(0, limit) }, content).catch((error: unknown) => {
         if (isFirst) throw error
       })
       if (receipt === undefined) break
       isFirst = false
       octets = Math.max(octets, receipt.octets)
-      const done = left.splice(0, Math.max(1, receipt.recipients.length))
+      const count = Math.max(1, receipt.recipients.length)
+      const done = left.splice(0, count)
+      to.splice(0, count)
       for (const [at, path] of done.entries()) outcomes[path] = receipt.recipients[at] ?? NOT_SENT
       const isProgress = receipt.outcome === 'accepted' || receipt.outcome === 'partial'
       // What refused the content would refuse it again.
       if (!isProgress && receipt.octets > 0) break
       // Too many at a time for this server (RFC 5321 §4.5.3.1.10): worth another transaction as long as one gets somewhere.
-      if (isProgress && partial === 'deliver') left.push(...done.filter((path) => isTooMany(outcomes[path] ?? NOT_SENT)))
+      const again = isProgress && partial === 'deliver' ? done.filter((path) => isTooMany(outcomes[path] ?? NOT_SENT)) : []
+      if (again.length > 0) limit = Math.max(1, count - again.length)
+      left.push(...again)
+      to.push(...again.flatMap((path) => paths[path]?.recipient ?? []))
     }
     return summary(recipients, outcomes, partial, octets)
   }
@@ -155,8 +162,9 @@ export class SmtpPool implements AsyncDisposable {
       const to = envelope.options?.partial === 'refuse' ? envelope.to : envelope.to.slice(0, count)
       source = content()
       const attempt = await member.client.attempt({ ...envelope, to }, source)
-      if (!attempt.isBegun && isThrottling(attempt.receipt.reply)) this.#slowDown(member)
-      else this.#backOffMs = 0
+      const { isBegun, receipt } = attempt
+      if (isBegun || !isThrottling(receipt.reply)) this.#backOffMs = 0
+      else if (receipt.reply?.status !== 421 || member.submissions === 1) this.#slowDown(member)
       return attempt
     } finally {
       // A stream was opened for this attempt and may not have been touched.

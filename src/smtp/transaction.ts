@@ -17,7 +17,7 @@ export interface Receipt {
   /** accepted: all; partial: some; deferred or refused: none, and with `deferred` later may help; unknown: the final reply never came. */
   readonly outcome: 'accepted' | 'partial' | 'deferred' | 'refused' | 'unknown'
   /** One entry for each address of `to`, in order. */ readonly recipients: readonly RecipientOutcome[]
-  /** The reply that decided the outcome; `null` when it is unknown. */ readonly reply: Reply | null
+  /** The reply that decided the outcome; `null` when it is unknown, or nothing was answered. */ readonly reply: Reply | null
   /** Octets of content sent, their line ends as CRLF, without doubled dots. */ readonly octets: number
 }
 

@@ -1,8 +1,14 @@
 /** The order in which calls may write on one connection. */
 export class Turns {
   readonly #waiting = new Set<{ readonly isAlone: boolean; readonly begin: () => void }>()
+  readonly #most: number
   #isTaken = false
   #running = 0
+
+  /** @param most how many may be under way at a time */
+  constructor(most = Infinity) {
+    this.#most = most
+  }
 
   /** Runs `work` when those before it have passed the turn on, in the same tick. `work` passes it on when the next may write, at the latest by its end. A
    *  signal ends the waiting. @param isAlone waits until those before it have ended */
@@ -38,7 +44,7 @@ export class Turns {
 
   #next(): void {
     const [first] = this.#waiting
-    if (first === undefined || this.#isTaken || (first.isAlone && this.#running > 0)) return
+    if (first === undefined || this.#isTaken || this.#running >= (first.isAlone ? 1 : this.#most)) return
     this.#waiting.delete(first)
     first.begin()
   }

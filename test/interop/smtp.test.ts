@@ -413,7 +413,6 @@ describe.each(Object.entries(FACTS))('%s', (name, facts) => {
     })
 
     test('421 in the middle: nobody is told of a success that was none', async () => {
-      if (!facts.closesAfter421) return // it may take what it was sent already
       const client = await connect(options)
       const contents = Array.from({ length: 10 }, (_, at) => message(`drop-${at}`, 'text\r\n'))
       const settled = await Promise.allSettled(
@@ -421,16 +420,38 @@ describe.each(Object.entries(FACTS))('%s', (name, facts) => {
       )
       const outcomes = settled.map((one) => (one.status === 'fulfilled' ? one.value.outcome : 'failed'))
       expect(outcomes.slice(0, 4)).toEqual(['accepted', 'accepted', 'accepted', 'accepted'])
-      expect(outcomes.slice(4)).not.toContain('accepted')
+      // What is on its way already may be taken by one that goes on.
+      if (facts.closesAfter421) expect(outcomes.slice(4)).not.toContain('accepted')
       expect(client.usable).toBe(false)
       await client.quit()
-      await server.delivered(4)
+      await server.delivered(outcomes.filter((outcome) => outcome === 'accepted' || outcome === 'partial').length)
       const kept = server.kept('u1').map(idOf)
       for (const [at, outcome] of outcomes.entries()) {
-        if (outcome === 'accepted') expect(kept).toContain(`drop-${at}`)
+        if (outcome === 'accepted' || outcome === 'partial') expect(kept).toContain(`drop-${at}`)
         else if (outcome !== 'unknown') expect(kept).not.toContain(`drop-${at}`)
       }
     })
+  })
+
+  test('content above SIZE is never read as commands, by BDAT neither (S12)', { timeout: 60_000 }, async () => {
+    if (!facts.clear.includes('CHUNKING')) return
+    // Exim 4.96 reads what is left of a chunk that crosses its limit as commands; wherever the limit falls, a line of these is next.
+    const smuggled = 'Subject: smuggled\r\n\r\nsmuggled\r\n'
+    const trap = Buffer.from(`RSET\r\nMAIL FROM:<${FROM}>\r\nRCPT TO:<u2@example.test>\r\nBDAT ${smuggled.length} LAST\r\n${smuggled}`.repeat(600))
+    for (let shift = 0; shift < 12; shift++) {
+      const client = await connect({ chunking: true })
+      const chunks = [message('trap', `${'x'.repeat(shift)}\r\n`), ...Array.from({ length: Math.ceil((1.2 * SIZE_LIMIT) / trap.length) }, () => trap)]
+      const receipt = client.submit(envelope(), inChunks(chunks))
+      await expect(receipt).rejects.toMatchObject({ code: 'ERR_LIMIT' })
+      await client.quit()
+    }
+    const client = await connect({ chunking: true })
+    const content = message('next', 'text\r\n')
+    expect((await client.submit(envelope(), content)).outcome).toBe('accepted')
+    await client.quit()
+    await server.delivered(1)
+    expectKept(server.kept('u1'), [content])
+    expect(server.kept('u2')).toEqual([])
   })
 
   test('a pool: sixty messages over five connections, each stored once', { timeout: 60_000 }, async () => {
