@@ -6,8 +6,8 @@ import { numbered, pooled, turn, until, type Numbered } from '../../support/smtp
 import { SmtpFlightServer } from '../../support/smtp-flights.ts'
 
 const SEED = 20261122
-const ROUNDS = 10
-const POOL_ROUNDS = 4000
+const ROUNDS = 600
+const POOL_ROUNDS = 200
 const PIPELINING = ['none', 'envelope', 'overlap', 'transaction', 'back-to-back'] as const
 
 /** What a server may say instead of yes. */
@@ -107,7 +107,7 @@ test(`${ROUNDS} servers in a bad mood (seed ${SEED}): each message is held as it
     await client.quit()
   }
   for (const outcome of ['accepted', 'partial', 'refused', 'deferred', 'unknown', 'rejected'])
-    expect(counts.get(outcome), outcome).toBeGreaterThan(-1)
+    expect(counts.get(outcome), outcome).toBeGreaterThan(10)
 }, 60_000)
 
 test(`${POOL_ROUNDS} pools over servers in a bad mood (seed ${SEED}): every recipient has the message as often as its receipt says`, async () => {
@@ -181,7 +181,7 @@ test(`${POOL_ROUNDS} pools over servers in a bad mood (seed ${SEED}): every reci
     }
   }
   for (const outcome of ['accepted', 'partial', 'refused', 'deferred', 'unknown', 'rejected'])
-    expect(counts.get(outcome), outcome).toBeGreaterThan(-1)
+    expect(counts.get(outcome), outcome).toBeGreaterThan(10)
 }, 60_000)
 
 /** Aborts after so many turns of the event loop. */

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { SmtpClient } from '../../../src/smtp/client.ts'
 import type { SmtpOptions } from '../../../src/smtp/options.ts'
 import type { Receipt } from '../../../src/smtp/transaction.ts'
-import { advance, expectStored, manyNumbered, numbered, overFlights, type Numbered } from '../../support/smtp-flight-client.ts'
+import { advance, expectStored, manyNumbered, numbered, overFlights, pooled, type Numbered } from '../../support/smtp-flight-client.ts'
 import { chunks, untyped } from '../../support/smtp-replay.ts'
 
 const BOTH = ['PIPELINING', 'CHUNKING', '8BITMIME']
@@ -13,6 +13,24 @@ afterEach(() => {
 
 const submitAll = (client: SmtpClient, messages: readonly Numbered[]): Promise<Receipt[]> =>
   Promise.all(messages.map(({ envelope, content }) => client.submit(envelope, content)))
+
+test.each<[options: Partial<SmtpOptions>, flights: number]>([
+  [{}, 200],
+  [{ pipelining: 'overlap' }, 101],
+  [{ pipelining: 'transaction' }, 100],
+  [{ pipelining: 'back-to-back' }, 20],
+])('100 messages through a pool of one connection, %j: at most %i round trips, EHLO aside', async (options, flights) => {
+  const { pool, servers } = pooled({ ...options, maxConnections: 1 }, () => ({ extensions: BOTH }))
+  const messages = manyNumbered(100)
+  const receipts = await Promise.all(messages.map(({ envelope, content }) => pool.submit(envelope, () => content)))
+  expect(receipts.every(({ outcome }) => outcome === 'accepted')).toBe(true)
+  expect(servers).toHaveLength(1)
+  for (const server of servers) {
+    expect(server.flights.filter(([line]) => /^(?!EHLO|QUIT)/.test(line ?? 'QUIT')).length).toBeLessThanOrEqual(flights)
+    expectStored(server, messages)
+  }
+  await pool.close()
+})
 
 describe('100 messages in a row, counted on the transcript', () => {
   test.each<[name: string, extensions: string[], options: Partial<SmtpOptions>, flights: number]>([
