@@ -119,13 +119,14 @@ function possible(wanted: Pipelining, isOffered: boolean, chunks: boolean): Pipe
   return (wanted === 'transaction' || wanted === 'back-to-back') && !chunks ? 'overlap' : wanted
 }
 
-/** Each forward-path once, with the first that names it. Throws `ERR_ADDRESS` and `ERR_OPTION`. */
+/** Each forward-path once, with a copy of the first that names it. Throws `ERR_ADDRESS` and `ERR_OPTION`. */
 export function checkRecipients(to: Envelope['to']) {
   if (!Array.isArray(to) || to.length === 0) throw optionError('to', 'a list of at least one address')
   const paths: { readonly path: Path; readonly recipient: Recipient }[] = []
   const known = new Map<string, number>()
   const recipients = to.map((given: string | Recipient) => {
-    const recipient = typeof given === 'object' && given !== null ? given : { address: given }
+    const { address, notify, orcpt } = typeof given === 'object' && given !== null ? given : { address: given }
+    const recipient = { address, notify: typeof notify === 'object' ? structuredClone(notify) : notify, orcpt }
     const path = parseForwardPath(recipient.address)
     const at = path.mailbox.lastIndexOf('@') + 1
     const key = path.mailbox.slice(0, at) + path.mailbox.slice(at).toLowerCase()

@@ -101,7 +101,8 @@ export class SmtpPool implements AsyncDisposable {
   /** As many transactions as the recipients need. After the first one nothing throws: what some have got must be told. */
   async #submit(envelope: Envelope, content: Content): Promise<Receipt> {
     if (this.#closed) throw new MailError('ERR_CLOSED', 'the pool is closed', { phase: 'mail' })
-    const { partial = 'deliver' } = envelope.options ?? {}
+    const { partial = 'deliver', signal, ...more } = envelope.options ?? {}
+    const asked = { from: envelope.from, options: { ...structuredClone(more), partial, signal } } // what the caller changes later changes nothing (S37)
     const { paths, recipients } = checkRecipients(envelope.to)
     const outcomes: Outcome[] = paths.map(() => NOT_SENT)
     const left = [...paths.keys()]
@@ -110,7 +111,7 @@ export class SmtpPool implements AsyncDisposable {
     let isFirst = true
     let octets = 0
     while (left.length > 0) {
-      const receipt = await this.#deliver({ ...envelope, to: to.slice(0, limit) }, content).catch((error: unknown) => {
+      const receipt = await this.#deliver({ ...asked, to: to.slice(0, limit) }, content).catch((error: unknown) => {
         if (isFirst) throw error
       })
       if (receipt === undefined) break

@@ -139,6 +139,31 @@ describe('one envelope in several transactions', () => {
     }
   })
 
+  test('S37: what the caller changes while it waits, or between them, changes nothing', async () => {
+    const { pool, servers } = pooled({}, () => ({ extensions: ['PIPELINING', 'DSN', 'LIMITS RCPTMAX=1'] }))
+    const notify: ('success' | 'failure')[] = ['success']
+    const to = [
+      { address: 'a@x.test', notify },
+      { address: 'b@x.test', notify },
+    ]
+    const dsn: { ret: 'full' | 'headers' } = { ret: 'full' }
+    const envelope = { from: 's@x.test', to, options: { dsn } }
+    const receipt = pool.submit(envelope, content)
+    envelope.from = 'evil@x.test'
+    for (const one of to) one.address = 'evil@x.test'
+    notify[0] = 'failure'
+    dsn.ret = 'headers'
+    envelope.options = { dsn: { ret: 'headers' } }
+    expect((await receipt).recipients.map(({ address }) => address)).toEqual(['a@x.test', 'b@x.test'])
+    expect(servers.flatMap(({ stored }) => stored.flatMap(({ mail, rcpt }) => [mail, ...rcpt]))).toEqual([
+      'MAIL FROM:<s@x.test> RET=FULL',
+      'RCPT TO:<a@x.test> NOTIFY=SUCCESS',
+      'MAIL FROM:<s@x.test> RET=FULL',
+      'RCPT TO:<b@x.test> NOTIFY=SUCCESS',
+    ])
+    await pool.close()
+  })
+
   test('parameters of recipients go with them', async () => {
     const to = [{ address: 'a@x.test', notify: 'never' }, 'b@x.test', { address: 'c@x.test', orcpt: 'o@y.test' }] as const
     const { servers } = await submitted(to, {}, () => ({ extensions: ['PIPELINING', 'DSN', 'LIMITS RCPTMAX=1'] }))
