@@ -56,7 +56,7 @@ interface Message {
 const contentOf = (mark: string, filler = ''): Buffer => Buffer.from(`Subject: ${mark}\r\n\r\n${filler}.dot\r\nend-${mark}\r\n`)
 
 function messageOf(mark: string, { partial }: Way, options: SubmitOptions = {}, content: Message['content'] = contentOf(mark)): Message {
-  return { mark, content, envelope: { from: 'a@x.test', to: [`r0.${mark}@x.test`, `r1.${mark}@x.test`], options: { ...options, partial } } }
+  return { mark, content, envelope: { from: `a.${mark}@x.test`, to: [`r0.${mark}@x.test`, `r1.${mark}@x.test`], options: { ...options, partial } } }
 }
 
 type Fate = { readonly receipt: Receipt } | { readonly error: unknown }
@@ -111,6 +111,11 @@ function judge(model: SmtpModel, messages: readonly Message[], fates: readonly F
     const fate = fates[at]
     const left = hasLeft(model.sentText, mark)
     const taken = model.taken.find((one) => one.mark === mark)
+    // Nobody gets what was meant for others, or with another's reverse-path.
+    if (taken !== undefined && isEven) {
+      for (const path of taken.paths) expect(envelope.to).toContain(path)
+      if (taken.paths.length > 0) expect(taken.reversePath).toBe(envelope.from)
+    }
     const isPositive = taken?.status !== undefined && taken.status < 300
     if (fate === undefined) throw new Error(`message ${mark} has no fate`)
     if ('error' in fate) {
@@ -207,7 +212,9 @@ function randomReply(random: Random, status: number): string {
 
 /** One reply to each question, mostly the usual one; at times nonsense. */
 function randomSay(random: Random, oddity: number): Say {
-  return (question) => {
+  return (question, _line, paths) => {
+    if (question === 'RCPT' && random.once(5)) return '550 5.1.1 no\r\n'
+    if (/DATA|BDAT|LAST/.test(question) && paths.length === 0 && !random.once(10)) return '503 5.5.1 nobody\r\n'
     if (question === 'greeting' || question === 'EHLO' || !random.once(oddity)) return GOOD[question]
     if (random.once(6)) return random.pick(FAULTS)
     return randomReply(random, random.pick(STATUSES))
@@ -261,7 +268,13 @@ test(`S16, S17, S26, S27, S33, H2, H9, H10, H11, H13, H15: any reply to any comm
     const random = new Random(SEED + round)
     const way = random.pick(WAYS)
     const lag = random.once(2) ? { lag: () => random.below(4) } : {}
-    const model = new SmtpModel({ say: randomSay(random, 4 + random.below(20)), cut: randomCut(random), split: randomSplit(random), ...lag })
+    const model = new SmtpModel({
+      say: randomSay(random, 4 + random.below(20)),
+      cut: randomCut(random),
+      split: randomSplit(random),
+      keeps: random.once(2),
+      ...lag,
+    })
     const controllers: AbortController[] = []
     const messages = ['1', '2', '3', '4'].map((mark) => randomMessage(random, mark, way, controllers))
     const aborting = abortAll(random, controllers)

@@ -18,6 +18,8 @@ export interface Cut {
 export interface ModelOptions {
   readonly say: Say
   readonly cut?: Cut | undefined
+  /** As Exim: MAIL inside a transaction is refused and changes nothing, and BDAT that is refused ends none. @default false: as Postfix */
+  readonly keeps?: boolean
   /** Cuts what the server says into chunks. @default whole answers */ readonly split?: (octets: Buffer) => Buffer[]
   /** Turns of the event loop before what was asked is answered. @default 0 */ readonly lag?: () => number
 }
@@ -26,6 +28,7 @@ export interface ModelOptions {
 export interface Taken {
   /** What it says behind `end-`. */ readonly mark: string
   /** Forward-paths that were accepted, with MAIL and every chunk before the last. */ readonly paths: readonly string[]
+  readonly reversePath: string
   /** Of the one reply to its end; `undefined` when that was none, several or nonsense. */ readonly status: number | undefined
   /** Octets that the server must have said for that reply to be complete. */ readonly until: number
 }
@@ -41,7 +44,7 @@ export class SmtpModel extends MemoryTransport {
   readonly #options: ModelOptions
   #pending = Buffer.alloc(0)
   #planned = 0
-  #mail = false
+  #mail: string | undefined
   #paths: string[] = []
   #content: string[] = []
   #isWhole = true
@@ -113,7 +116,7 @@ export class SmtpModel extends MemoryTransport {
     const positive = isPositive(status)
     if (verb === 'MAIL' && positive) {
       this.#forget()
-      this.#mail = true
+      this.#mail = /<(.*)>/.exec(line)?.[1] ?? ''
     } else if (verb === 'RCPT' && positive) this.#paths.push(/<(.*)>/.exec(line)?.[1] ?? '')
     else if (verb === 'RSET') this.#forget()
     else if (verb === 'DATA' && status === 354) this.#inside = 'data'
@@ -121,21 +124,25 @@ export class SmtpModel extends MemoryTransport {
 
   #finish(question: 'end' | 'LAST'): void {
     const mark = /end-(\w+)/.exec(this.#content.join(''))?.[1] ?? ''
-    const paths = this.#mail && this.#isWhole ? this.#paths : []
+    const paths = this.#mail !== undefined && this.#isWhole ? this.#paths : []
     const status = this.#answer(question, mark)
-    this.taken.push({ mark, paths, status, until: this.#planned })
-    this.#forget()
+    this.taken.push({ mark, paths, status, until: this.#planned, reversePath: this.#mail ?? '' })
+    if (question === 'LAST' && this.#options.keeps === true && !isPositive(status)) this.#content = []
+    else this.#forget()
   }
 
   #forget(): void {
-    this.#mail = false
+    this.#mail = undefined
     this.#paths = []
     this.#content = []
     this.#isWhole = true
   }
 
   #answer(question: Question, line: string): number | undefined {
-    const text = this.#options.say(question, line, this.#mail && this.#isWhole ? this.#paths : [])
+    const isNested = question === 'MAIL' && this.#options.keeps === true && this.#mail !== undefined
+    const text = isNested
+      ? '503 sender already given\r\n'
+      : this.#options.say(question, line, this.#mail !== undefined && this.#isWhole ? this.#paths : [])
     this.#planned += text.length
     this.log.push(`${this.#planned}: ${question} ${line} → ${JSON.stringify(text)}\n`)
     const turns = this.#options.lag?.() ?? 0
