@@ -3,7 +3,9 @@ import { SmtpClient } from '../../src/smtp/client.ts'
 import type { Envelope } from '../../src/smtp/envelope.ts'
 import type { SmtpOptions } from '../../src/smtp/options.ts'
 import { SmtpPool, type SmtpPoolOptions } from '../../src/smtp/pool.ts'
+import type { Receipt } from '../../src/smtp/transaction.ts'
 import { SmtpFlightServer, type FlightOptions } from './smtp-flights.ts'
+import { chunks } from './smtp-replay.ts'
 
 /** A client over a server in memory, after its EHLO. */
 export async function overFlights(
@@ -97,3 +99,24 @@ export function pooled(options: Partial<SmtpPoolOptions> = {}, server: (number: 
   })
   return { pool, servers, begun, most: () => most, open }
 }
+
+/** One message through a pool. */
+export const submitTo = ({ pool }: Pooled, { envelope, content }: Numbered): Promise<Receipt> => pool.submit(envelope, () => chunks(content))
+
+/** Submits, lets faked time pass until all are accepted, and gives how long it took. */
+export async function taking(all: Pooled, messages: readonly Numbered[]): Promise<number> {
+  const from = performance.now()
+  const receipts = await advance(Promise.all(messages.map((message) => submitTo(all, message))))
+  expect(receipts.map(({ outcome }) => outcome)).toEqual(messages.map(() => 'accepted'))
+  return performance.now() - from
+}
+
+/** Lets faked time pass, and what follows from it happen. */
+export async function pass(ms: number): Promise<void> {
+  await vi.advanceTimersByTimeAsync(ms)
+  for (let turns = 0; turns < 6; turns++) await turn()
+}
+
+/** How many command lines of a server begin like this. */
+export const count = (server: SmtpFlightServer | undefined, verb: string): number =>
+  (server?.lines ?? []).filter((line) => line.startsWith(verb)).length

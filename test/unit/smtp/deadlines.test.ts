@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { SmtpOptions } from '../../../src/smtp/options.ts'
 import type { Receipt } from '../../../src/smtp/transaction.ts'
-import { advance, expectStored, manyNumbered, numbered, overFlights, turn, until } from '../../support/smtp-flight-client.ts'
+import { advance, expectStored, manyNumbered, numbered, overFlights, pass, until } from '../../support/smtp-flight-client.ts'
 import type { SmtpFlightServer } from '../../support/smtp-flights.ts'
 import { rejection } from '../../support/smtp-replay.ts'
 
@@ -29,11 +29,6 @@ async function deafened(
     return server.isDeaf
   })
   return { server, all }
-}
-
-async function pass(ms: number): Promise<void> {
-  await vi.advanceTimersByTimeAsync(ms)
-  for (let turns = 0; turns < 6; turns++) await turn()
 }
 
 const told = (results: PromiseSettledResult<Receipt>[]): unknown[] =>
