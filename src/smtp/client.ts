@@ -443,7 +443,8 @@ export class SmtpClient implements AsyncDisposable {
     this.#isReading = true
     try {
       while (this.#due.length > 0 || (this.#isWatching && !this.#session.closing)) {
-        const { reply } = await this.#dialogue.event({ phase: this.#session.phase, totalMs: NO_LIMIT_MS, idleMs: idle })
+        // Replies often come several at once, and a promise for each would cost more than they do.
+        const { reply } = this.#dialogue.next() ?? (await this.#dialogue.event({ phase: this.#session.phase, totalMs: NO_LIMIT_MS, idleMs: idle }))
         const due = this.#due.shift()
         // The reply to the content can come from now on, also before any of it was sent.
         if (due?.phase === 'data' && reply.status === 354) this.#final = this.#expect('content', Infinity)

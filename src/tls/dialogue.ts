@@ -69,6 +69,15 @@ export class Dialogue<Command extends CommandLine, Event> {
     }
   }
 
+  /** The next event, when what arrived is enough for one. Throws what ends the connection. */
+  next(): Event | undefined {
+    try {
+      return this.#session.next()
+    } catch (error) {
+      throw this.fail(error)
+    }
+  }
+
   /** The next event of the session. Whatever keeps it from coming is the end of the connection. */
   async event(wait: Wait): Promise<Event> {
     try {
