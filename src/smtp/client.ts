@@ -72,7 +72,7 @@ export class SmtpClient implements AsyncDisposable {
   /** Transactions that have not ended, the oldest first. */ readonly #open = new Set<Transaction>()
   /** Those of them whose end waits in the outflow. */ readonly #held = new Set<Transaction>()
   #begun = 0
-  #isDirty = false
+  /** The latest of which something was sent. */ #last: Transaction | undefined
 
   private constructor(transport: Transport, options: CheckedSmtpOptions) {
     this.#transport = transport
@@ -264,10 +264,13 @@ export class SmtpClient implements AsyncDisposable {
       const isWhole = isRead && (await this.#gather(flow))
       this.#check(signal)
       isTouched = true
-      if (this.#isDirty && this.#open.size === 1) transaction.take('rset', await this.#ask(commands.rset()))
+      const before = this.#last
+      this.#last = transaction
+      const isBehind = before !== undefined && this.#open.has(before)
+      if (before?.isDirty === true && !isBehind) transaction.take('rset', await this.#ask(commands.rset()))
       this.#check(signal)
       // What becomes of those before it is not known yet, and a BDAT that is refused may leave a transaction behind.
-      if (framing.chunks && this.#open.size > 1) group.unshift(commands.rset())
+      if (framing.chunks && isBehind) group.unshift(commands.rset())
       if (isWhole) return await this.#conclude(transaction, flow, [], [...group, commands.bdat(flow.gathered.octets, true)])
       await this.#envelope(transaction, group)
       if (transaction.verdict === 'end')
@@ -280,7 +283,6 @@ export class SmtpClient implements AsyncDisposable {
       throw isTouched ? this.#dialogue.fail(error) : error
     } finally {
       clearTimeout(timer)
-      if (isTouched) this.#isDirty = transaction.isDirty // one of which nothing was sent leaves behind what it found
       if (isRead && !transaction.isOut) abandon(content, source)
     }
   }
