@@ -270,7 +270,7 @@ export class SmtpClient implements AsyncDisposable {
       if (before?.isDirty === true && !isBehind) transaction.take('rset', await this.#ask(commands.rset()))
       this.#check(signal)
       // What becomes of those before it is not known yet, and a BDAT that is refused may leave a transaction behind.
-      if (framing.chunks && isBehind) group.unshift(commands.rset())
+      if (isBehind && before.asked.framing.chunks) group.unshift(commands.rset())
       if (isWhole) return await this.#conclude(transaction, flow, [], [...group, commands.bdat(flow.gathered.octets, true)])
       await this.#envelope(transaction, group)
       if (transaction.verdict === 'end')
