@@ -1,0 +1,89 @@
+// npm run bench: families of workloads, wirepost and others in turns. See HELP.
+import { existsSync, writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { missedFloors, type WorkloadFigures } from './figures.ts'
+import type { Family, FamilyName } from './family.ts'
+import { runWorkload, type RunOptions } from './subjects.ts'
+import { block, HEADING } from './table.ts'
+
+const HELP = `npm run bench -- [mime|smtp|pop3|path …] [options]
+npm run bench -- file FILE.eml [options]      your own message through all MIME parsers
+
+  --only TEXT       only workloads with TEXT in their name
+  --subject TEXT    only peers and limits with TEXT in their name; may be given several times
+  --quick           small inputs, two rounds
+  --rounds N        how often each subject runs (5)
+  --node BIN        the Node that is measured, when it is not this one
+  --json FILE       everything that was measured
+  --report          writes docs/benchmarks.md and its charts
+
+The exit status is 1 when a floor is missed or a result of wirepost is wrong.`
+
+const NAMES: readonly FamilyName[] = ['mime', 'smtp', 'pop3', 'path']
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    only: { type: 'string' },
+    subject: { type: 'string', multiple: true },
+    quick: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    node: { type: 'string', default: process.execPath },
+    json: { type: 'string' },
+    report: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+if (values.help) console.log(HELP)
+else process.exitCode = await main()
+
+async function main(): Promise<number> {
+  const { only = '', quick, node, subject: named } = values
+  const rounds = Number(values.rounds ?? (quick ? 2 : 5))
+  if (!Number.isSafeInteger(rounds) || rounds < 1) throw new Error('--rounds takes a whole number, 1 or more')
+  const options: RunOptions = {
+    rounds,
+    quick,
+    node,
+    wants: ({ name }) => named === undefined || named.some((text) => has(name, text)),
+    progress: (text) => void (process.stderr.isTTY && process.stderr.write(`\r\x1b[K${text}`)),
+  }
+  let failures = 0
+  const measured: { readonly family: Family; readonly workloads: readonly WorkloadFigures[] }[] = []
+  for (const family of await families(positionals)) {
+    const chosen = family.workloads.filter(({ name }) => has(name, only))
+    if (chosen.length === 0) continue
+    console.log(`\n${family.title}\n${HEADING}`)
+    const workloads: WorkloadFigures[] = []
+    for (const workload of chosen) {
+      const figures = await runWorkload(workload, options, workloads)
+      workloads.push(figures)
+      console.log(`${block(figures)}\n`)
+      failures += missedFloors(figures.verdicts).length
+      failures += figures.subjects.filter(
+        ({ kind, obstacle }) => kind !== 'peer' && (obstacle?.state === 'wrong' || obstacle?.state === 'failed'),
+      ).length
+    }
+    measured.push({ family, workloads })
+  }
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(measured, null, 1)}\n`)
+  if (failures > 0) console.log(`${failures} missed`)
+  return failures > 0 ? 1 : 0
+}
+
+function has(name: string, text: string): boolean {
+  return name.toLowerCase().includes(text.toLowerCase())
+}
+
+async function families(names: readonly string[]): Promise<Family[]> {
+  const unknown = names.filter((name) => !NAMES.some((known) => known === name))
+  if (unknown.length > 0) throw new Error(`there is no family ${unknown.join(', ')}; there are ${NAMES.join(', ')}`)
+  const found: Family[] = []
+  for (const name of NAMES) {
+    const script = new URL(`./${name}/family.js`, import.meta.url)
+    if ((names.length > 0 && !names.includes(name)) || !existsSync(script)) continue
+    const { family }: { readonly family: Family } = await import(script.href)
+    found.push(family)
+  }
+  return found
+}
