@@ -20,7 +20,7 @@ export interface ModelOptions {
   readonly cut?: Cut | undefined
   /** As Exim: MAIL inside a transaction is refused and changes nothing, and BDAT that is refused ends none. @default false: as Postfix */
   readonly keeps?: boolean
-  /** Cuts what the server says into chunks. @default whole answers */ readonly split?: (octets: Buffer) => Buffer[]
+  /** Cuts what the server says at a time into chunks. @default all in one */ readonly split?: (octets: Buffer) => Buffer[]
   /** Turns of the event loop before what was asked is answered. @default 0 */ readonly lag?: () => number
 }
 
@@ -52,6 +52,7 @@ export class SmtpModel extends MemoryTransport {
   #left = 0
   #isLast = false
   #over = false
+  readonly #spoken: Buffer[] = []
   #waiting: Promise<void> = Promise.resolve()
 
   constructor(options: ModelOptions) {
@@ -59,6 +60,7 @@ export class SmtpModel extends MemoryTransport {
     this.#options = options
     this.onWrite = (octets) => this.#hear(octets)
     this.#answer('greeting', '')
+    this.#flush()
     this.#checkCut()
   }
 
@@ -76,6 +78,7 @@ export class SmtpModel extends MemoryTransport {
     this.heard += taken.length
     this.#pending = Buffer.concat([this.#pending, taken])
     while (this.#step());
+    this.#flush()
     this.#checkCut()
   }
 
@@ -154,18 +157,26 @@ export class SmtpModel extends MemoryTransport {
   async #later(text: string, turns: number): Promise<void> {
     for (let turn = 0; turn < turns; turn++) await nextTurn()
     this.#speak(text)
+    this.#flush()
     this.#checkCut()
   }
 
   #speak(text: string): void {
     if (this.#over) return
     this.events++
-    const { cut, split } = this.#options
+    const { cut } = this.#options
     const room = cut?.after === 'said' ? cut.octets - this.said : text.length
     const octets = Buffer.from(text, 'latin1').subarray(0, Math.max(0, room))
     this.said += octets.length
-    for (const chunk of split?.(octets) ?? [octets]) if (chunk.length > 0) this.feed(chunk)
+    this.#spoken.push(octets)
     if (room < text.length) this.#checkCut()
+  }
+
+  /** Answers that are given at a time come together. */
+  #flush(): void {
+    const octets = Buffer.concat(this.#spoken.splice(0))
+    if (octets.length === 0) return
+    for (const chunk of this.#options.split?.(octets) ?? [octets]) if (chunk.length > 0) this.feed(chunk)
   }
 
   #checkCut(): void {
@@ -175,6 +186,7 @@ export class SmtpModel extends MemoryTransport {
 
   #end(how: Cut['how']): void {
     if (this.#over) return
+    this.#flush()
     this.#over = true
     this.events++
     if (how === 'FIN') this.finish()
