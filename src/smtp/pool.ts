@@ -49,6 +49,7 @@ interface Member {
 /** A connection, or leave to make one. */
 type Place = Member | 'new'
 
+const LOST: ReadonlySet<string> = new Set(['ERR_CLOSED', 'ERR_TIMEOUT'])
 const MAX_TIMER_MS = 0x7fff_ffff // setTimeout holds 31 bits; more would fire at once
 
 /** Several connections to one server, made when they are needed and used again; submissions begin in the order in which they were asked for. */
@@ -102,7 +103,8 @@ export class SmtpPool implements AsyncDisposable {
   async #submit(envelope: Envelope, content: Content): Promise<Receipt> {
     if (this.#closed) throw new MailError('ERR_CLOSED', 'the pool is closed', { phase: 'mail' })
     const { partial = 'deliver', signal, ...more } = envelope.options ?? {}
-    const asked = { from: envelope.from, options: { ...structuredClone(more), partial, signal } } // what the caller changes later changes nothing (S37)
+    const kept = Object.keys(more).length === 0 ? more : structuredClone(more) // what the caller changes later changes nothing (S37)
+    const asked = { from: envelope.from, options: { ...kept, partial, signal } }
     const { paths, recipients } = checkRecipients(envelope.to)
     const outcomes: Outcome[] = paths.map(() => NOT_SENT)
     const left = [...paths.keys()]
@@ -148,7 +150,7 @@ export class SmtpPool implements AsyncDisposable {
         else if (attempt++ === attempts) return receipt
       } catch (error) {
         // Lost before MAIL was answered, so nobody can have taken anything (S31); RSET that is refused is no better than a lost connection.
-        const isLost = error instanceof MailError && (error.phase === 'rset' || (error.phase === 'mail' && error.code === 'ERR_CLOSED'))
+        const isLost = error instanceof MailError && (error.phase === 'rset' || (error.phase === 'mail' && LOST.has(error.code)))
         const isThrottled = member === undefined && error instanceof SmtpReplyError && isThrottling(error.reply)
         if (isLost && member !== undefined && member.submissions > 1 && !isReplaced) isReplaced = true
         else if (!isThrottled || attempt++ === attempts) throw error
