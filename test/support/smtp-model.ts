@@ -18,7 +18,7 @@ export interface Cut {
 export interface ModelOptions {
   readonly say: Say
   readonly cut?: Cut | undefined
-  /** As Exim: MAIL inside a transaction is refused and changes nothing, and BDAT that is refused ends none. @default false: as Postfix */
+  /** BDAT … LAST that is refused does not end the transaction, as with Exim. @default false */
   readonly keeps?: boolean
   /** Cuts what the server says at a time into chunks. @default all in one */ readonly split?: (octets: Buffer) => Buffer[]
   /** Turns of the event loop before what was asked is answered. @default 0 */ readonly lag?: () => number
@@ -142,7 +142,7 @@ export class SmtpModel extends MemoryTransport {
   }
 
   #answer(question: Question, line: string): number | undefined {
-    const isNested = question === 'MAIL' && this.#options.keeps === true && this.#mail !== undefined
+    const isNested = question === 'MAIL' && this.#mail !== undefined
     const text = isNested
       ? '503 sender already given\r\n'
       : this.#options.say(question, line, this.#mail !== undefined && this.#isWhole ? this.#paths : [])
