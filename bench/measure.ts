@@ -55,14 +55,18 @@ export class Meter {
     this.#hash?.update(text)
   }
 
-  /** Ends the time and prints the result as the last line of standard output. */
-  print(more: Partial<Result> = {}): void {
+  /** Ends the time. */
+  stop(more: Partial<Result> = {}): Result {
     const ms = performance.now() - this.#from
     const { user, system } = process.cpuUsage(this.#cpuFrom)
     const { parts, octets, messages } = this
     const sha256 = this.#hash?.digest('hex')
     const memory = { peakBytes: peakBytes(), idleBytes: this.#idleBytes }
-    const result: Result = { ms, cpuMs: (user + system) / 1000, ...memory, ...this.#first, parts, octets, messages, sha256, ...more }
-    console.log(JSON.stringify(result))
+    return { ms, cpuMs: (user + system) / 1000, ...memory, ...this.#first, parts, octets, messages, sha256, ...more }
+  }
+
+  /** Ends the time and prints the result as the last line of standard output. */
+  print(more: Partial<Result> = {}): void {
+    console.log(JSON.stringify(this.stop(more)))
   }
 }
