@@ -4,7 +4,8 @@ import { checkServerOptions, optionError, SMTP_DEFAULTS, type CheckedOptions, ty
 
 const PIPELINING = ['none', 'envelope', 'overlap', 'transaction', 'back-to-back'] as const
 
-/** How much is sent before the answers have come, where the server offers PIPELINING (RFC 2920). Round trips are those of a message in a row of many.
+/** How much is sent before the answers have come, where the server offers PIPELINING (RFC 2920). Round trips are those of a message in a row of many. The last three
+ *  trust the server to answer each command once: replies belong to messages by their order alone.
  *  - `none`: one command at a time, for servers and proxies that lose some.
  *  - `envelope`: each envelope in one write, with DATA unless `partial` is `'refuse'`; two round trips.
  *  - `overlap`: the next envelope leaves with the end of the content before it; one round trip.

@@ -145,8 +145,8 @@ export class SmtpPool implements AsyncDisposable {
         member = await this.#seat(envelope.options?.signal ?? undefined, attempt > 1 || isReplaced)
         const { receipt, isBegun } = await this.#use(member, envelope, content)
         if (isBegun || !isThrottling(receipt.reply)) return receipt
-        // 421 that was on its way before we asked (H19) says nothing about this message.
-        if (receipt.reply?.status === 421 && member.submissions > 1 && !isReplaced) isReplaced = true
+        // A farewell that was on its way before we asked (H19) says nothing about this message.
+        if (isFarewell(receipt.reply) && member.submissions > 1 && !isReplaced) isReplaced = true
         else if (attempt++ === attempts) return receipt
       } catch (error) {
         // Lost before MAIL was answered, so nobody can have taken anything (S31); RSET that is refused is no better than a lost connection.
@@ -167,7 +167,10 @@ export class SmtpPool implements AsyncDisposable {
       const attempt = await member.client.attempt({ ...envelope, to }, source)
       const { isBegun, receipt } = attempt
       if (isBegun || !isThrottling(receipt.reply)) this.#backOffMs = 0
-      else if (receipt.reply?.status !== 421 || member.submissions === 1) this.#slowDown(member)
+      else {
+        member.since = -Infinity // it is used no more
+        if (!isFarewell(receipt.reply) || member.submissions === 1) this.#slowDown()
+      }
       return attempt
     } finally {
       // A stream was opened for this attempt and may not have been touched.
@@ -291,14 +294,13 @@ export class SmtpPool implements AsyncDisposable {
     void this.#run(left)
   }
 
-  /** The server has enough of us: no new connection for a while, and this one is used no more. */
-  #slowDown(member?: Member): void {
+  /** The server has enough of us: no new connection for a while. */
+  #slowDown(): void {
     const { firstMs, mostMs } = this.#options.backOff
     const now = performance.now()
     // Connections that were begun together are refused together.
     if (now >= this.#notBefore) this.#backOffMs = Math.min(mostMs, 2 * this.#backOffMs || firstMs)
     this.#notBefore = now + this.#backOffMs * (1 - Math.random() / 2)
-    if (member !== undefined) member.since = -Infinity
   }
 }
 
@@ -352,6 +354,8 @@ function checkPoolOptions(options: SmtpPoolOptions) {
   }
 }
 
-const isThrottling = (reply: Reply | null): boolean => reply !== null && [421, 432, 454].includes(reply.status)
+/** The connection was idle for too long, or is to end for another reason; SES says 451 4.4.2 (quirk 13). */
+const isFarewell = (reply: Reply | null): boolean => reply?.status === 421 || reply?.enhancedStatus === '4.4.2'
+const isThrottling = (reply: Reply | null): boolean => isFarewell(reply) || reply?.status === 432 || reply?.status === 454
 const isTooMany = ({ outcome, reply }: Outcome): boolean =>
   outcome === 'deferred' && (reply?.status === 452 || reply?.status === 552) && /^(?:[45]\.5\.3)?$/.test(reply.enhancedStatus ?? '')

@@ -106,6 +106,21 @@ describe('backOff', () => {
     }
   })
 
+  test.each(['421 4.4.2 idle', '451 4.4.2 Timeout waiting for data from client'])(
+    '%s at MAIL on a connection that was idle is no outcome: another one is made at once (H19, quirk 13)',
+    async (reply) => {
+      let isIdle = false
+      const all = pooled({ maxConnections: 1, backOff: { firstMs: 10_000 } }, (number) => ({
+        special: (line) => (line.startsWith('MAIL') && number === 0 && isIdle ? `${reply}\r\n` : undefined),
+      }))
+      await taking(all, [numbered(1)])
+      isIdle = true
+      expect(await taking(all, [numbered(2)])).toBeLessThan(1_000)
+      expect(all.servers.map(({ stored }) => stored.length)).toEqual([1, 1])
+      await advance(all.pool.close())
+    },
+  )
+
   test('connections that are there already go on while no new one is made', async () => {
     const all = pooled({ maxConnections: 3, backOff: { firstMs: 10_000 } }, (number) => ({
       linkMs: 5,
