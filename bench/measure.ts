@@ -20,7 +20,7 @@ export class Meter {
   octets = 0
   messages = 0
   /** Octets of the source that were read. */ input = 0
-  readonly #hash: Hash | undefined
+  #hash: Hash | undefined
   readonly #idleBytes = process.memoryUsage.rss()
   #from = 0
   #cpuFrom = process.cpuUsage()
@@ -35,8 +35,9 @@ export class Meter {
     return this.#hash !== undefined
   }
 
-  /** Forgets what a warm-up counted. */
+  /** Begins the time, and forgets what a warm-up counted. */
   start(): void {
+    if (this.#hash !== undefined) this.#hash = createHash('sha256')
     this.parts = this.octets = this.messages = this.input = 0
     this.#first = undefined
     this.#cpuFrom = process.cpuUsage()

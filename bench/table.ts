@@ -31,7 +31,7 @@ function isShownAt(verdict: Verdict, subject: SubjectFigures): boolean {
 }
 
 export function verdictText(verdict: Verdict): string {
-  const state = verdict.goalMet ? 'goal reached' : verdict.floorMet ? 'floor reached' : 'FLOOR MISSED'
+  const state = verdict.goalMet ? 'goal reached' : !verdict.floorMet ? 'FLOOR MISSED' : verdict.floor === 0 ? 'goal missed' : 'floor reached'
   const { figure: what, value } = verdict
   return `${state} (${what === 'rate' ? '' : `${figure(value?.median)} `}${described(verdict)})`
 }
@@ -41,7 +41,7 @@ export function described(verdict: Verdict): string {
   const { figure: what, floor, goal, against } = verdict
   const bounds = `floor ${floor}, goal ${goal}`
   const texts: Record<Verdict['figure'], string> = {
-    rate: `floor ${floor}x, goal ${goal}x ${against}`,
+    rate: floor === 0 ? `goal ${goal}x ${against}` : `floor ${floor}x, goal ${goal}x ${against}`,
     cpu: `times less CPU than ${against}; ${bounds}`,
     peak: `MB above idle; ${bounds}`,
     first: `ms to the first octet; ${bounds}`,
