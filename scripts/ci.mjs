@@ -24,6 +24,11 @@ const tests = test()
 passed += tests.passed
 failed += tests.failed
 
+const noSlower = run(join(ROOT, 'scripts', 'bench-compare.mjs'), ['--ci']) === 0
+console.log(`bench:compare: ${noSlower ? 'passed' : 'FAILED'}`)
+if (noSlower) passed++
+else failed++
+
 if (existsSync(join(ROOT, 'scripts', 'start.mjs'))) {
   const ok = run(join(ROOT, 'scripts', 'start.mjs')) === 0
   console.log(`npm start: ${ok ? 'passed' : 'FAILED'}`)
