@@ -54,6 +54,7 @@ export interface Goal {
   readonly floor: number
   readonly goal: number
   /** @default false for ratios, true for the others */ readonly lowerIsBetter?: boolean | undefined
+  /** Where the time goes when it is missed, as a profile tells; a sentence for the report. */ readonly remark?: string | undefined
 }
 
 /** What a subject's process prints as its last line on standard output: `Meter.print` of bench/measure.ts. */

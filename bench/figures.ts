@@ -23,6 +23,7 @@ export interface WorkloadFigures {
   readonly unit: Workload['unit']
   readonly does: string
   readonly amount: number
+  readonly expected: Expected
   readonly subjects: readonly SubjectFigures[]
   readonly verdicts: readonly Verdict[]
 }

@@ -64,7 +64,7 @@ export async function runWorkload(workload: Workload, options: RunOptions, befor
     return { name: subject.name, kind, of, note, obstacle, results: obstacle === undefined ? (results.get(subject) ?? []) : [] }
   })
   const verdicts = judge(workload.goals, subjects, before)
-  return { name, unit, does, amount: prepared.amount ?? workload.amount(quick), subjects, verdicts }
+  return { name, unit, does, amount: prepared.amount ?? workload.amount(quick), expected: prepared.expected, subjects, verdicts }
 }
 
 /** Runs one process to its end and gives the last line that it printed. Rejects when it fails, prints no result or takes too long. */

@@ -23,7 +23,14 @@ function row(workload: WorkloadFigures, subject: SubjectFigures, verdicts: reado
   const reached = verdicts.filter(
     (verdict) => verdict.value !== undefined && (verdict.subject === '' ? subject === ours : isShownAt(verdict, subject)),
   )
-  return `${cells([subject.name, range(speeds), times(ratio), figure(peaks?.median)])} ${reached.map(verdictText).join('; ')}`.trimEnd()
+  const tells = [...reached.map(verdictText), found(workload, subject)].filter((text) => text !== '')
+  return `${cells([subject.name, range(speeds), times(ratio), figure(peaks?.median)])} ${tells.join('; ')}`.trimEnd()
+}
+
+/** Where nobody knew what is right, what this subject made of it. */
+function found({ expected }: WorkloadFigures, { results: [result], kind }: SubjectFigures): string {
+  if (kind === 'limit' || expected.octets !== undefined || result?.octets === undefined) return ''
+  return `${result.parts === undefined ? '' : `${result.parts.toLocaleString('en')} parts, `}${result.octets.toLocaleString('en')} octets of attachments`
 }
 
 function isShownAt(verdict: Verdict, subject: SubjectFigures): boolean {
@@ -63,7 +70,7 @@ export function range(values: Spread | undefined): string {
   return values === undefined ? '' : `${figure(values.median)} (${figure(values.least)}–${figure(values.most)})`
 }
 
-function times(values: Spread | undefined): string {
+export function times(values: Spread | undefined): string {
   return values === undefined ? '' : `${figure(values.median)}x (${figure(values.least)}–${figure(values.most)})`
 }
 

@@ -2,8 +2,8 @@ import { limit, ours, peer, type Family, type Goal, type Prepared, type Subject,
 import { gmime } from './gmime.ts'
 import * as inputs from './inputs.ts'
 
-const STREAM = 'read, find the parts, undo the transfer encodings, count the octets of attachments'
-const BOX = 'parse in memory, decode subject and bodies: text to strings, attachments to octets'
+export const STREAM = 'read, find the parts, undo the transfer encodings, count the octets of attachments'
+export const BOX = 'parse in memory, decode subject and bodies: text to strings, attachments to octets'
 const TOUCH = `${BOX}; ask for every address, date, message-id and parameter`
 
 const javaScript = (name: string, ...args: readonly string[]): Subject => {
@@ -27,15 +27,19 @@ const others = [
 ]
 const splitter = { ...javaScript('mailsplit', 'mailsplit'), note: 'splits; decodes by its own decoders' }
 /** With memory that does not grow with the message. */
-const streaming = [...mailparser, splitter, ...gmime]
+const constant = [...mailparser, splitter, ...gmime]
 const wirepost = ours('wirepost', 'mime/wirepost.js', 'parse')
 const reader: Subject = { ...ours('wirepost (readMessage)', 'mime/wirepost.js', 'read'), note: 'the stream reader on messages that are in memory' }
-const decode = limit('native decode', 'mime/limit.js', 'base64')
-const reading = limit('bare reading', 'mime/limit.js', 'read')
+const decode: Subject = { ...limit('limit-b64', 'mime/limit.js', 'base64'), note: 'every octet through the native decoder' }
+const reading: Subject = { ...limit('limit-read', 'mime/limit.js', 'read'), note: 'the file is read, nothing else' }
+
+/** Of one message from a file, and of many in memory; for `bench/mime/own.ts` without the limits that know what is in it. */
+export const streaming: readonly Subject[] = [wirepost, ...others, splitter, reading]
+export const inMemory: readonly Subject[] = [wirepost, reader, ...others]
 
 const rate = (against: string, floor: number, goal: number): Goal => ({ against, figure: 'rate', floor, goal })
 const PEAK: Goal = { against: '', figure: 'peak', floor: 16, goal: 12 }
-const ATTACHMENT = [rate('mailparser', 7, 9), rate('GMime', 1.8, 2.5), rate('native decode', 0.7, 0.85), PEAK]
+const ATTACHMENT = [rate('mailparser', 7, 9), rate('GMime', 1.8, 2.5), rate('limit-b64', 0.7, 0.85), PEAK]
 /** Ahead of what survives in JavaScript, and as fast as Rust in WebAssembly. */
 const HARD = [rate('JavaScript', 2.5, 2.5), rate('mail-parser-wasm', 0, 1)]
 
@@ -46,20 +50,20 @@ function streamed(name: string, bytes: number, make: (bytes: number) => Prepared
 }
 
 type Boxed = Pick<Workload, 'name' | 'unit' | 'goals'> & {
+  readonly file: string
   readonly count: number
   readonly does?: string
   readonly work?: 'touch'
   readonly make: (count: number) => Parameters<typeof inputs.box>[3]
 }
 
-function boxed({ name, unit, goals, count, does = BOX, work, make }: Boxed): Workload {
+function boxed({ name, unit, goals, file, count, does = BOX, work, make }: Boxed): Workload {
   const amount = (quick: boolean): number => (quick ? Math.ceil(count / 5) : count)
   const prepare = async (quick: boolean): Promise<Prepared> => {
     const used = amount(quick)
-    const [file = ''] = name.split(',')
-    return inputs.box(`${file.replaceAll(/\W+/g, '-')}-${used}`, work ?? 'box', unit === 'MB/s' ? 'octets' : 'messages', make(used))
+    return inputs.box(`${file}-${used}`, work ?? 'box', unit === 'MB/s' ? 'octets' : 'messages', make(used))
   }
-  return { name, unit, does, amount, subjects: [wirepost, reader, ...others], goals, prepare }
+  return { name, unit, does, amount, subjects: inMemory, goals, prepare }
 }
 
 function grows(name: string, work: 'stream' | 'box', count: number, make: Parameters<typeof inputs.growth>[2]): Workload {
@@ -96,7 +100,7 @@ export const family: Family = {
       'base64 500 MB',
       500e6,
       base64,
-      [...streaming, decode, reading],
+      [...constant, decode, reading],
       [...ATTACHMENT, { against: 'base64 25 MB', figure: 'flat', floor: 4, goal: 4 }],
     ),
     streamed(
@@ -108,6 +112,7 @@ export const family: Family = {
     ),
     boxed({
       name: 'base64 1 MB, 30 messages',
+      file: 'base64-1MB',
       unit: 'MB/s',
       count: 30,
       make: (count) => inputs.base64Box(count, 1e6),
@@ -115,6 +120,7 @@ export const family: Family = {
     }),
     boxed({
       name: 'base64 50 KB, 300 messages',
+      file: 'base64-50KB',
       unit: 'MB/s',
       count: 300,
       make: (count) => inputs.base64Box(count, 50_000),
@@ -122,6 +128,7 @@ export const family: Family = {
     }),
     boxed({
       name: 'mailbox of 5,000',
+      file: 'mailbox',
       unit: 'messages/s',
       count: 5000,
       make: inputs.realisticMailbox,
@@ -129,6 +136,7 @@ export const family: Family = {
     }),
     boxed({
       name: 'mailbox of 5,000, all touched',
+      file: 'mailbox',
       unit: 'messages/s',
       count: 5000,
       does: TOUCH,
@@ -148,19 +156,19 @@ export const family: Family = {
       25e6,
       file('8bit', inputs.eightBit),
       [...others, splitter, reading],
-      [rate('mailparser', 7, 7), rate('bare reading', 0, 0.6)],
+      [rate('mailparser', 7, 7), rate('limit-read', 0, 0.6)],
     ),
     streamed(
       'binary 25 MB',
       25e6,
       file('binary', inputs.binary),
       [...others, splitter, reading],
-      [rate('mailparser', 10, 10), rate('bare reading', 0, 0.6)],
+      [rate('mailparser', 10, 10), rate('limit-read', 0, 0.6)],
     ),
     streamed('one line of 25 MB', 25e6, file('line', inputs.oneLine), [...others, splitter, reading], HARD),
-    boxed({ name: '10,000 parts', unit: 'MB/s', count: 5, make: (count) => inputs.manyParts(count, 10_000), goals: HARD }),
-    boxed({ name: '20,000 header fields', unit: 'MB/s', count: 10, make: (count) => inputs.manyFields(count, 20_000), goals: HARD }),
-    boxed({ name: '100 levels', unit: 'MB/s', count: 50, make: (count) => inputs.manyLevels(count, 100), goals: HARD }),
+    boxed({ name: '10,000 parts', file: 'parts', unit: 'MB/s', count: 5, make: (count) => inputs.manyParts(count, 10_000), goals: HARD }),
+    boxed({ name: '20,000 header fields', file: 'fields', unit: 'MB/s', count: 10, make: (count) => inputs.manyFields(count, 20_000), goals: HARD }),
+    boxed({ name: '100 levels', file: 'levels', unit: 'MB/s', count: 50, make: (count) => inputs.manyLevels(count, 100), goals: HARD }),
     grows('octets', 'stream', 25e6, inputs.base64Attachment),
     grows('octets of one line', 'stream', 10e6, inputs.oneLine),
     grows('parts', 'box', 2500, (parts) => inputs.manyParts(1, parts)),

@@ -4,6 +4,7 @@ import { Meter } from '../measure.ts'
 import { feed, readBox, warmUp } from './feed.ts'
 
 const [how, work, file = '', mode] = process.argv.slice(2)
+const messages = work === 'stream' ? [] : readBox(file)
 const meter = new Meter(mode === 'check')
 const ADDRESS_FIELDS = ['from', 'to', 'cc', 'bcc', 'reply-to', 'sender']
 const ID_FIELDS = ['message-id', 'in-reply-to', 'references']
@@ -77,7 +78,6 @@ if (work === 'stream') {
   const message = await readMessage(source())
   for await (const part of message.parts()) await readPart(part)
 } else {
-  const messages = readBox(file)
   if (how === 'read') for (const message of warmUp(messages)) await read(message)
   else for (const message of warmUp(messages)) parse(message)
   meter.start()

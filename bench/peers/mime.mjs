@@ -124,7 +124,7 @@ async function letterparser() {
   return (message) => {
     const node = parse((message ?? whole()).toString())
     const parsed = extract(node)
-    note(parsed.subject, node.headers['Message-ID'])
+    note(parsed.subject, node.headers['Message-Id'])
     text(parsed.text)
     text(parsed.html)
     for (const { body } of parsed.attachments ?? []) meter.content(typeof body === 'string' ? Buffer.from(body) : body)
@@ -161,10 +161,9 @@ function whole() {
 
 const read = await PARSERS[name]()
 const messages = work === 'stream' ? undefined : readBox(file)
-// A stream's message has its subject and message-id hashed by nobody.
 meter = new Meter(mode === 'check')
 if (messages === undefined) {
-  meter.note = () => {}
+  meter.note = () => {} // of one message only the octets are hashed
   meter.start()
   await read(undefined)
 } else {
