@@ -539,10 +539,10 @@ function iteratorOf(content: AsyncIterable<Uint8Array> & { borrowed?: () => Asyn
 }
 
 /** Lets the source clean up. It is not waited for: it may hang, which can be why we stopped; a stream that hangs would not hear of it. */
-export function abandon(content: object, source: Source): void {
+export function abandon(content: object, source?: Source): void {
   try {
     if ('destroy' in content && typeof content.destroy === 'function') content.destroy()
-    void Promise.resolve(source.return?.()).catch(() => {})
+    void Promise.resolve(source?.return?.()).catch(() => {})
   } catch {
     // What a source says about being left changes nothing.
   }

@@ -1,6 +1,6 @@
 import { MailError } from '../errors.ts'
 import { optionError } from '../tls/options.ts'
-import { SmtpClient, type Attempt } from './client.ts'
+import { abandon, SmtpClient, type Attempt } from './client.ts'
 import { checkRecipients, fitting, type Envelope, type SubmittedContent } from './envelope.ts'
 import { SmtpReplyError } from './errors.ts'
 import { parseLimits } from './grammar.ts'
@@ -173,9 +173,9 @@ export class SmtpPool implements AsyncDisposable {
       }
       return attempt
     } finally {
-      // A stream was opened for this attempt and may not have been touched.
-      if (source !== undefined && 'destroy' in source && typeof source.destroy === 'function') source.destroy()
       this.#leave(member)
+      // A stream was opened for this attempt and may not have been touched.
+      if (source !== undefined) abandon(source)
     }
   }
 
@@ -187,6 +187,7 @@ export class SmtpPool implements AsyncDisposable {
     const making = new AbortController()
     const onAbort = (): void => making.abort(signal?.reason)
     signal?.addEventListener('abort', onAbort)
+    if (signal?.aborted === true) onAbort() // after it was given a place, in the same tick
     try {
       const { signal: ending, connectionRate } = this.#options
       const client = await this.#open({ ...this.#options, signal: ending === undefined ? making.signal : AbortSignal.any([ending, making.signal]) })
