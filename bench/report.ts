@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { chart } from './chart.ts'
-import type { FamilyName } from './family.ts'
+import type { FamilyName, Result } from './family.ts'
 import { peakMB, rate, rateRatio, spread, type Verdict, type WorkloadFigures } from './figures.ts'
 import type { Machine } from './machine.ts'
 import { described, figure, range, times, verdictText } from './table.ts'
@@ -123,9 +123,9 @@ function bound({ figure: what }: Verdict, value: number): string {
   return what === 'rate' || what === 'cpu' ? `${value}x` : `at most ${value.toLocaleString('en')}`
 }
 
-function reached({ value, floorMet, goalMet }: Verdict): string {
+function reached({ value, floor, floorMet, goalMet }: Verdict): string {
   if (value === undefined) return 'not measured'
-  return goalMet ? 'goal' : floorMet ? 'floor' : '**missed**'
+  return goalMet ? 'goal' : !floorMet ? '**missed**' : floor === 0 ? 'not yet' : 'floor'
 }
 
 function familySection(one: Measured): string[] {
@@ -142,20 +142,21 @@ function familySection(one: Measured): string[] {
 function workloadSection(workload: WorkloadFigures): string[] {
   const { name, unit, does, subjects, verdicts } = workload
   const [ours] = subjects
+  const showsFirst = verdicts.some((verdict) => verdict.figure === 'first')
   return [
     `### ${name}`,
-    `All of them: ${does}.`,
+    `What each does: ${does}.`,
     '',
-    `| | ${unit} | wirepost is | MB above idle | ms to the first octet | |`,
-    '| --- | --- | --- | --- | --- | --- |',
+    `| | ${unit} | wirepost is | MB above idle |${showsFirst ? ' ms to the first octet |' : ''} |`,
+    `| --- | --- | --- | --- |${showsFirst ? ' --- |' : ''} --- |`,
     ...subjects.map((subject) => {
       const { obstacle, results, note = '' } = subject
       const title = subject === ours ? `**${subject.name}**` : subject.name
-      if (obstacle !== undefined) return `| ${title} | ${obstacle.state}: ${cell(obstacle.why)} | | | | ${note} |`
+      if (obstacle !== undefined) return `| ${title} | ${obstacle.state}: ${cell(obstacle.why)} | | |${showsFirst ? ' |' : ''} ${note} |`
       const speeds = spread(results.map((result) => rate(unit, workload.amount, result)))
       const ratio = ours === undefined || subject === ours ? undefined : rateRatio(ours, subject)
-      const first = spread(results.map(({ firstMs }) => firstMs).filter((ms) => ms !== undefined))
-      return `| ${title} | ${range(speeds)} | ${times(ratio)} | ${figure(spread(results.map(peakMB))?.median)} | ${figure(first?.median)} | ${note} |`
+      const first = showsFirst ? ` ${figure(firstOf(results))} |` : ''
+      return `| ${title} | ${range(speeds)} | ${times(ratio)} | ${figure(spread(results.map(peakMB))?.median)} |${first} ${note} |`
     }),
     '',
     ...(verdicts.length === 0
@@ -168,6 +169,10 @@ function workloadSection(workload: WorkloadFigures): string[] {
           '',
         ]),
   ]
+}
+
+function firstOf(results: readonly Result[]): number | undefined {
+  return spread(results.map(({ firstMs }) => firstMs).filter((ms) => ms !== undefined))?.median
 }
 
 /** What a program said, inside a table. */

@@ -20,8 +20,8 @@ buildSupport({ ifStale: true })
 if (Object.hasOwn(SCRIPTS, first)) process.exitCode = run(compiled(SCRIPTS[first]), rest)
 else if (args.length > 0 || given.length === 0) process.exitCode = run(compiled('bench/run.ts'), args)
 
-function apt(...args) {
-  return spawnSync('apt-get', args, { stdio: ['ignore', 2, 2], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })
+function apt(...words) {
+  return spawnSync('apt-get', words, { stdio: ['ignore', 2, 2], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })
 }
 
 /** What cannot be installed is missing in the tables; that is no failure. */
