@@ -16,7 +16,11 @@ const python: Subject = {
   missing: needs('python3'),
   note: 'each message as a list of lines',
 }
-const curl: Subject = { ...peer('curl', 'curl-fetch.mjs'), missing: needs('curl'), note: 'one run for all messages; with its start and its login' }
+const curl: Subject = {
+  ...peer('curl', 'curl-fetch.mjs', ['messages']),
+  missing: needs('curl'),
+  note: 'one run for all messages; with its start and its login',
+}
 const mpop: Subject = { ...peer('mpop', 'mpop.mjs'), missing: needs('mpop'), note: 'into an mbox file; with its start and its login' }
 const listener = limit("'data' listener", 'pop3/raw.js', 'data')
 const onread = limit('raw socket', 'pop3/raw.js', 'onread')
@@ -25,12 +29,13 @@ const onread = limit('raw socket', 'pop3/raw.js', 'onread')
 const OTHERS = 'any peer without pipelining'
 const plain = (subject: Subject): Subject => ({ ...subject, of: [OTHERS, ...(subject.of ?? [])] })
 
+const largeBytes = (quick: boolean): number => (quick ? 10e6 : 100e6)
+
 function large(name: string, isSecure: boolean, goals: readonly Goal[]): Workload {
-  const bytes = (quick: boolean): number => (quick ? 10e6 : 100e6)
   return {
     name,
     unit: 'MB/s',
-    amount: bytes,
+    amount: largeBytes,
     does: 'retrieve one message piece by piece, take out dots, count octets of the message',
     subjects: [
       { ...ours('wirepost', 'pop3/wirepost.js', 'views'), note: 'retrieve().views(): each chunk is valid until the next' },
@@ -39,7 +44,7 @@ function large(name: string, isSecure: boolean, goals: readonly Goal[]): Workloa
       ...(isSecure ? [curl] : [python, curl, mpop, listener, onread]),
     ],
     goals,
-    prepare: async (quick) => oneMessage(bytes(quick), isSecure),
+    prepare: async (quick) => oneMessage(largeBytes(quick), isSecure),
   }
 }
 

@@ -8,12 +8,12 @@ import type { Maildrop } from './order.ts'
 const BUFFER_OCTETS = 64 * 1024
 
 const [mode, given = ''] = process.argv.slice(2)
-const { port, messages, wire, octets }: Maildrop = JSON.parse(given)
+const { port, messages, wire, octets: content }: Maildrop = JSON.parse(given)
 
 let left = 0
 let onDone = (): void => {}
-function count(received: number): void {
-  left -= received
+function count(length: number): void {
+  left -= length
   if (left <= 0) onDone()
 }
 
@@ -44,7 +44,7 @@ meter.start()
 const all = received(wire)
 socket.write(commands)
 await all
-const measured = meter.stop({ messages, octets })
+const measured = meter.stop({ messages, octets: content })
 socket.end('QUIT\r\n')
 socket.resume()
 await once(socket, 'close')

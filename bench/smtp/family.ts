@@ -1,13 +1,10 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { limit, ours, peer, type Expected, type Family, type Goal, type Prepared, type Subject, type Workload } from '../family.ts'
 import { Random } from '../messages.ts'
 import { mails, text } from '../pop3/mails.ts'
-import { start } from '../processes.ts'
 import { needs } from '../programs.ts'
 import { attachmentFiles } from './inputs.ts'
-import { sha256, type Order } from './tally.ts'
+import { startSink } from './start-sink.ts'
+import { digestOf, type Order } from './tally.ts'
 
 const NODEMAILER = { against: 'nodemailer' } as const
 const LATE_MS = 20
@@ -23,12 +20,13 @@ const curl: Subject = {
   note: 'reads and encodes nothing; with its start and its connection',
 }
 
+const largeBytes = (quick: boolean): number => (quick ? 10e6 : 100e6)
+
 function large(name: string, isSecure: boolean, goals: readonly Goal[]): Workload {
-  const bytes = (quick: boolean): number => (quick ? 10e6 : 100e6)
   return {
     name,
     unit: 'MB/s',
-    amount: bytes,
+    amount: largeBytes,
     does: 'read the file, compose the message, encode base64, send; octets of the file. The sink takes out dots, finds the end, keeps the octets',
     subjects: [
       { ...ours('wirepost', 'smtp/wirepost.js', 'file', 'envelope'), note: 'default options: DATA' },
@@ -39,7 +37,7 @@ function large(name: string, isSecure: boolean, goals: readonly Goal[]): Workloa
     ],
     goals,
     prepare: async (quick) => {
-      const { octets, sha256, ...files } = attachmentFiles(bytes(quick))
+      const { octets, sha256, ...files } = attachmentFiles(largeBytes(quick))
       return prepared({ ...files, size: octets, messages: 1 }, { messages: 1, octets, sha256 }, isSecure, 0, octets)
     },
   }
@@ -86,7 +84,7 @@ const drafts: Workload = {
 /** As the sink reckons: the digest of the digests in order. */
 function wholeOf(messages: readonly Buffer[]): Expected {
   const octets = messages.reduce((sum, { length }) => sum + length, 0)
-  return { messages: messages.length, octets, sha256: sha256(messages.map(sha256).toSorted().join('')) }
+  return { messages: messages.length, octets, sha256: digestOf(messages.map(digestOf).toSorted().join('')) }
 }
 
 async function prepared(
@@ -96,12 +94,8 @@ async function prepared(
   lateMs: number,
   amount?: number,
 ): Promise<Prepared> {
-  const sink = await start(fileURLToPath(new URL('sink.js', import.meta.url)), [String(lateMs), isSecure ? 'tls' : 'plain'])
-  const { port, control, ca }: Order = JSON.parse(sink.hello)
-  const caFile = join('.build', 'bench', `sink-${port}.pem`)
-  if (ca !== undefined) writeFileSync(caFile, ca)
-  const order: Order = { file: '', ready: '', size: 0, ...more, port, control, ca, caFile }
-  return { args: [JSON.stringify(order)], expected, amount, stop: async () => sink.stop() }
+  const { order, stop } = await startSink(more, isSecure, lateMs)
+  return { args: [JSON.stringify(order)], expected, amount, stop }
 }
 
 export const family: Family = {

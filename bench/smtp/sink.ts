@@ -5,7 +5,7 @@ import { createServer as createTlsServer } from 'node:tls'
 import { makeAuthority } from '../../test/support/certificates.ts'
 import { lateWriter } from '../late.ts'
 import { Incoming } from './incoming.ts'
-import { contentOf, sha256, type Tally } from './tally.ts'
+import { contentOf, digestOf, type Tally } from './tally.ts'
 
 // Memory that was touched before, so that no run pays for the first use of a page.
 const arena = Buffer.alloc(192 * 1024 * 1024, 1)
@@ -31,8 +31,8 @@ function tally(part: string, check: boolean): Tally {
   const octets = contents.reduce((sum, { length }) => sum + length, 0)
   if (!check) return { messages: messages.length, octets }
   const [only] = contents
-  if (contents.length === 1 && only !== undefined) return { messages: 1, octets, sha256: sha256(only) }
-  return { messages: messages.length, octets, sha256: sha256(contents.map(sha256).toSorted().join('')) }
+  if (contents.length === 1 && only !== undefined) return { messages: 1, octets, sha256: digestOf(only) }
+  return { messages: messages.length, octets, sha256: digestOf(contents.map(digestOf).toSorted().join('')) }
 }
 
 const lateMs = Number(process.argv[2])

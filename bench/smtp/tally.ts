@@ -61,6 +61,6 @@ export function contentOf(message: Buffer, part: string): Buffer {
   return Buffer.from(message.toString('latin1', from, to < 0 ? message.length : to), 'base64')
 }
 
-export function sha256(content: string | Buffer): string {
+export function digestOf(content: string | Buffer): string {
   return createHash('sha256').update(content).digest('hex')
 }
