@@ -10,13 +10,15 @@ import { stuffed } from '../path/stuffing.ts'
 import { mails } from './mails.ts'
 import type { Maildrop } from './order.ts'
 
-const SMALL_OCTETS = 64 * 1024 // answers up to this leave in one piece
+const TOGETHER_OCTETS = 128 * 1024 // answers up to this leave in one piece
+const TLS_BLOCK_OCTETS = 256 * 1024 // a TLS socket would encrypt all that it is given before the first octet leaves
 
 const [kind, amount, late, security] = process.argv.slice(2)
 const attachment = kind === 'attachment' ? attachmentMessage(Number(amount)) : undefined
 const messages = attachment === undefined ? mails(Number(amount), false) : [attachment.message]
 const wires = messages.map((message) => Buffer.concat([Buffer.from(`+OK ${message.length} octets\r\n`), stuffed(message)]))
 const octets = sum(messages)
+const isSecure = security === 'tls'
 
 const answers: Readonly<Record<string, string>> = {
   CAPA: '+OK\r\nTOP\r\nUIDL\r\nUSER\r\nPIPELINING\r\n.\r\n',
@@ -34,18 +36,36 @@ function answer(line: string): Buffer {
 }
 
 function serve(socket: Socket): void {
-  const write = lateWriter((chunk) => void socket.write(chunk), Number(late))
+  const write = lateWriter(isSecure ? inBlocks(socket) : (chunk) => void socket.write(chunk), Number(late))
   let held = ''
   socket.on('error', () => {})
   socket.on('data', (chunk) => {
     const lines = (held + chunk.toString('latin1')).split('\r\n')
     held = lines.pop() ?? ''
     const given = lines.map(answer)
-    if (sum(given) <= SMALL_OCTETS * 2) write(Buffer.concat(given))
+    if (sum(given) <= TOGETHER_OCTETS) write(Buffer.concat(given))
     else for (const one of given) write(one)
     if (lines.some((line) => line.toUpperCase() === 'QUIT')) setTimeout(() => socket.end(), Number(late) + 1)
   })
   write(Buffer.from('+OK ready\r\n'))
+}
+
+/** Writes a block when the socket wants more. */
+function inBlocks(socket: Socket): (octets: Buffer) => void {
+  const queue: Buffer[] = []
+  const pump = (): void => {
+    for (let [first] = queue; first !== undefined; [first] = queue) {
+      if (socket.writableNeedDrain) return
+      if (first.length <= TLS_BLOCK_OCTETS) queue.shift()
+      else queue[0] = first.subarray(TLS_BLOCK_OCTETS)
+      socket.write(first.subarray(0, TLS_BLOCK_OCTETS))
+    }
+  }
+  socket.on('drain', pump)
+  return (octets) => {
+    queue.push(octets)
+    pump()
+  }
 }
 
 function sum(list: readonly Buffer[]): number {
@@ -54,7 +74,6 @@ function sum(list: readonly Buffer[]): number {
 
 const authority = makeAuthority()
 const { cert, key } = authority.issue()
-const isSecure = security === 'tls'
 const server = isSecure ? createTlsServer({ cert, key, noDelay: true }, serve) : createServer({ noDelay: true }, serve)
 server.listen(0, '127.0.0.1', () => {
   const address = server.address()
