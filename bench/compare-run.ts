@@ -25,7 +25,6 @@ const { values: options } = parseArgs({
   },
 })
 const rounds = Number(options.rounds)
-const samples = Number(options.samples)
 const deadline = performance.now() + Number(options.seconds) * 1000
 
 /** One of the two that are compared: a build, and which form of its benchmarks. */
@@ -61,6 +60,8 @@ function readReport(): number | undefined {
 }
 
 const countsInstructions = spawnSync('perf', [...PERF, process.execPath, '--version'], { stdio: 'ignore' }).status === 0 && readReport() !== undefined
+/** Instructions are those of the whole process, so the samples must outweigh the rest of it. */
+const samples = Number(options.samples) * (countsInstructions ? 3 : 1)
 const bound = options.bound === undefined ? BOUNDS[countsInstructions ? 'instructions' : 'time'] : Number(options.bound)
 
 /** The JSON line of a process. Its errors are worth a line too. */
@@ -87,7 +88,7 @@ async function cost(side: Side, { file, name }: Listed, runs: number, count: num
 async function measure(side: Side, one: Case): Promise<number> {
   const { nanoseconds } = await cost(side, one, one.runs, samples, countsInstructions)
   if (!countsInstructions) return nanoseconds
-  return ((readReport() ?? Number.NaN) - (one.overhead.get(side) ?? 0)) / (one.runs * samples)
+  return Math.max(1, ((readReport() ?? Number.NaN) - (one.overhead.get(side) ?? 0)) / (one.runs * samples))
 }
 
 /** What is to be compared, how long its runs are, and their first round; what one side does not have is named. */
@@ -100,18 +101,16 @@ async function prepare(listed: readonly Listed[], notes: string[]): Promise<{ ca
       continue
     }
     try {
-      const before = await cost(base, one, 0, samples).catch((error: unknown) => {
+      const before = await cost(base, one, 0, countsInstructions ? 0 : samples).catch((error: unknown) => {
         notes.push(`skipped: ${one.name} does not run on the ${names.base} side (${reasonOf(error)})`)
       })
       if (before === undefined) continue
-      const after = await cost(change, one, before.runs, samples)
+      const after = await cost(change, one, before.runs, countsInstructions ? 0 : samples, countsInstructions)
+      const overhead = new Map<Side, number>([[change, readReport() ?? 0]])
+      if (countsInstructions) await cost(base, one, before.runs, 0, true)
+      overhead.set(base, readReport() ?? 0)
       if (before.result !== after.result)
         notes.push(`note: ${one.name} gave ${before.result} and gives ${after.result}, so the two do different work`)
-      const overhead = new Map<Side, number>()
-      for (const side of countsInstructions ? [base, change] : []) {
-        await cost(side, one, before.runs, 0, true)
-        overhead.set(side, readReport() ?? 0)
-      }
       const first = countsInstructions ? [[], []] : [[before.nanoseconds], [after.nanoseconds]]
       const costs = new Map<Side, number[]>([base, change].map((side, at) => [side, first[at] ?? []]))
       cases.push({ ...one, amount: after.amount, runs: before.runs, overhead, costs })
@@ -156,7 +155,8 @@ function row(cells: readonly string[]): void {
 const titleOf = ({ hot, name }: Listed): string => `${hot ? '* ' : '  '}${name}`
 
 function show(one: Case, { base: before, change: after, ratio, low, high, verdict }: Comparison): void {
-  const figure = (value: number): string => (countsInstructions ? `${Math.round(value / one.amount)} instr.` : rate(one.amount, one.unit, value))
+  const figure = (value: number): string =>
+    countsInstructions ? `${Number((value / one.amount).toPrecision(3))} instr.` : rate(one.amount, one.unit, value)
   row([titleOf(one), figure(before), figure(after), `${ratio.toFixed(2)}x (${low.toFixed(2)}–${high.toFixed(2)})`, verdict])
 }
 
@@ -191,7 +191,7 @@ async function main(): Promise<number> {
   )
   const judged = await judgeAll(cases)
   row(['', names.base, names.change, 'ratio', ''])
-  for (const [one, comparison] of judged) show(one, comparison)
+  for (const [one, comparison] of judged) if (comparison.ratio > 0) show(one, comparison)
   for (const one of alone) {
     const { amount, nanoseconds } = await cost(change, one, 0, samples)
     row([titleOf(one), '', rate(amount, one.unit, nanoseconds)])
