@@ -11,9 +11,14 @@ const SIX_BITS = Int8Array.from({ length: 256 }, (_, octet) => ALPHABET.indexOf(
 export function findDelimiter(octets: Buffer, boundary: string): boolean {
   for (let line = 0; line < octets.length;) {
     const found = octets.indexOf(LF, line)
-    const end = found === -1 ? octets.length : found
-    if (octets[line] === HYPHEN && octets[line + 1] === HYPHEN && octets.toString('latin1', line + 2, end).trimEnd() === boundary) return true
-    line = end + 1
+    const next = found === -1 ? octets.length : found + 1
+    if (octets[line] === HYPHEN && octets[line + 1] === HYPHEN) {
+      let end = next
+      if (found !== -1) end -= octets[found - 1] === CR ? 2 : 1
+      while (isBlank(octets[end - 1])) end--
+      if (octets.toString('latin1', line + 2, end) === boundary) return true
+    }
+    line = next
   }
   return false
 }
