@@ -75,7 +75,7 @@ function panel({ name, unit }: WorkloadFigures, list: readonly Bar[], x: number,
       `<text class="${bar.kind === 'ours' ? 'name' : 'muted'}" x="${(x + BAR.left + length + 6).toFixed(1)}" y="${base}">${escaped(bar.text)}</text>\n`
     )
   })
-  return `<text class="name" x="${x}" y="${y + 12}">${escaped(name)}<tspan class="muted" font-weight="400">  ${unit}</tspan></text>\n${lines.join('')}`
+  return `<text class="name" x="${x}" y="${y + 12}">${escaped(name)}<tspan class="muted" dx="8" style="font-weight: 400">${unit}</tspan></text>\n${lines.join('')}`
 }
 
 function escaped(text: string): string {

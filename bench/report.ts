@@ -99,7 +99,10 @@ function reachedSection(all: readonly Measured[]): string[] {
       ? []
       : [
           'Where the time goes in what is missed:',
-          ...missed.map(({ workload, verdict }) => `- ${workload.name}, ${described(verdict)}: ${verdict.remark ?? 'no profile was taken yet.'}`),
+          ...missed.map(
+            ({ one, workload, verdict }) =>
+              `- ${one.family}, Node ${major(one)}, ${workload.name}, ${described(verdict)}: ${verdict.remark ?? 'no profile was taken yet.'}`,
+          ),
           '',
         ]),
   ]

@@ -198,11 +198,13 @@ class Writer {
 
   #attachment(most: number): Buffer {
     const random = this.#random
-    const name = random.next(2) === 0 ? `filename="order-${random.next(1e6)}.pdf"` : `filename*=utf-8''Rechnung%20${random.next(1e6)}%20M%C3%A4rz.pdf`
-    return this.#encoded(
-      `Content-Type: application/pdf; name="a${this.#at}.pdf"\r\nContent-Disposition: attachment;\r\n ${name}; size=${random.next(1e6)}`,
-      300 + random.next(most),
-    )
+    const number = random.next(1e6)
+    const [type, name] =
+      random.next(2) === 0
+        ? [`application/pdf; name="order-${number}.pdf"`, `filename="order-${number}.pdf"`]
+        : ['application/pdf', `filename*=utf-8''Rechnung%20${number}%20M%C3%A4rz.pdf`]
+    const disposition = `Content-Disposition: attachment;\r\n ${name}; size=${random.next(1e6)}`
+    return this.#encoded(`Content-Type: ${type}\r\n${disposition}`, 300 + random.next(most))
   }
 
   #image(): Buffer {
