@@ -1,5 +1,5 @@
 // docs/benchmarks.md and its charts, out of what the last run of each family measured: a whole run takes long, and families can be run one by one.
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { chart } from './chart.ts'
 import type { FamilyName, Result } from './family.ts'
@@ -13,6 +13,7 @@ export interface Measured {
   readonly title: string
   readonly machine: Machine
   readonly rounds: number
+  readonly quick: boolean
   readonly versions: readonly (readonly [name: string, version: string])[]
   readonly workloads: readonly WorkloadFigures[]
 }
@@ -24,7 +25,7 @@ const ORDER: readonly FamilyName[] = ['mime', 'smtp', 'pop3', 'path']
 /** Keeps what was measured and writes the report anew. */
 export function report(measured: readonly Measured[]): void {
   mkdirSync(RESULTS, { recursive: true })
-  for (const one of measured) writeFileSync(join(RESULTS, `${fileName(one)}.json`), JSON.stringify(one))
+  for (const one of measured) writeFileSync(fileOf(one), JSON.stringify(merged(one)))
   const all = readdirSync(RESULTS)
     .filter((name) => /^\w+-node\d+\.json$/.test(name))
     .map((name): Measured => JSON.parse(readFileSync(join(RESULTS, name), 'utf8')))
@@ -38,6 +39,21 @@ export function report(measured: readonly Measured[]): void {
     )
   }
   writeFileSync(join(DOCS, 'benchmarks.md'), page(all))
+}
+
+function fileOf(one: Measured): string {
+  return join(RESULTS, `${fileName(one)}.json`)
+}
+
+/** With the workloads of the family that were kept and not measured again: a single one can be repeated. */
+function merged(one: Measured): Measured {
+  if (!existsSync(fileOf(one))) return one
+  const kept: Measured = JSON.parse(readFileSync(fileOf(one), 'utf8'))
+  if (kept.machine.node !== one.machine.node || kept.quick !== one.quick) return one
+  const anew = new Map(one.workloads.map((workload) => [workload.name, workload]))
+  const workloads = kept.workloads.map((workload) => anew.get(workload.name) ?? workload)
+  const added = one.workloads.filter(({ name }) => !kept.workloads.some((workload) => workload.name === name))
+  return { ...one, workloads: [...workloads, ...added] }
 }
 
 function major({ machine }: Measured): number {
@@ -134,7 +150,7 @@ function reached({ value, floor, floorMet, goalMet }: Verdict): string {
 function familySection(one: Measured): string[] {
   return [
     `## ${one.title}${major(one) === 20 ? '' : `, Node ${major(one)}`}`,
-    `\`npm run bench -- ${one.family}\`, ${one.rounds} rounds, Node ${one.machine.node.slice(1)}.`,
+    `\`npm run bench -- ${one.family}${one.quick ? ' --quick' : ''}\`, ${one.rounds} rounds, Node ${one.machine.node.slice(1)}.`,
     '',
     `![${one.title}: rates as bars](benchmarks/${fileName(one)}.svg)`,
     '',

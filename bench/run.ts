@@ -71,7 +71,7 @@ async function main(): Promise<number> {
       console.log(`${block(figures)}\n`)
       failures += missedFloors(figures.verdicts).length + figures.subjects.filter(isBroken).length
     }
-    measured.push({ family: family.name, title: family.title, machine: machine(node), rounds, versions: [...versions([family])], workloads })
+    measured.push({ family: family.name, title: family.title, machine: machine(node), rounds, quick, versions: [...versions([family])], workloads })
   }
   if (measured.length === 0) throw new Error(`no workload has ${JSON.stringify(only)} in its name`)
   if (values.json !== undefined) writeFileSync(fromCaller(values.json), `${JSON.stringify(measured, null, 1)}\n`)

@@ -34,6 +34,7 @@ const measured: Measured = {
   title: 'MIME',
   machine: { processor: 'A processor', cores: 2, memoryGiB: 4, system: 'Linux 6', node: 'v20.20.2' },
   rounds: 5,
+  quick: false,
   versions: [['peer', '1.2.3']],
   workloads: [workload],
 }
