@@ -17,12 +17,12 @@ const [kind, amount, late, security] = process.argv.slice(2)
 const attachment = kind === 'attachment' ? attachmentMessage(Number(amount)) : undefined
 const messages = attachment === undefined ? mails(Number(amount), false) : [attachment.message]
 const wires = messages.map((message) => Buffer.concat([Buffer.from(`+OK ${message.length} octets\r\n`), stuffed(message)]))
-const octets = sum(messages)
+const total = sum(messages)
 const isSecure = security === 'tls'
 
 const answers: Readonly<Record<string, string>> = {
   CAPA: '+OK\r\nTOP\r\nUIDL\r\nUSER\r\nPIPELINING\r\n.\r\n',
-  STAT: `+OK ${messages.length} ${octets}\r\n`,
+  STAT: `+OK ${messages.length} ${total}\r\n`,
   UIDL: `+OK\r\n${messages.map((_, at) => `${at + 1} m${at + 1}\r\n`).join('')}.\r\n`,
   LIST: `+OK\r\n${messages.map(({ length }, at) => `${at + 1} ${length}\r\n`).join('')}.\r\n`,
   AUTH: '-ERR no\r\n',
@@ -69,7 +69,7 @@ function inBlocks(socket: Socket): (octets: Buffer) => void {
 }
 
 function sum(list: readonly Buffer[]): number {
-  return list.reduce((total, { length }) => total + length, 0)
+  return list.reduce((count, { length }) => count + length, 0)
 }
 
 const authority = makeAuthority()
@@ -84,7 +84,7 @@ server.listen(0, '127.0.0.1', () => {
     port: address.port,
     ca: isSecure ? authority.cert : undefined,
     messages: messages.length,
-    octets,
+    octets: total,
     sha256: hash.digest('hex'),
     wire: sum(wires),
     attached: attachment && { octets: attachment.octets, sha256: attachment.sha256 },
