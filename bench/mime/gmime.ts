@@ -39,5 +39,5 @@ export const gmime: readonly Subject[] = ['file', 'mmap'].map((how) => ({
   of: ['GMime'],
   missing,
   version,
-  note: 'C',
+  note: how === 'mmap' ? 'C; the mapped file counts as its memory' : 'C',
 }))
