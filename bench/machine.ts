@@ -13,9 +13,10 @@ export interface Machine {
   /** 'v20.20.2' */ readonly node: string
 }
 
-/** `node` is the one that was measured. */
+/** `node` is the one that is measured. */
 export function machine(node: string): Machine {
-  const { stdout } = spawnSync(node, ['--version'], { encoding: 'utf8' })
+  const { stdout, error } = spawnSync(node, ['--version'], { encoding: 'utf8' })
+  if (error !== undefined) throw new Error(`${node} is no Node: ${error.message}`)
   const [first] = cpus()
   return {
     processor: first?.model.trim() ?? 'unknown',

@@ -26,28 +26,32 @@ The exit status is 1 when a floor is missed or a result of wirepost is wrong.`
 
 const NAMES: readonly FamilyName[] = ['mime', 'smtp', 'pop3', 'path']
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    only: { type: 'string' },
-    subject: { type: 'string', multiple: true },
-    quick: { type: 'boolean', default: false },
-    rounds: { type: 'string' },
-    node: { type: 'string', default: process.execPath },
-    json: { type: 'string' },
-    report: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+process.exitCode = await main().catch((error: unknown) => {
+  console.error(`npm run bench: ${error instanceof Error ? error.message : String(error)}`)
+  return 2
 })
-if (values.help) console.log(HELP)
-else
-  process.exitCode = await main().catch((error: unknown) => {
-    console.error(`npm run bench: ${error instanceof Error ? error.message : String(error)}`)
-    return 2
-  })
 
 async function main(): Promise<number> {
-  const { only = '', quick, node, subject: named } = values
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      only: { type: 'string', default: '' },
+      subject: { type: 'string', multiple: true },
+      quick: { type: 'boolean', default: false },
+      rounds: { type: 'string' },
+      node: { type: 'string' },
+      json: { type: 'string' },
+      report: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    console.log(HELP)
+    return 0
+  }
+  const { only, quick, subject: named } = values
+  const node = values.node === undefined ? process.execPath : fromCaller(values.node)
+  const on = machine(node)
   const rounds = Number(values.rounds ?? (quick ? 2 : 5))
   if (!Number.isSafeInteger(rounds) || rounds < 1) throw new Error('--rounds takes a whole number, 1 or more')
   const options: RunOptions = {
@@ -71,7 +75,7 @@ async function main(): Promise<number> {
       console.log(`${block(figures)}\n`)
       failures += missedFloors(figures.verdicts).length + figures.subjects.filter(isBroken).length
     }
-    measured.push({ family: family.name, title: family.title, machine: machine(node), rounds, quick, versions: [...versions([family])], workloads })
+    measured.push({ family: family.name, title: family.title, machine: on, rounds, quick, versions: [...versions([family])], workloads })
   }
   if (measured.length === 0) throw new Error(`no workload has ${JSON.stringify(only)} in its name`)
   if (values.json !== undefined) writeFileSync(fromCaller(values.json), `${JSON.stringify(measured, null, 1)}\n`)
