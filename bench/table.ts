@@ -8,7 +8,7 @@ export function block(workload: WorkloadFigures): string {
   const lines = [`${name} (${unit}): ${does}`]
   for (const subject of subjects) lines.push(`  ${row(workload, subject, verdicts)}`)
   const unmeasured = verdicts.filter(({ value }) => value === undefined)
-  for (const verdict of unmeasured) lines.push(`  goal ${described(verdict)}: nothing to compare with`)
+  for (const verdict of unmeasured) lines.push(`  nothing to compare with: ${described(verdict)}`)
   return lines.join('\n')
 }
 

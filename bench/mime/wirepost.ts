@@ -1,5 +1,5 @@
 // wirepost: `wirepost.js parse|read stream|box|touch FILE [check]`. In a box `parse` is parseMessage, `read` is readMessage.
-import { parseMessage, readMessage, type Described, type Entity, type Header, type Part } from '../../src/mime/index.ts'
+import { decodeTextStream, parseMessage, readMessage, type Described, type Entity, type Header, type Part } from '../../src/mime/index.ts'
 import { Meter } from '../measure.ts'
 import { feed, readBox, warmUp } from './feed.ts'
 
@@ -49,10 +49,8 @@ function parse(message: Buffer): void {
 async function readPart(part: Part): Promise<void> {
   meter.parts++
   const counts = isAttachment(part)
-  for await (const chunk of part.content) {
-    if (counts) meter.content(chunk)
-    else touched += chunk.length
-  }
+  if (!counts && work !== 'stream') for await (const text of decodeTextStream(part)) touched += text.length
+  for await (const chunk of part.content) if (counts) meter.content(chunk)
 }
 
 async function* one(message: Buffer): AsyncGenerator<Buffer, void, undefined> {

@@ -51,7 +51,7 @@ test('the table says who is where, and what is reached', () => {
   )
   expect(lines.find((line) => line.startsWith('  other'))).toMatch(/wrong: 1 parts/)
   expect(lines.find((line) => line.startsWith('  absent'))).toMatch(/missing: not installed/)
-  expect(lines.at(-1)).toBe('  goal floor 1x, goal 2x absent: nothing to compare with')
+  expect(lines.at(-1)).toBe('  nothing to compare with: floor 1x, goal 2x absent')
 })
 
 test('the report has the machine, the versions, every goal, and where the time goes in what is missed', () => {
