@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { resolve } from 'node:path'
+import { onAbort } from '../abort.ts'
 import { MailError } from '../errors.ts'
 import { Pop3Client, type Pop3Options } from '../pop3/index.ts'
 import { SmtpClient, SmtpPool, type SmtpPoolOptions } from '../smtp/index.ts'
@@ -13,7 +14,7 @@ import { lockMailbox } from './lock.ts'
 import { defaultLogger, errorFields, safeFields, traceDialogue, type Logger } from './log.ts'
 import { checkGetOperation, checkSendOperation, type GetOperation, type OutgoingDocuments, type SendOperation } from './operation.ts'
 import { sendDocuments, type SendReceipt } from './outbox.ts'
-import { createStop, onAbort } from './stop.ts'
+import { createStop } from './stop.ts'
 
 export interface ConnectorOptions {
   /** The mailbox that `get` reads (POP3). */ readonly inbound?: Pop3Options | undefined

@@ -6,7 +6,7 @@ import { documentId, fileExtension, fingerprint, KINDS, trackedProperties, WHOLE
 import type { InboxFacts } from './inbox.ts'
 import { safeFields } from './log.ts'
 import { holdUpTo, openGate, peekHeader, Tap } from './source.ts'
-import { orAbort } from './stop.ts'
+import { orAbort } from '../abort.ts'
 
 /** Turns the octets of a message into documents, hands over one after the other what was not accepted before, and keeps book. Reads the source to
  *  its end. Rejects with what the source failed with, and with `ERR_STATE`; documents accepted before that stay accepted.

@@ -1,11 +1,12 @@
 import { MailError } from '../errors.ts'
 import { destroy } from '../mime/composer.ts'
 import type { Receipt, SmtpPool } from '../smtp/index.ts'
+import { summary } from '../smtp/transaction.ts'
 import type { TrackedProperties } from './document.ts'
 import { errorFields, safeFields, type Logger } from './log.ts'
 import { createMail, type Mail, type MailContent } from './mail.ts'
 import { checkOutgoing, type CheckedSend, type OutgoingDocument, type OutgoingDocuments } from './operation.ts'
-import { orAbort } from './stop.ts'
+import { orAbort } from '../abort.ts'
 
 /** What became of one message. */
 export interface SendReceipt extends Receipt {
@@ -94,18 +95,22 @@ async function sendOne(run: SendRun, documents: readonly OutgoingDocument[]): Pr
 
 /** @param onConnected called when there is a connection for it */
 async function submit({ pool, operation, signal, logger }: SendRun, mail: Mail, { octets }: MailContent, onConnected: () => void): Promise<Receipt> {
-  const transfer = (): Promise<Receipt> =>
-    pool.submit({ from: mail.from, to: mail.to, options: { signal } }, () => {
+  const transfer = (to: readonly string[]): Promise<Receipt> =>
+    pool.submit({ from: mail.from, to, options: { signal } }, () => {
       onConnected()
       return octets
     })
-  const first = await transfer()
+  const first = await transfer(mail.to)
   if (first.outcome !== 'unknown' || operation.onUnknown !== 'retry' || signal.aborted) return first
-  logger.warn({ to: mail.to.length }, 'the final reply never came; the same message is sent once more')
+  const inDoubt = first.recipients.flatMap(({ address, outcome }) => (outcome === 'unknown' ? [address] : []))
+  logger.warn({ to: inDoubt.length }, 'the final reply never came; the same message is sent once more')
   try {
-    // Unless the same octets are accepted over a new connection, nobody knows what became of the first.
-    const second = await transfer()
-    return second.outcome === 'accepted' || second.outcome === 'partial' ? second : first
+    const second = await transfer(inDoubt)
+    // Whom the same octets are not accepted for over a new connection, nobody knows what became of the first for.
+    const accepted = new Map(second.recipients.flatMap((one) => (one.outcome === 'accepted' ? [[one.address, one] as const] : [])))
+    const outcomes = first.recipients.map((one) => (one.outcome === 'unknown' ? (accepted.get(one.address) ?? one) : one))
+    const recipients = first.recipients.map(({ address }, path) => ({ address, path }))
+    return summary(recipients, outcomes, 'deliver', second.octets)
   } catch (error) {
     logger.warn(errorFields(error), 'the message could not be sent once more; its outcome stays unknown')
     return first

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { asBuffer } from '../bytes.ts'
 import { MailError } from '../errors.ts'
 import { readMessage, type Header } from '../mime/index.ts'
-import { onAbort, orAbort } from './stop.ts'
+import { onAbort, orAbort } from '../abort.ts'
 
 /** Octets on their way to who reads them. Who leaves early does not end the source: `drain` reads the rest, so that all of it has come and the
  *  connection can carry another command. */

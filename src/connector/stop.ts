@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import { onAbort } from '../abort.ts'
 
 /** How a run ends when its signal is aborted or the disk fails. While it is still on its way to the server, at once. Later in order: documents
  *  that are being handed over can be read no further, handlers get some time to end, deletions that were decided are confirmed, and when the time
@@ -26,20 +27,4 @@ export function createStop(signal: AbortSignal, graceMs: number) {
     forget()
   }
   return { ...signals, begin, end, cut, [Symbol.dispose]: dispose }
-}
-
-/** Calls when the signal is aborted, at once when it is already; the result takes that back. Unlike `AbortSignal.any`, leaves nothing on a signal that lives on. */
-export function onAbort(signal: AbortSignal | undefined, call: (reason: unknown) => void): () => void {
-  const listener = (): void => call(signal?.reason)
-  if (signal?.aborted === true) listener()
-  else signal?.addEventListener('abort', listener, { once: true })
-  return () => signal?.removeEventListener('abort', listener)
-}
-
-/** What the value settles with, or the reason of an abort that comes before. */
-export function orAbort<T>(value: T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const forget = onAbort(signal, reject)
-    void Promise.resolve(value).then(resolve, reject).finally(forget)
-  })
 }

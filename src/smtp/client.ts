@@ -1,3 +1,4 @@
+import { onAbort } from '../abort.ts'
 import { asBuffer, printable } from '../bytes.ts'
 import { smtpCommandChannel, smtpReplyChannel } from '../diagnostics.ts'
 import { MailError, type Phase } from '../errors.ts'
@@ -161,7 +162,7 @@ export class SmtpClient implements AsyncDisposable {
         giveUp = () => (transaction.isOut ? resolve(transaction.receipt()) : reject(signal?.reason))
       })
     given?.catch(nothing)
-    const onAbort = (): void => {
+    const leave = (): void => {
       transaction.stop()
       // Others wait for replies before it or, once it has left, behind it, so the connection must live on for them; the call ends all the same.
       const [oldest] = this.#open
@@ -172,9 +173,9 @@ export class SmtpClient implements AsyncDisposable {
     }
     const work = this.#turns.take(signal, (pass) => {
       this.#open.add(transaction)
-      signal?.addEventListener('abort', onAbort)
+      const forget = onAbort(signal, leave)
       return this.#transact(transaction, content, signal, pass).finally(() => {
-        signal?.removeEventListener('abort', onAbort)
+        forget()
         this.#open.delete(transaction)
       })
     })

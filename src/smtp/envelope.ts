@@ -62,7 +62,7 @@ export interface Submission {
 /** Throws `ERR_ADDRESS` (also for one that needs SMTPUTF8 there), `ERR_OPTION`, `ERR_UNSUPPORTED` for what the server does not offer, `ERR_LIMIT` for
  *  more than its SIZE or LIMITS allow, and `ERR_CONTENT` for octets in memory that cannot be sent. */
 export function checkSubmission(envelope: Envelope, content: SubmittedContent, { extensions, isSecure, ...terms }: Terms): Submission {
-  const options = envelope.options ?? {}
+  const options = optionsOf(envelope)
   const partial = oneOf('partial', options.partial ?? 'deliver', ['deliver', 'refuse'])
   const offers = checkOptional(extensions, options.optional)
   const from = parseReversePath(envelope.from)
@@ -117,6 +117,15 @@ export function checkSubmission(envelope: Envelope, content: SubmittedContent, {
 function possible(wanted: Pipelining, isOffered: boolean, chunks: boolean): Pipelining {
   if (!isOffered) return 'none'
   return (wanted === 'transaction' || wanted === 'back-to-back') && !chunks ? 'overlap' : wanted
+}
+
+/** Throws `ERR_OPTION` for what cannot be an envelope or its options. */
+export function optionsOf(envelope: Envelope): SubmitOptions {
+  if (typeof envelope !== 'object' || envelope === null) throw optionError('envelope', 'an object with from and to')
+  const { options = {} } = envelope
+  if (typeof options !== 'object' || options === null) throw optionError('options', 'an object')
+  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) throw optionError('options.signal', 'an AbortSignal')
+  return options
 }
 
 /** Each forward-path once, with a copy of the first that names it. Throws `ERR_ADDRESS` and `ERR_OPTION`. */

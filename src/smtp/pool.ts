@@ -1,11 +1,13 @@
+import { onAbort } from '../abort.ts'
 import { MailError } from '../errors.ts'
 import { optionError } from '../tls/options.ts'
 import { abandon, SmtpClient, type Attempt } from './client.ts'
-import { checkRecipients, fitting, type Envelope, type SubmittedContent } from './envelope.ts'
+import { checkRecipients, fitting, optionsOf, type Envelope, type SubmittedContent } from './envelope.ts'
 import { SmtpReplyError } from './errors.ts'
 import { parseLimits } from './grammar.ts'
 import { checkSmtpOptions, type SmtpOptions } from './options.ts'
 import type { Reply } from './reply.ts'
+import { Queue } from './turns.ts'
 import { NOT_SENT, summary, type Outcome, type Receipt } from './transaction.ts'
 
 /** How many transactions may begin in any `perMs` milliseconds. */
@@ -58,8 +60,8 @@ export class SmtpPool implements AsyncDisposable {
   readonly #open: (options: SmtpOptions) => Promise<PooledConnection>
   readonly #members = new Set<Member>()
   /** Connections that are being made, used or left. */ #connections = 0
-  /** Submissions that wait for a place; those that begin again come first. */ readonly #waiting = new Set<(place: Place) => void>()
-  readonly #again = new Set<(place: Place) => void>()
+  /** Submissions that wait for a place; those that begin again come first. */ readonly #waiting = new Queue<(place: Place) => void>()
+  readonly #again = new Queue<(place: Place) => void>()
   /** Submissions and farewells. */ readonly #running = new Set<Promise<unknown>>()
   readonly #pace: Pace
   /** No connection is made before then. */ #notBefore = 0
@@ -102,8 +104,8 @@ export class SmtpPool implements AsyncDisposable {
   /** As many transactions as the recipients need. After the first one nothing throws: what some have got must be told. */
   async #submit(envelope: Envelope, content: Content): Promise<Receipt> {
     if (this.#closed) throw new MailError('ERR_CLOSED', 'the pool is closed', { phase: 'mail' })
-    const { partial = 'deliver', signal, ...more } = envelope.options ?? {}
-    const kept = Object.keys(more).length === 0 ? more : structuredClone(more) // what the caller changes later changes nothing (S37)
+    const { partial = 'deliver', signal, ...more } = optionsOf(envelope)
+    const kept = Object.keys(more).length === 0 ? more : copied(more)
     const asked = { from: envelope.from, options: { ...kept, partial, signal } }
     const { paths, recipients } = checkRecipients(envelope.to)
     const outcomes: Outcome[] = paths.map(() => NOT_SENT)
@@ -151,9 +153,10 @@ export class SmtpPool implements AsyncDisposable {
       } catch (error) {
         // Lost before MAIL was answered, so nobody can have taken anything (S31); RSET that is refused is no better than a lost connection.
         const isLost = error instanceof MailError && (error.phase === 'rset' || (error.phase === 'mail' && LOST.has(error.code)))
-        const isThrottled = member === undefined && error instanceof SmtpReplyError && isThrottling(error.reply)
+        const isThrottled = error instanceof SmtpReplyError && isThrottling(error.reply) && (member === undefined || error.phase === 'mail')
         if (isLost && member !== undefined && member.submissions > 1 && !isReplaced) isReplaced = true
         else if (!isThrottled || attempt++ === attempts) throw error
+        else if (member !== undefined) this.#slowDown()
       }
     }
   }
@@ -185,9 +188,7 @@ export class SmtpPool implements AsyncDisposable {
     if (place !== 'new') return place
     // The signal of a submission ends the making of its connection, and not the connection.
     const making = new AbortController()
-    const onAbort = (): void => making.abort(signal?.reason)
-    signal?.addEventListener('abort', onAbort)
-    if (signal?.aborted === true) onAbort() // after it was given a place, in the same tick
+    const forget = onAbort(signal, (reason) => making.abort(reason))
     try {
       const { signal: ending, connectionRate } = this.#options
       const client = await this.#open({ ...this.#options, signal: ending === undefined ? making.signal : AbortSignal.any([ending, making.signal]) })
@@ -200,25 +201,22 @@ export class SmtpPool implements AsyncDisposable {
       if (error instanceof SmtpReplyError && isThrottling(error.reply)) this.#slowDown()
       throw error
     } finally {
-      signal?.removeEventListener('abort', onAbort)
+      forget()
       this.#wake()
     }
   }
 
   /** Waits for its turn, a free place and the rates. */
-  #turn(signal: AbortSignal | undefined, waiting: Set<(place: Place) => void>): Promise<Place> {
+  #turn(signal: AbortSignal | undefined, waiting: Queue<(place: Place) => void>): Promise<Place> {
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        waiting.delete(begin)
-        reject(signal?.reason)
-      }
-      const begin = (place: Place): void => {
-        signal?.removeEventListener('abort', onAbort)
+      const leave = waiting.add((place) => {
+        forget()
         resolve(place)
-      }
-      if (signal?.aborted === true) return onAbort()
-      signal?.addEventListener('abort', onAbort)
-      waiting.add(begin)
+      })
+      const forget = onAbort(signal, (reason) => {
+        leave()
+        reject(reason)
+      })
       this.#wake()
     })
   }
@@ -227,7 +225,7 @@ export class SmtpPool implements AsyncDisposable {
   #wake(): void {
     clearTimeout(this.#timer)
     for (const waiting of [this.#again, this.#waiting]) {
-      for (const begin of waiting) {
+      for (let begin = waiting.first; begin !== undefined; begin = waiting.first) {
         const now = performance.now()
         const delay = this.#pace.delay(now)
         const place = delay > 0 ? delay : this.#place(now)
@@ -236,7 +234,7 @@ export class SmtpPool implements AsyncDisposable {
           return
         }
         this.#pace.begin(now)
-        waiting.delete(begin)
+        waiting.shift()
         begin(place)
       }
     }
@@ -352,6 +350,15 @@ function checkPoolOptions(options: SmtpPoolOptions) {
     rate: rate ? { ...rate } : undefined,
     connectionRate: connectionRate ? { ...connectionRate } : undefined,
     backOff: { attempts, firstMs, mostMs },
+  }
+}
+
+/** What the caller changes later changes nothing (S37). */
+function copied<T extends object>(options: T): T {
+  try {
+    return structuredClone(options)
+  } catch (error) {
+    throw optionError('options', 'plain values, but for the signal', error)
   }
 }
 

@@ -1,6 +1,34 @@
+import { onAbort } from '../abort.ts'
+
+/** First in, first out. The first one is found without a walk over those that have gone. */
+export class Queue<T> {
+  readonly #entries: { readonly item: T; isGone: boolean }[] = []
+  #head = 0
+
+  /** The result takes it out again. */
+  add(item: T): () => void {
+    const entry = { item, isGone: false }
+    this.#entries.push(entry)
+    return () => void (entry.isGone = true)
+  }
+
+  get first(): T | undefined {
+    while (this.#entries[this.#head]?.isGone === true) this.#head++
+    if (this.#head > 32 && 2 * this.#head > this.#entries.length) {
+      this.#entries.splice(0, this.#head)
+      this.#head = 0
+    }
+    return this.#entries[this.#head]?.item
+  }
+
+  shift(): void {
+    this.#head++
+  }
+}
+
 /** The order in which calls may write on one connection. */
 export class Turns {
-  readonly #waiting = new Set<{ readonly isAlone: boolean; readonly begin: () => void }>()
+  readonly #waiting = new Queue<{ readonly isAlone: boolean; readonly begin: () => void }>()
   readonly #most: number
   #isTaken = false
   #running = 0
@@ -14,12 +42,8 @@ export class Turns {
    *  signal ends the waiting. @param isAlone waits until those before it have ended */
   take<T>(signal: AbortSignal | undefined, work: (pass: () => void) => Promise<T>, isAlone = false): Promise<T> {
     return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        this.#waiting.delete(entry)
-        reject(signal?.reason)
-      }
       const begin = (): void => {
-        signal?.removeEventListener('abort', leave)
+        forget()
         this.#isTaken = true
         this.#running++
         let isPassed = false
@@ -34,18 +58,19 @@ export class Turns {
         }
         work(pass).finally(end).then(resolve, reject)
       }
-      const entry = { isAlone, begin }
-      if (signal?.aborted === true) return reject(signal.reason)
-      signal?.addEventListener('abort', leave)
-      this.#waiting.add(entry)
+      const leave = this.#waiting.add({ isAlone, begin })
+      const forget = onAbort(signal, (reason) => {
+        leave()
+        reject(reason)
+      })
       this.#next()
     })
   }
 
   #next(): void {
-    const [first] = this.#waiting
+    const { first } = this.#waiting
     if (first === undefined || this.#isTaken || this.#running >= (first.isAlone ? 1 : this.#most)) return
-    this.#waiting.delete(first)
+    this.#waiting.shift()
     first.begin()
   }
 }

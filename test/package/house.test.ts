@@ -4,7 +4,7 @@ import { codeLines, importsOf, sourceFiles, type Import } from './source.ts'
 const source = sourceFiles('src')
 
 /** Everyone may use these. */
-const SHARED = new Set(['src/errors.ts', 'src/bytes.ts', 'src/addr-spec.ts', 'src/diagnostics.ts'])
+const SHARED = new Set(['src/abort.ts', 'src/errors.ts', 'src/bytes.ts', 'src/addr-spec.ts', 'src/diagnostics.ts'])
 
 /** Folder → the folders whose code it may load, beside its own. */
 const MAY_LOAD: Readonly<Record<string, readonly string[]>> = {

@@ -249,6 +249,41 @@ test.each([
   expect(new Set(submitted).size).toBe(1)
 })
 
+test('retry sends again to those in doubt only: who has it for certain does not get it twice', async () => {
+  const asked: unknown[] = []
+  const fake = (): Promise<PooledConnection & { tls: null }> =>
+    Promise.resolve({
+      tls: null,
+      depth: 1,
+      extensions: new Map(),
+      usable: true,
+      attempt({ to }) {
+        asked.push(to.map((one) => (typeof one === 'string' ? one : one.address)))
+        const isFirst = asked.length === 1
+        const outcomes = isFirst ? (['accepted', 'unknown', 'refused', 'unknown'] as const) : (['accepted', 'deferred'] as const)
+        const recipients = outcomes.map((outcome, at) => ({
+          address: asked.length === 1 ? `${at}@test.example` : `${at * 2 + 1}@test.example`,
+          outcome,
+          reply: null,
+        }))
+        return Promise.resolve(attempt({ outcome: isFirst ? 'unknown' : 'partial', recipients, reply: null, octets: 1 }))
+      },
+      quit: () => Promise.resolve(),
+    })
+  await using connector = new MailConnector({ outbound: { host: 'mail.example' }, logger: new MemoryLog() }, { smtp: fake })
+  const to = [0, 1, 2, 3].map((at) => `${at}@test.example`)
+  const operation = { from: 'a@test.example', to: to.join('; '), disposition: 'attachment', onUnknown: 'retry' } as const
+  const [receipt] = await connector.send(operation, [{ content: OCTETS }])
+  expect(asked).toEqual([to, [to[1], to[3]]])
+  expect(receipt?.outcome).toBe('unknown')
+  expect(receipt?.recipients.map(({ address, outcome }) => [address, outcome])).toEqual([
+    [to[0], 'accepted'],
+    [to[1], 'accepted'],
+    [to[2], 'refused'],
+    [to[3], 'unknown'],
+  ])
+})
+
 test.each([
   ['mail', ['accepted', 'accepted'], 2],
   ['data', ['accepted', 'deferred'], 1],

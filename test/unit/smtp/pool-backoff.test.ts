@@ -121,6 +121,15 @@ describe('backOff', () => {
     },
   )
 
+  test('421 that comes unasked behind EHLO is a server that is full', async () => {
+    const all = pooled({ backOff: { firstMs: 100 } }, (number) => ({
+      special: (line) => (line.startsWith('EHLO') && number === 0 ? '250 x.test\r\n421 4.3.2 too many\r\n' : undefined),
+    }))
+    expect(await taking(all, [numbered(1)])).toBeGreaterThanOrEqual(50)
+    expect(all.servers.map(({ stored }) => stored.length)).toEqual([0, 1])
+    await advance(all.pool.close())
+  })
+
   test('connections that are there already go on while no new one is made', async () => {
     const all = pooled({ maxConnections: 3, backOff: { firstMs: 10_000 } }, (number) => ({
       linkMs: 5,

@@ -60,3 +60,14 @@ test.each<[string, SubmittedContent]>([
   expect((await pool.submit(ENVELOPE, () => Buffer.from('x\r\n'))).outcome).toBe('accepted')
   await pool.close()
 })
+
+test.each<[string, Parameters<SmtpPool['submit']>[0]]>([
+  ['no envelope', untyped(undefined)],
+  ['text as options', untyped({ ...ENVELOPE, options: 'x' })],
+  ['a signal that is none', untyped({ ...ENVELOPE, options: { signal: {} } })],
+  ['an option that cannot be copied', untyped({ ...ENVELOPE, options: { dsn: () => {} } })],
+])('%s is ERR_OPTION, before anything is connected', async (_name, envelope) => {
+  const pool = new SmtpPool(SERVER, () => Promise.reject(new Error('connected')))
+  await expect(pool.submit(envelope, () => Buffer.from('x\r\n'))).rejects.toMatchObject({ code: 'ERR_OPTION' })
+  await pool.close()
+})

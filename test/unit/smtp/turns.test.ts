@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { Turns } from '../../../src/smtp/turns.ts'
+import { Queue, Turns } from '../../../src/smtp/turns.ts'
+import { growth, isLinear } from '../../support/linear.ts'
 import { turn } from '../../support/smtp-flight-client.ts'
 import { rejection } from '../../support/smtp-replay.ts'
 
@@ -124,4 +125,26 @@ test('who leaves behind one that waits to be alone lets nobody in before it', as
   expect(work.begun).toEqual(['a', 'b'])
   await work.end('b')
   await Promise.all([first, last])
+})
+
+/** Through a queue, one by one. */
+function queued(input: string): void {
+  const queue = new Queue<string>()
+  for (const one of input) queue.add(one)
+  while (queue.first !== undefined) queue.shift()
+}
+
+test('a queue gives what it got in order, without those that left, in linear time', () => {
+  const queue = new Queue<number>()
+  const leave = Array.from({ length: 100 }, (_, at) => queue.add(at))
+  for (const at of [0, 1, 50, 99]) leave[at]?.()
+  const given: number[] = []
+  for (let first = queue.first; first !== undefined; first = queue.first) {
+    given.push(first)
+    queue.shift()
+    if (first === 40) leave[41]?.()
+    if (first === 60) queue.add(100)
+  }
+  expect(given).toEqual([...Array(101).keys()].filter((at) => ![0, 1, 41, 50, 99].includes(at)))
+  expect(isLinear(growth(queued, (count) => 'x'.repeat(count), 20_000))).toBe(true)
 })
