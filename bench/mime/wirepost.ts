@@ -49,8 +49,9 @@ function parse(message: Buffer): void {
 async function readPart(part: Part): Promise<void> {
   meter.parts++
   const counts = isAttachment(part)
-  if (!counts && work !== 'stream') for await (const text of decodeTextStream(part)) touched += text.length
-  for await (const chunk of part.content) if (counts) meter.content(chunk)
+  if (counts || work === 'stream') {
+    for await (const chunk of part.content) if (counts) meter.content(chunk)
+  } else for await (const text of decodeTextStream(part)) touched += text.length
 }
 
 async function* one(message: Buffer): AsyncGenerator<Buffer, void, undefined> {
