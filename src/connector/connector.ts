@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events'
 import { resolve } from 'node:path'
 import { onAbort } from '../abort.ts'
 import { MailError } from '../errors.ts'
@@ -79,7 +78,6 @@ export class MailConnector implements AsyncDisposable {
     this.#inbound = inbound
     this.#outbound = outbound
     this.#state = stateDirectory === undefined ? (state === 'memory' ? new Ledger() : undefined) : resolve(stateDirectory)
-    setMaxListeners(0, this.#ending.signal) // one for each call under way
     this.#concurrency = concurrency
     this.#logger = logger
     this.#ground = { files: diskFiles, smtp: (server) => SmtpClient.connect(server), ...ground }

@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events'
 import { asBuffer } from '../bytes.ts'
 import { MailError } from '../errors.ts'
 import { readMessage, type Header } from '../mime/index.ts'
@@ -45,7 +44,6 @@ export function openGate(tap: Tap<Buffer>, ending: AbortSignal) {
   let isTaken = false
   let pulling: Promise<unknown> = Promise.resolve()
   const closing = new AbortController()
-  setMaxListeners(0, closing.signal) // one for each chunk that somebody waits for
   const forget = onAbort(ending, (reason) => closing.abort(reason))
   /** One read at a time. One that waits for the source ends when the gate is closed, while the source goes on. */
   const next = (): Promise<IteratorResult<Buffer, undefined>> => {

@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events'
 import { onAbort } from '../abort.ts'
 
 /** How a run ends when its signal is aborted or the disk fails. While it is still on its way to the server, at once. Later in order: documents
@@ -10,7 +9,6 @@ export function createStop(signal: AbortSignal, graceMs: number) {
   /** Once it is aborted, nothing new is begun. */ const ending = new AbortController()
   /** Ends the connection, and all that waits for it or for a handler. */ const connection = new AbortController()
   const signals: Readonly<Record<'ending' | 'connection', AbortSignal>> = { ending: ending.signal, connection: connection.signal }
-  setMaxListeners(0, signals.ending, signals.connection) // one for each document under way
   let isOrderly = false
   let timer: NodeJS.Timeout | undefined
   const cut = (reason: unknown): void => connection.abort(reason)

@@ -1,4 +1,5 @@
 import type { Channel } from 'node:diagnostics_channel'
+import { onAbort } from '../abort.ts'
 import type { DialogueMessage } from '../diagnostics.ts'
 import { MailError, type Phase } from '../errors.ts'
 import type { CommandLine, Session } from '../wire/session.ts'
@@ -14,7 +15,7 @@ export class Dialogue<Command extends CommandLine, Event> {
   readonly #channel: Channel
   readonly #onFailure: (reason: unknown) => void
   #failure: { readonly reason: unknown } | undefined
-  readonly #onAbort = (): void => void this.fail(this.options.signal?.reason)
+  #forget = (): void => {}
 
   /** @param channel of commands
    *  @param onFailure is told once, when calls that wait must be refused */
@@ -35,7 +36,7 @@ export class Dialogue<Command extends CommandLine, Event> {
   /** Heeds the signal of the connection from now on. Throws its reason when it is over already. */
   begin(): void {
     this.options.signal?.throwIfAborted()
-    this.options.signal?.addEventListener('abort', this.#onAbort)
+    this.#forget = onAbort(this.options.signal, (reason) => this.fail(reason))
   }
 
   /** Why nothing works any more: it failed or was closed. */
@@ -127,7 +128,7 @@ export class Dialogue<Command extends CommandLine, Event> {
 
   #end(reason: unknown): void {
     this.#failure = { reason }
-    this.options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#forget()
   }
 
   /** Tells who listens; nobody else costs anything. */

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { orAbort } from '../abort.ts'
 import { MailError } from '../errors.ts'
 import { timeoutError } from './errors.ts'
 
@@ -156,18 +157,16 @@ function checkCredentials(auth: Credentials): void {
  *  with the signal's reason, with what the function threw, or with `ERR_OPTION` when it gave no string. */
 export async function readSecret(secret: Secret, waitMs: number, signal: AbortSignal | undefined): Promise<string> {
   if (typeof secret === 'string') return secret
-  const end = new AbortController()
-  const stopped = new Promise<never>((_resolve, reject) => {
-    const timer = setTimeout(() => reject(timeoutError('auth.password gave nothing', waitMs, 'auth')), waitMs)
-    end.signal.addEventListener('abort', () => clearTimeout(timer))
-    signal?.addEventListener('abort', () => reject(signal.reason), { signal: end.signal })
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(timeoutError('auth.password gave nothing', waitMs, 'auth')), waitMs)
   })
   try {
-    const given: unknown = await Promise.race([secret(), stopped])
+    const given: unknown = await orAbort(Promise.race([secret(), late]), signal)
     if (typeof given !== 'string') throw optionError('auth.password', 'a string or a function that gives one')
     return given
   } finally {
-    end.abort()
+    clearTimeout(timer)
   }
 }
 

@@ -1,5 +1,6 @@
 import * as net from 'node:net'
 import * as tls from 'node:tls'
+import { onAbort } from '../abort.ts'
 import { asBuffer } from '../bytes.ts'
 import { connectChannel } from '../diagnostics.ts'
 import { MailError, type Phase } from '../errors.ts'
@@ -50,7 +51,7 @@ class SocketTransport implements Transport {
   readonly #measureRead = this.#rateMeter()
   readonly #measureWrite = this.#rateMeter()
   /** A command has left since the last read: the wait that follows is the server's thinking, not its speed. */ #thinking = true
-  readonly #onAbort = (): void => this.destroy(this.#options.signal?.reason)
+  readonly #forget: () => void
 
   constructor(options: CheckedOptions) {
     this.#options = options
@@ -65,7 +66,7 @@ class SocketTransport implements Transport {
     this.#socket = options.security === 'tls' ? tls.connect({ ...handshakeOptions(options.tls), ...address }) : net.connect(address)
     this.#socket.setNoDelay(true)
     this.#socket.on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose)
-    options.signal?.addEventListener('abort', this.#onAbort, { once: true })
+    this.#forget = onAbort(options.signal, (reason) => this.destroy(reason))
   }
 
   async open(): Promise<void> {
@@ -259,7 +260,7 @@ class SocketTransport implements Transport {
 
   readonly #onClose = (): void => {
     if (!this.#ended) this.#failure ??= { cause: undefined } // after a clean end, reads go on saying so
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#forget()
     this.#wake()
   }
 
