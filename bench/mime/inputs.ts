@@ -29,8 +29,7 @@ function input(name: string, make: () => Pieces): Input {
   const file = join(FOLDER, `${name}-${GENERATION}.eml`)
   const facts = `${file}.json`
   if (!existsSync(facts)) {
-    for (const old of readdirSync(FOLDER))
-      if (old.startsWith(`${name}-`) && /^[0-9a-f]{8}\.eml/.test(old.slice(name.length + 1))) rmSync(join(FOLDER, old))
+    for (const old of readdirSync(FOLDER)) if (/-[0-9a-f]{8}\.eml/.test(old) && !old.includes(GENERATION)) rmSync(join(FOLDER, old))
     const part = `${file}.${process.pid}`
     const descriptor = openSync(part, 'w')
     let octets = 0
