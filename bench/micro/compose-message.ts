@@ -23,6 +23,7 @@ export const micros: readonly Micro[] = [
   {
     name: 'composeMessage, text and HTML',
     hot: true,
+    warmMs: 500,
     unit: 'messages',
     prepare: () => ({
       amount: 20,

@@ -40,6 +40,7 @@ export const micros: readonly Micro[] = [
   {
     name: 'POP3 retrieval of small messages over a transport in memory',
     hot: true,
+    warmMs: 200,
     unit: 'messages',
     async prepare(): Promise<Prepared> {
       const { client, stop } = await connected(messages())

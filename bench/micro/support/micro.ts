@@ -3,6 +3,7 @@ export interface Micro {
   /** Unique: 'base64 decode, 76 columns'. */ readonly name: string
   /** A loss here fails `npm run bench:compare`. */ readonly hot?: boolean
   /** What `amount` counts: 'MB' for octets, or the plural of a thing. */ readonly unit: string
+  /** Milliseconds that it runs before it is measured: the more code, the longer until all of it is compiled. @default 60 */ readonly warmMs?: number
   /** What `plain` does instead of the fast path. */ readonly plainly?: string
   /** Makes the input. */ readonly prepare: () => Prepared | Promise<Prepared>
 }

@@ -5,7 +5,7 @@ import { lowerQuartile } from '../../compare.ts'
 import type { Cost, Listed, Micro, Prepared, Run } from './micro.ts'
 
 const SAMPLE_US = 15_000
-const WARM_SAMPLES = 4
+const WARM_MS = 60
 
 async function microsOf(file: string): Promise<readonly Micro[]> {
   const module: { readonly micros: readonly Micro[] } = await import(new URL(`../${file}.js`, import.meta.url).href)
@@ -33,20 +33,26 @@ async function sample(run: Run, runs: number, expected: number): Promise<number>
   return user + system
 }
 
-async function cost({ amount, run, plain }: Prepared, variant: string, runs: number, samples: number): Promise<Cost> {
+/** How many runs make a sample. */
+async function calibrated(run: Run, result: number): Promise<number> {
+  for (let count = 1; ;) {
+    const took = await sample(run, count, result)
+    if (took >= SAMPLE_US) return count
+    count = Math.ceil(count * Math.min(8, Math.max(1.2, SAMPLE_US / Math.max(1, took))))
+  }
+}
+
+async function cost({ amount, run, plain }: Prepared, warmMs: number, variant: string, asked: number, samples: number): Promise<Cost> {
   const measured = variant === 'plain' && plain !== undefined ? plain : run
   const result = await run()
   if (plain !== undefined && (await plain()) !== result) throw new Error(`the plain form gives ${await plain()}, the fast one ${result}`)
-  let count = Math.max(1, runs)
-  // Once the compiler has had its say, how many runs make a sample.
-  for (let took = runs === 0 ? 0 : SAMPLE_US; took < SAMPLE_US;) {
-    took = await sample(measured, count, result)
-    if (took < SAMPLE_US) count = Math.ceil(count * Math.min(8, Math.max(1.2, SAMPLE_US / Math.max(1, took))))
-  }
-  for (let left = WARM_SAMPLES; left > 0; left--) await sample(measured, count, result)
+  // As many on both sides, whatever they take there: instructions are counted for these too.
+  const warming = asked > 0 ? asked : await calibrated(measured, result)
+  for (let left = (warmMs * 1000) / SAMPLE_US; left > 0; left--) await sample(measured, warming, result)
+  const runs = asked > 0 ? asked : await calibrated(measured, result)
   const costs: number[] = []
-  for (let left = samples; left > 0; left--) costs.push(((await sample(measured, count, result)) * 1000) / count)
-  return { amount, runs: count, nanoseconds: lowerQuartile(costs), result }
+  for (let left = samples; left > 0; left--) costs.push(((await sample(measured, runs, result)) * 1000) / runs)
+  return { amount, runs, nanoseconds: lowerQuartile(costs), result }
 }
 
 async function main(): Promise<unknown> {
@@ -57,7 +63,7 @@ async function main(): Promise<unknown> {
     const micro = (await microsOf(file)).find((one) => one.name === name)
     if (micro === undefined) return { missing: `there is no ${name} in ${file}` }
     prepared = await micro.prepare()
-    return await cost(prepared, variant, Number(runs), Number(samples))
+    return await cost(prepared, micro.warmMs ?? WARM_MS, variant, Number(runs), Number(samples))
   } catch (error) {
     return { missing: error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error) }
   } finally {
