@@ -30,6 +30,7 @@ function large(name: string, isSecure: boolean, goals: readonly Goal[]): Workloa
     does: 'read the file, compose the message, encode base64, send; octets of the file. The sink takes out dots, finds the end, keeps the octets',
     subjects: [
       { ...ours('wirepost', 'smtp/wirepost.js', 'file', 'envelope'), note: 'default options: DATA' },
+      { ...ours('wirepost, file in 1 MiB', 'smtp/wirepost.js', 'file', 'envelope', 'blocks'), note: 'a stream of blocks of 1 MiB; DATA' },
       { ...ours('wirepost, CHUNKING', 'smtp/wirepost.js', 'file', 'envelope', 'chunking'), note: 'chunking: true' },
       ...nodemailer('file', 'attachment by path, a connection of its own', 'pool; the file in blocks of 1 MiB'),
       curl,
@@ -118,7 +119,8 @@ export const family: Family = {
       { ...NODEMAILER, figure: 'rate', floor: 15, goal: 30 },
       { ...NODEMAILER, figure: 'cpu', floor: 6, goal: 6 },
     ]),
-    small('2 KB at 20 ms, DATA with overlap', 'overlap', LATE_MS, [{ ...NODEMAILER, figure: 'rate', floor: 2, goal: 2 }]),
+    // One round trip a message and one more for the first, against two: never quite twice.
+    small('2 KB at 20 ms, DATA with overlap', 'overlap', LATE_MS, [{ ...NODEMAILER, figure: 'rate', floor: 1.95, goal: 1.95 }]),
     small('2 KB at 20 ms, CHUNKING back to back', 'back-to-back', LATE_MS, [{ ...NODEMAILER, figure: 'rate', floor: 25, goal: 50 }]),
     drafts,
   ],

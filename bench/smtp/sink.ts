@@ -8,7 +8,7 @@ import { Incoming } from './incoming.ts'
 import { contentOf, digestOf, type Tally } from './tally.ts'
 
 // Memory that was touched before, so that no run pays for the first use of a page.
-const arena = Buffer.alloc(192 * 1024 * 1024, 1)
+const arena = Buffer.alloc(320 * 1024 * 1024, 1)
 let used = 0
 let messages: (readonly Buffer[])[] = []
 

@@ -1,5 +1,5 @@
 // wirepost: one message with a large file attached, many small ones that are there already, or as many drafts.
-// `node wirepost.js file|mails|drafts PIPELINING [chunking] ORDER`
+// `node wirepost.js file|mails|drafts PIPELINING [chunking|blocks] ORDER`
 import { createReadStream } from 'node:fs'
 import { composeMessage } from '../../src/mime/index.ts'
 import { SmtpPool, type Envelope, type Pipelining, type SubmittedContent } from '../../src/smtp/index.ts'
@@ -12,6 +12,7 @@ const FROM = 'a@example.test'
 const TO = 'b@example.test'
 /** So many submissions are under way: always one more than can leave. */
 const LANES = 64
+const BLOCK_OCTETS = 1024 * 1024
 
 const check = process.argv.at(-1) === 'check'
 const [what, pipelining, ...rest] = process.argv.slice(2, check ? -1 : undefined)
@@ -27,7 +28,8 @@ function contents(): readonly (() => SubmittedContent)[] {
     const random = new Random(2048)
     return Array.from({ length: order.messages }, () => text(random, true)).map((one) => () => composeMessage({ ...draft, text: one }))
   }
-  const attachment = () => ({ content: createReadStream(order.file), size: order.size, fileName: 'a.bin' })
+  const highWaterMark = rest.includes('blocks') ? BLOCK_OCTETS : undefined
+  const attachment = () => ({ content: createReadStream(order.file, { highWaterMark }), size: order.size, fileName: 'a.bin' })
   return [() => composeMessage({ ...draft, text: 'See the attachment.', attachments: [attachment()] })]
 }
 
