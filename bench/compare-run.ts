@@ -39,10 +39,10 @@ const isPlain = options.base === undefined
 const base: Side = options.base === undefined ? { ...change, variant: 'plain' } : { root: options.base, variant: 'run' }
 const names = isPlain ? { base: 'plain', change: 'fast' } : { base: 'base', change: 'change' }
 
-/** One benchmark as it is measured: runs of one sample, and the instructions that a process takes for all but the samples. */
+/** One benchmark as it is measured: for each side the runs of one sample, the instructions that a process takes for all but the samples, and the costs. */
 interface Case extends Listed {
   readonly amount: number
-  readonly runs: number
+  readonly runs: ReadonlyMap<Side, number>
   readonly overhead: ReadonlyMap<Side, number>
   readonly costs: ReadonlyMap<Side, number[]>
 }
@@ -86,9 +86,10 @@ async function cost(side: Side, { file, name }: Listed, runs: number, count: num
 
 /** Nanoseconds or instructions of one run. */
 async function measure(side: Side, one: Case): Promise<number> {
-  const { nanoseconds } = await cost(side, one, one.runs, samples, countsInstructions)
+  const runs = one.runs.get(side) ?? 1
+  const { nanoseconds } = await cost(side, one, runs, samples, countsInstructions)
   if (!countsInstructions) return nanoseconds
-  return Math.max(1, ((readReport() ?? Number.NaN) - (one.overhead.get(side) ?? 0)) / (one.runs * samples))
+  return Math.max(1, ((readReport() ?? Number.NaN) - (one.overhead.get(side) ?? 0)) / (runs * samples))
 }
 
 /** What is to be compared, how long its runs are, and their first round; what one side does not have is named. */
@@ -105,15 +106,21 @@ async function prepare(listed: readonly Listed[], notes: string[]): Promise<{ ca
         notes.push(`skipped: ${one.name} does not run on the ${names.base} side (${reasonOf(error)})`)
       })
       if (before === undefined) continue
-      const after = await cost(change, one, before.runs, countsInstructions ? 0 : samples, countsInstructions)
-      const overhead = new Map<Side, number>([[change, readReport() ?? 0]])
-      if (countsInstructions) await cost(base, one, before.runs, 0, true)
-      overhead.set(base, readReport() ?? 0)
+      const after = await cost(change, one, 0, countsInstructions ? 0 : samples)
       if (before.result !== after.result)
         notes.push(`note: ${one.name} gave ${before.result} and gives ${after.result}, so the two do different work`)
-      const first = countsInstructions ? [[], []] : [[before.nanoseconds], [after.nanoseconds]]
-      const costs = new Map<Side, number[]>([base, change].map((side, at) => [side, first[at] ?? []]))
-      cases.push({ ...one, amount: after.amount, runs: before.runs, overhead, costs })
+      const firsts = [
+        [base, before],
+        [change, after],
+      ] as const
+      const overhead = new Map<Side, number>()
+      for (const [side, { runs }] of countsInstructions ? firsts : []) {
+        await cost(side, one, runs, 0, true)
+        overhead.set(side, readReport() ?? 0)
+      }
+      const runs = new Map<Side, number>(firsts.map(([side, first]) => [side, first.runs]))
+      const costs = new Map<Side, number[]>(firsts.map(([side, first]) => [side, countsInstructions ? [] : [first.nanoseconds]]))
+      cases.push({ ...one, amount: after.amount, runs, overhead, costs })
     } catch (error) {
       notes.push(`BROKEN: ${one.name} does not run (${reasonOf(error)})`)
       broken++

@@ -19,7 +19,7 @@ npm run bench:micro -- [--only TEXT] [--hot] [--rounds N]
 --seconds  no new round after so many`
 
 /** What fails is a third more time in each of five rounds, and in each of five more: no mood of a machine does that. */
-const CI = ['--hot', '--losses', '--rounds', '5', '--samples', '5', '--bound', '1.33', '--seconds', '25']
+const CI = ['--hot', '--losses', '--rounds', '5', '--samples', '5', '--bound', '1.33', '--seconds', '30']
 
 const WORK = join(ROOT, '.build', `compare-${process.pid}`)
 

@@ -1,9 +1,15 @@
 // The plain forms: what each fast path of src would be without it. They say the same in the fewest ideas, for well-formed input given whole.
-import { CR, CRLF, DOT, isBlank, LF, SPACE } from '../../../src/bytes.ts'
+// Nothing is imported, so that they run beside any source.
 
+const TAB = 9
+const LF = 10
+const CR = 13
+const SPACE = 32
+const DOT = 46
 const EQUALS = 0x3d
 const HYPHEN = 0x2d
 const DOT_OCTET = Buffer.from('.')
+const isBlank = (octet: number | undefined): boolean => octet === SPACE || octet === TAB
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 const SIX_BITS = Int8Array.from({ length: 256 }, (_, octet) => ALPHABET.indexOf(String.fromCharCode(octet)))
 
@@ -178,7 +184,7 @@ export class PlainFramer {
   }
 
   end(): Buffer {
-    return this.#dots ? Buffer.from('.\r\n') : CRLF.subarray(2)
+    return this.#dots ? Buffer.from('.\r\n') : Buffer.alloc(0)
   }
 }
 

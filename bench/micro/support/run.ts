@@ -46,7 +46,6 @@ async function cost({ amount, run, plain }: Prepared, warmMs: number, variant: s
   const measured = variant === 'plain' && plain !== undefined ? plain : run
   const result = await run()
   if (plain !== undefined && (await plain()) !== result) throw new Error(`the plain form gives ${await plain()}, the fast one ${result}`)
-  // As many on both sides, whatever they take there: instructions are counted for these too.
   const warming = asked > 0 ? asked : await calibrated(measured, result)
   for (let left = (warmMs * 1000) / SAMPLE_US; left > 0; left--) await sample(measured, warming, result)
   const runs = asked > 0 ? asked : await calibrated(measured, result)
