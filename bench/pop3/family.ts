@@ -65,7 +65,7 @@ const value: Workload = {
 }
 
 function small(name: string, lateMs: number, goals: readonly Goal[]): Workload {
-  const count = (quick: boolean): number => (lateMs > 0 ? (quick ? 100 : 400) : quick ? 2000 : 10_000)
+  const count = (quick: boolean): number => (lateMs > 0 ? (quick ? 100 : 200) : quick ? 2000 : 10_000)
   return {
     name,
     unit: 'messages/s',

@@ -21,12 +21,12 @@ function mail(random: Random, at: number, dots: boolean): string {
   )
 }
 
-/** Lines of ASCII words, 1,200 to 1,800 octets. */
+/** Lines of ASCII words, 1,200 to 1,800 octets; none is so long that somebody would fold it. */
 export function text(random: Random, dots: boolean): string {
   const octets = (TEXT_OCTETS * 4) / 5 + random.next((TEXT_OCTETS * 2) / 5)
   let lines = ''
   for (let line = ''; lines.length < octets; line = dots && random.next(50) === 0 ? '.' : '') {
-    const length = 60 + random.next(12)
+    const length = 50 + random.next(14)
     while (line.length < length) line += `${random.pick(LIST)} `
     lines += `${line.trimEnd()}\r\n`
   }
