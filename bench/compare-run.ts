@@ -61,7 +61,7 @@ function readReport(): number | undefined {
 
 const countsInstructions = spawnSync('perf', [...PERF, process.execPath, '--version'], { stdio: 'ignore' }).status === 0 && readReport() !== undefined
 /** Instructions are those of the whole process, so the samples must outweigh the rest of it. */
-const samples = Number(options.samples) * (countsInstructions ? 3 : 1)
+const samples = Number(options.samples) * (countsInstructions ? 2 : 1)
 const bound = options.bound === undefined ? BOUNDS[countsInstructions ? 'instructions' : 'time'] : Number(options.bound)
 
 /** The JSON line of a process. Its errors are worth a line too. */
@@ -106,18 +106,16 @@ async function prepare(listed: readonly Listed[], notes: string[]): Promise<{ ca
         notes.push(`skipped: ${one.name} does not run on the ${names.base} side (${reasonOf(error)})`)
       })
       if (before === undefined) continue
-      const after = await cost(change, one, 0, countsInstructions ? 0 : samples)
+      const after = await cost(change, one, countsInstructions ? before.runs : 0, countsInstructions ? 0 : samples, countsInstructions)
+      const overhead = new Map<Side, number>([[change, readReport() ?? 0]])
+      if (countsInstructions) await cost(base, one, before.runs, 0, true)
+      overhead.set(base, readReport() ?? 0)
       if (before.result !== after.result)
         notes.push(`note: ${one.name} gave ${before.result} and gives ${after.result}, so the two do different work`)
       const firsts = [
         [base, before],
         [change, after],
       ] as const
-      const overhead = new Map<Side, number>()
-      for (const [side, { runs }] of countsInstructions ? firsts : []) {
-        await cost(side, one, runs, 0, true)
-        overhead.set(side, readReport() ?? 0)
-      }
       const runs = new Map<Side, number>(firsts.map(([side, first]) => [side, first.runs]))
       const costs = new Map<Side, number[]>(firsts.map(([side, first]) => [side, countsInstructions ? [] : [first.nanoseconds]]))
       cases.push({ ...one, amount: after.amount, runs, overhead, costs })
@@ -129,7 +127,7 @@ async function prepare(listed: readonly Listed[], notes: string[]): Promise<{ ca
   return { cases, broken }
 }
 
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).replaceAll(`${base.root}/`, '')
 
 /** The rounds that these lack, round by round, so that a mood of the machine is spread over all; which side is first changes each time. */
 async function runRounds(cases: readonly Case[]): Promise<void> {
