@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { start } from '../processes.ts'
@@ -31,5 +31,9 @@ export async function startMaildrop(kind: 'attachment' | 'mails', amount: number
   const told: Maildrop = JSON.parse(running.hello)
   const caFile = join('.build', 'bench', `pop3-${told.port}.pem`)
   if (told.ca !== undefined) writeFileSync(caFile, told.ca)
-  return { maildrop: { ...told, caFile }, stop: async () => running.stop() }
+  const stop = async (): Promise<void> => {
+    running.stop()
+    rmSync(caFile, { force: true })
+  }
+  return { maildrop: { ...told, caFile }, stop }
 }

@@ -15,7 +15,8 @@ export function attachmentFiles(bytes: number): AttachmentFiles {
   const folder = join('.build', 'bench')
   mkdirSync(folder, { recursive: true })
   const { message, octets, sha256 } = attachmentMessage(bytes)
-  const [file, ready] = [join(folder, `attached-${octets}.bin`), join(folder, `attached-${octets}.eml`)]
+  const name = join(folder, `attached-${sha256.slice(0, 8)}-${octets}`)
+  const [file, ready] = [`${name}.bin`, `${name}.message`]
   write(file, () => contentOf(message, 'attachment'))
   write(ready, () => message)
   return { file, ready, octets, sha256 }

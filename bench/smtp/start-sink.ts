@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { start } from '../processes.ts'
@@ -14,5 +14,9 @@ export async function startSink(
   const { port, control, ca }: Order = JSON.parse(sink.hello)
   const caFile = join('.build', 'bench', `sink-${port}.pem`)
   if (ca !== undefined) writeFileSync(caFile, ca)
-  return { order: { file: '', ready: '', size: 0, ...more, port, control, ca, caFile }, stop: async () => sink.stop() }
+  const stop = async (): Promise<void> => {
+    sink.stop()
+    rmSync(caFile, { force: true })
+  }
+  return { order: { file: '', ready: '', size: 0, ...more, port, control, ca, caFile }, stop }
 }
