@@ -1,7 +1,7 @@
 import { asBuffer } from '../bytes.ts'
 import { MailError } from '../errors.ts'
 import { readMessage, type Header } from '../mime/index.ts'
-import { onAbort, orAbort } from '../abort.ts'
+import { onAbort } from '../abort.ts'
 
 /** Octets on their way to who reads them. Who leaves early does not end the source: `drain` reads the rest, so that all of it has come and the
  *  connection can carry another command. */
@@ -42,18 +42,26 @@ const END = { done: true, value: undefined } as const
  *  What the handler left is drained, since a document counts as accepted only when all its octets have come. */
 export function openGate(tap: Tap<Buffer>, ending: AbortSignal) {
   let isTaken = false
+  let closed: { readonly reason: unknown } | undefined
   let pulling: Promise<unknown> = Promise.resolve()
-  const closing = new AbortController()
-  const forget = onAbort(ending, (reason) => closing.abort(reason))
-  /** One read at a time. One that waits for the source ends when the gate is closed, while the source goes on. */
-  const next = (): Promise<IteratorResult<Buffer, undefined>> => {
-    const pull = pulling.then(() => {
-      closing.signal.throwIfAborted()
-      return tap.next()
-    })
-    pulling = pull.catch(() => undefined)
-    return orAbort(pull, closing.signal)
+  let leave: ((reason: unknown) => void) | undefined
+  const shut = (reason: unknown): void => {
+    closed ??= { reason }
+    leave?.(reason)
   }
+  const forget = onAbort(ending, shut)
+  /** One read at a time. One that waits for the source ends when the gate is closed, while the source goes on. No `orAbort`: who waits on a signal
+   *  that lives on takes each chunk with it to where it is collected late. */
+  const next = (): Promise<IteratorResult<Buffer, undefined>> =>
+    new Promise((resolve, reject) => {
+      const pull = pulling.then(() => {
+        if (closed !== undefined) throw closed.reason
+        leave = reject
+        return tap.next()
+      })
+      pulling = pull.catch(() => undefined)
+      pull.then(resolve, reject)
+    })
   const content: AsyncIterable<Buffer> = {
     [Symbol.asyncIterator]() {
       if (isTaken) throw contentError('the content of a document can be read once')
@@ -64,7 +72,7 @@ export function openGate(tap: Tap<Buffer>, ending: AbortSignal) {
   /** For when the handler has ended. Resolves when the source is free for `drain`. */
   const close = (): Promise<unknown> => {
     forget()
-    closing.abort(contentError('the content of a document cannot be read after its handler has ended'))
+    shut(contentError('the content of a document cannot be read after its handler has ended'))
     return pulling
   }
   return { content, close }
