@@ -23,6 +23,7 @@ import { Turns } from './turns.ts'
 const NO_LIMIT_MS = 0x7fff_ffff // a reply is waited for as long as its phase allows; the client's own timers watch that
 const FAREWELL_MS = 2_000 // how long a server that refused us may take to answer QUIT
 const CHUNKS_UNDER_WAY = 16 // BDAT commands without their replies, where the server offers PIPELINING
+const OVERLAPPED = 3 // one whose content is under way, one with its envelope, and one that is there when that envelope may leave
 const MESSAGES_UNDER_WAY = 32 // `back-to-back`: that many are in doubt when the connection is lost
 
 /** A reply that must come. Replies come in the order of the commands. */
@@ -137,7 +138,7 @@ export class SmtpClient implements AsyncDisposable {
   get depth(): number {
     const { chunking, pipelining } = this.#terms
     if (!this.#extensions.has('PIPELINING') || pipelining === 'none' || pipelining === 'envelope') return 1
-    if (pipelining === 'overlap' || !chunking || !this.#extensions.has('CHUNKING')) return 2
+    if (pipelining === 'overlap' || !chunking || !this.#extensions.has('CHUNKING')) return OVERLAPPED
     return pipelining === 'transaction' ? 1 : MESSAGES_UNDER_WAY
   }
 
