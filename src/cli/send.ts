@@ -212,7 +212,12 @@ function tableView(io: Io, { redact }: Connection): View {
     await io.out.write(head + table.row([receipt.outcome, file, `${accepted} of ${receipt.recipients.length}`, receipt.messageId]))
     for (const { address, outcome, reply } of receipt.recipients) {
       if (outcome === 'accepted') continue
-      const said = reply === null ? 'no reply came' : redact(`${reply.status} ${reply.lines.join(' ')}`)
+      const said =
+        reply === null
+          ? outcome === 'unknown'
+            ? 'no reply came'
+            : 'nothing was sent; the warning says why'
+          : redact(`${reply.status} ${reply.lines.join(' ')}`)
       await io.out.write(`  ${printable(address, 200)} ${outcome}: ${printable(said, 400)}\n`)
     }
   }

@@ -81,8 +81,9 @@ async function sendOne(run: SendRun, documents: readonly OutgoingDocument[]): Pr
     return receiptOf(run, mail, content, receipt)
   } catch (error) {
     run.signal.throwIfAborted()
-    // Nothing of it was sent, and it is no fault of a server or a stream.
-    const isRefused = mail === undefined || (error instanceof MailError && error.reusable)
+    // It cannot be sent as it is, which is no fault of a server or of a stream that broke.
+    const isRefused =
+      mail === undefined || (error instanceof MailError && (error.reusable || (error.code === 'ERR_CONTENT' && error.phase === 'content')))
     const isUnreached = !isRefused && content !== undefined && !isConnected
     if (isUnreached) run.failures += 1
     if (run.receipts.length === 0 && (mail === undefined || isUnreached || (isRefused && OPTION_CODES.has(codeOf(error))))) throw error

@@ -1,4 +1,4 @@
-import { expect, vi } from 'vitest'
+import { afterEach, beforeEach, expect, vi } from 'vitest'
 import { SmtpClient } from '../../src/smtp/client.ts'
 import type { Envelope } from '../../src/smtp/envelope.ts'
 import type { SmtpOptions } from '../../src/smtp/options.ts'
@@ -109,6 +109,18 @@ export async function taking(all: Pooled, messages: readonly Numbered[]): Promis
   const receipts = await advance(Promise.all(messages.map((message) => submitTo(all, message))))
   expect(receipts.map(({ outcome }) => outcome)).toEqual(messages.map(() => 'accepted'))
   return performance.now() - from
+}
+
+/** For all tests of a file: time passes only when it is told to, and chance takes nothing off a back-off. */
+export function inFakedTime(): void {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    vi.spyOn(Math, 'random').mockReturnValue(0)
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+    vi.restoreAllMocks()
+  })
 }
 
 /** Lets faked time pass, and what follows from it happen. */

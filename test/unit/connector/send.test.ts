@@ -362,6 +362,14 @@ test('whole-message content that fails is deferred; all streams are closed, also
   expect(kept.destroyed).toBe(true)
 })
 
+test.each(['x'.repeat(999), 'NUL: \0'])('content that no server can be given is refused, not deferred, also from a stream (S14)', async (body) => {
+  const post = await openPost()
+  const message = Buffer.from(`Subject: x\r\n\r\n${body}\r\n`)
+  const [whole] = await post.send({ disposition: 'message' }, [{ content: message }])
+  const [streamed] = await post.send({ disposition: 'message' }, [{ content: stream(message) }])
+  expect([whole?.outcome, streamed?.outcome]).toEqual(['refused', 'refused'])
+})
+
 test('an abort ends the waiting for the message of another send', async () => {
   const entered = gate()
   const left = gate()

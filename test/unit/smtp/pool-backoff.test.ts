@@ -1,17 +1,9 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { SmtpPoolOptions } from '../../../src/smtp/pool.ts'
-import { advance, manyNumbered, numbered, pass, pooled, submitTo, taking } from '../../support/smtp-flight-client.ts'
+import { advance, inFakedTime, manyNumbered, numbered, pass, pooled, submitTo, taking } from '../../support/smtp-flight-client.ts'
 import { rejection } from '../../support/smtp-replay.ts'
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
-  vi.spyOn(Math, 'random').mockReturnValue(0) // no part of a back-off is left out
-})
-
-afterEach(() => {
-  vi.useRealTimers()
-  vi.restoreAllMocks()
-})
+inFakedTime()
 
 describe('backOff', () => {
   const GREETING = '421 4.7.0 too many connections\r\n'

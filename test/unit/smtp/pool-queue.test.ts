@@ -1,19 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { SmtpPoolOptions } from '../../../src/smtp/pool.ts'
-import { advance, count, manyNumbered, numbered, pass, pooled, submitTo, taking, until } from '../../support/smtp-flight-client.ts'
+import { advance, count, inFakedTime, manyNumbered, numbered, pass, pooled, submitTo, taking, until } from '../../support/smtp-flight-client.ts'
 import { chunks, rejection } from '../../support/smtp-replay.ts'
 
 const BOTH = ['PIPELINING', 'CHUNKING']
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
-  vi.spyOn(Math, 'random').mockReturnValue(0) // no part of a back-off is left out
-})
-
-afterEach(() => {
-  vi.useRealTimers()
-  vi.restoreAllMocks()
-})
+inFakedTime()
 
 describe('fairness', () => {
   test('messages begin in the order in which they were asked for', async () => {
